@@ -1,0 +1,1 @@
+"""Order-flow prediction: sources -> book -> features -> models -> evaluation -> report."""

@@ -1,0 +1,65 @@
+"""What models say of which targets."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense.errors import InputError
+
+DOWN, FLAT, UP = range(3)  # columns of Forecast.proba, and y of a direction
+Kind = Literal["mid", "ofi", "magnitude", "regime"]
+UNITS = (("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1))
+
+
+class Regime(IntEnum):
+    """Named by fitted volatility and drift, never by the number of a hidden state."""
+
+    QUIET, TREND_UP, TREND_DOWN, VOLATILE, CRISIS = range(5)
+
+
+def duration(text: str) -> int:
+    """ns of ``100ms``, ``5s`` or ``1m``. Raises InputError."""
+    match = re.fullmatch(r"(\d+)(ns|us|ms|s|m)", text)
+    if match is None or int(match[1]) == 0:
+        raise InputError(
+            f"duration {text!r}: write a whole number and a unit, like 100ms, 5s or 1m"
+        )
+    return int(match[1]) * dict(UNITS)[match[2]]
+
+
+def spell(ns: int) -> str:
+    """The shortest text that `duration` reads back: ``spell(500_000_000)`` is ``500ms``."""
+    unit, size = next((u, s) for u, s in UNITS if ns % s == 0)
+    return f"{ns // size}{unit}"
+
+
+class Target(NamedTuple):
+    kind: Kind
+    horizon_ns: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}@{spell(self.horizon_ns)}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Target":
+        """``mid@500ms``. Raises InputError."""
+        kind, _, horizon = text.partition("@")
+        if kind not in get_args(Kind) or not horizon:
+            raise InputError(f"target {text!r}: write kind@horizon, like mid@500ms or ofi@1s")
+        return cls(kind, duration(horizon))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One entry per row of the decision clock, T targets."""
+
+    targets: tuple[Target, ...]
+    proba: NDArray[np.float32]  # (n, T, 3) sums to 1; a third each while not ready
+    value: NDArray[np.float32]  # (n, T) expected move (ticks, lots), or expected magnitude
+    ready: NDArray[np.bool_]  # (n, T) False while the model warms up
+    aux: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # "regime" (n, 5), ...

@@ -1,0 +1,31 @@
+"""Targets: the only layer that may look ahead; every label says when it became known."""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense.forecast import Target
+
+
+class Labels(NamedTuple):
+    """One entry per row of the decision clock, in order."""
+
+    targets: tuple[Target, ...]
+    y: NDArray[np.float32]  # (n, T) DOWN, FLAT, UP of a direction; ticks of a magnitude
+    move: NDArray[np.float32]  # (n, T) the signed change behind y: ticks of mid, lots of ofi
+    known_at: NDArray[np.int64]  # (n, T) ns; purging, embargo and online updates use it alone
+    valid: NDArray[np.bool_]  # (n, T) False across a gap, a halt, an empty side, the end
+    weight: NDArray[np.float32]  # (n, T) uniqueness
+    offset: NDArray[np.float32] | None = None  # (n, T) base log-odds, for training on residuals
+
+    def only(self, keep: NDArray[np.bool_]) -> Self:
+        """The same labels, valid only where `keep` (n,) or (n, T) says so."""
+        which = keep if keep.ndim == 2 else keep[:, None]
+        return self._replace(valid=self.valid & which)
+
+
+def join(parts: list[Labels]) -> Labels:
+    """Consecutive labels as one."""
+    columns = zip(*(p[1:6] for p in parts), strict=True)
+    return Labels(parts[0].targets, *(np.concatenate(c) for c in columns))

@@ -1,0 +1,1 @@
+"""Splits, fits and the walk-forward run."""
