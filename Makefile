@@ -1,0 +1,47 @@
+# Each target makes the environment it needs. `make help` lists them.
+
+VENV := $(or $(FLOWSENSE_VENV),.venv)
+BIN := $(VENV)/bin
+SUITABLE := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c '$(SUITABLE)' 2>/dev/null && echo $$p && break; done),python3)
+
+export OMP_WAIT_POLICY ?= passive# two busy workers on two cores must not spin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo check test bench soak core dev clean
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+demo: core ## simulated market -> book -> features -> models -> report, in about a minute
+	$(BIN)/flowsense demo
+
+check: dev ## format, lint, types, layers and the fast tests; what to run before a push
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy src scripts
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -n 2 -m "not slow and not soak"
+
+# Compiled code cannot be traced: the first run counts the kernels, as plain Python.
+test: dev ## the whole suite with its branch coverage
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n 2 -m "not slow and not soak and not compiled" \
+		--cov --cov-report=
+	$(BIN)/pytest -n 2 -m "not soak" --cov --cov-append --cov-report=term --cov-fail-under=95
+
+bench: core ## our figures beside a named alternative, in one run
+	$(BIN)/flowsense bench
+
+soak: dev ## what is too long for every change
+	$(BIN)/pytest -m soak
+
+core:
+	@$(PYTHON) scripts/bootstrap.py core
+
+dev:
+	@$(PYTHON) scripts/bootstrap.py dev
+
+clean: ## remove environments, caches and runs
+	rm -rf .venv* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* runs dist
+	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
