@@ -42,6 +42,6 @@ core:
 dev:
 	@$(PYTHON) scripts/bootstrap.py dev
 
-clean: ## remove environments, caches and runs
-	rm -rf .venv* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* runs dist
+clean: ## remove environments and caches; runs stay
+	rm -rf .venv* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* dist
 	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
