@@ -83,6 +83,7 @@ QUOTE = np.dtype(  # the touch, told whenever it changed; labels read nothing el
         ("ts", "i8"),  # of the record that made it; it holds for every boundary after that
         ("mid2", "i8"),  # bid + ask, ticks; the last known while a side is empty
         ("ofi", "i8"),  # order flow imbalance of the touch since the stream began, lots
+        ("breaks", "i8"),  # how often the state became BROKEN since then
         ("instrument", "i4"),
         ("state", "i4"),  # BROKEN (gap, halt, no snapshot yet), ONE_SIDED or WHOLE
     ]

@@ -47,6 +47,7 @@ class Rows(NamedTuple):
     valid: NDArray[np.bool_]  # (n, F)
     event: NDArray[np.int64]  # (n,) events of the tape before the row
     book: NDArray[Any]  # (n,) BOOK, whole, as of the row
+    quote: NDArray[Any]  # (n,) QUOTE, the touch as of the row
 
     def instants(self) -> NDArray[np.int64]:
         """(k + 1,) edges of the instants: runs of equal ts that fell due at the same event."""
