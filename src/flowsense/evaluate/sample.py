@@ -1,0 +1,127 @@
+"""The rows that are scored, gathered once for each target, and what each model said of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense.errors import InputError
+from flowsense.evaluate import significance
+from flowsense.evaluate.scores import Bools, Floats
+from flowsense.forecast import Forecast, Target
+from flowsense.labels import Labels
+
+Ints = NDArray[np.int64]
+
+
+class Masks(Protocol):
+    """One fold; (n, T) each. `train.split.Split` is one."""
+
+    @property
+    def train(self) -> Bools: ...  # nulls are fixed on these
+    @property
+    def choose(self) -> Bools: ...  # thresholds are fixed on these
+    @property
+    def test(self) -> Bools: ...  # these are scored
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Which row is which, in the order of the labels."""
+
+    ts: Ints  # (n,) ns
+    instrument: Ints  # (n,)
+    symbols: tuple[str, ...]  # by instrument
+    regime: Ints | None = None  # (n,) as the filter saw it then
+    regimes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The m valid test rows of one target, in time order."""
+
+    target: Target
+    column: int
+    rows: Ints  # (m,) into the labels
+    fold: Ints  # (m,)
+    chosen: tuple[Ints, ...]  # per fold, valid rows to take thresholds from
+    trained: tuple[NDArray[np.float32], ...]  # per fold, y of the valid training rows
+    ts: Ints  # (m,)
+    instrument: Ints  # (m,)
+    y: NDArray[np.float32]  # (m,)
+    move: NDArray[np.float32]  # (m,)
+    blocks: significance.Blocks | None
+
+    @property
+    def classes(self) -> Ints:
+        """(m,) y of a target with classes."""
+        return self.y.astype(np.int64)
+
+
+class Said(NamedTuple):
+    """A forecast of the m rows."""
+
+    p: Floats  # (m, 3)
+    value: Floats  # (m,)
+    silent: int  # rows it was not ready for: they count as ties, so silence buys nothing
+
+
+def sample(labels: Labels, index: Index, folds: Sequence[Masks], t: int, seed: int) -> Sample:
+    """The valid test rows of target t. Raises InputError for a class that is none."""
+    valid = labels.valid[:, t]
+    tests = [np.flatnonzero(f.test[:, t] & valid) for f in folds]
+    rows = np.concatenate([np.zeros(0, np.int64), *tests])
+    fold = np.repeat(np.arange(len(folds)), [len(r) for r in tests])
+    order = np.argsort(index.ts[rows], kind="stable")
+    rows, fold = rows[order], fold[order]
+    target, y = labels.targets[t], labels.y[rows, t]
+    if target.kind != "magnitude" and not np.isin(y, (0, 1, 2)).all():
+        raise InputError(f"{target}: a label that is not 0 (down), 1 (flat) or 2 (up)")
+    ts = index.ts[rows]
+    return Sample(
+        target,
+        t,
+        rows,
+        fold,
+        tuple(np.flatnonzero(f.choose[:, t] & valid) for f in folds),
+        tuple(labels.y[f.train[:, t] & valid, t] for f in folds),
+        ts,
+        index.instrument[rows],
+        y,
+        labels.move[rows, t],
+        significance.blocks(ts, target.horizon_ns, seed=seed),
+    )
+
+
+def said(name: str, forecasts: Sequence[Forecast], of: Sample) -> Said:
+    """What one model said, its fold's forecast for each row. Raises InputError."""
+    p, value = np.full((len(of.rows), 3), 1 / 3), np.zeros(len(of.rows))
+    silent = 0
+    for k, forecast in enumerate(forecasts):
+        here = np.flatnonzero(of.fold == k)
+        ready = forecast.ready[of.rows[here], of.column]
+        silent += int((~ready).sum())
+        here = here[ready]
+        p[here] = probabilities(name, forecast, of.rows[here], of)
+        value[here] = forecast.value[of.rows[here], of.column]
+    if not np.isfinite(value).all():
+        row = of.rows[np.flatnonzero(~np.isfinite(value))[0]]
+        raise InputError(f"model {name!r}, {of.target}, row {row}: the value is not finite")
+    return Said(p, value, silent)
+
+
+def probabilities(name: str, forecast: Forecast, rows: Ints, of: Sample) -> Floats:
+    """(len(rows), 3) of the sample's target; a magnitude has none to check."""
+    p = forecast.proba[rows, of.column].astype(np.float64)
+    if of.target.kind == "magnitude":
+        return p
+    wrong = ~((p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) < 1e-3))
+    if wrong.any():
+        k = int(np.flatnonzero(wrong)[0])
+        raise InputError(
+            f"model {name!r}, {of.target}, row {rows[k]}: {p[k].tolist()} are no probabilities; "
+            "give three from 0 to 1 that sum to 1"
+        )
+    return p

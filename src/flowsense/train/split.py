@@ -1,0 +1,135 @@
+"""Which rows train, choose and test: cut in time, purged by `known_at`, embargoed.
+
+Shares are shares of time, never of rows; a pause longer than a minute counts as a minute, so
+that nights between recordings are nobody's share. Lopez de Prado 2018, ch. 7.
+"""
+
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense.errors import InputError
+from flowsense.labels import Labels
+from flowsense.schema import SECOND
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+DAY = 86_400 * SECOND
+PAUSE = 60 * SECOND
+STOP = 0.8  # of the training span fits, the rest stops early
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Masks (n, T) over rows and targets; no row is in two of train, validation, test.
+
+    `fit` and `stop` lie in `train`, `calibrate` and `choose` in `validation`; each of these is
+    purged against the next, so that no label of an earlier block is known at or after the
+    start of a later one.
+    """
+
+    train: Bools
+    validation: Bools
+    test: Bools
+    fit: Bools  # the first four fifths of the training span
+    stop: Bools  # the last fifth: early stopping
+    calibrate: Bools  # the first half of the validation span
+    choose: Bools  # the second half: stack, thresholds, choice of the model
+
+    def short_of(self, labels: Labels) -> tuple[str, ...]:
+        """One sentence per target and block that has no valid label left."""
+        blocks = {"training": self.fit, "early stopping": self.stop}
+        blocks |= {"calibration": self.calibrate, "choice": self.choose, "test": self.test}
+        return tuple(
+            f"{target}: no row is left for {name}, the recording is too short"
+            for t, target in enumerate(labels.targets)
+            for name, rows in blocks.items()
+            if not (rows[:, t] & labels.valid[:, t]).any()
+        )
+
+
+def chronological(
+    ts: Ints,
+    known_at: Ints,
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    embargo_ns: int = 0,
+) -> Split:
+    """Train, validation, test in that order. ts (n,) non-decreasing, known_at (n, T), ns.
+
+    Raises InputError where the shares are not shares or the rows span no time.
+    """
+    b, c = _edges(ts, shares)
+    return _split(ts, known_at, (int(ts[0]), b, c, int(ts[-1]) + 1), embargo_ns)
+
+
+def with_test(
+    ts: Ints, known_at: Ints, shares: tuple[float, float] = (0.875, 0.125), embargo_ns: int = 0
+) -> Split:
+    """Train and validation only: the test rows come from other files."""
+    (edge,) = _edges(ts, shares)
+    end = int(ts[-1]) + 1
+    # The other files may follow at once, but their first rows are theirs: nothing to purge.
+    far = max(end, int(known_at.max()) + 1) + embargo_ns
+    return _split(ts, known_at, (int(ts[0]), edge, far, far), embargo_ns)
+
+
+def walk_forward(
+    ts: Ints,
+    known_at: Ints,
+    train_ns: int = 60 * DAY,
+    test_ns: int = 7 * DAY,
+    embargo_ns: int = 0,
+) -> tuple[Split, ...]:
+    """Windows of `train_ns` before test blocks of `test_ns`, moved on by `test_ns`.
+
+    Every row after the first window is tested once, the last block may be shorter; of each
+    window the last eighth validates. A recording that does not hold two test blocks is cut
+    70 / 10 / 20 instead. Raises InputError as `chronological` does.
+    """
+    if train_ns <= 0 or test_ns <= 0:
+        raise InputError(f"walk-forward of {train_ns} / {test_ns} ns: both spans must be above 0")
+    if len(ts) == 0 or int(ts[-1] - ts[0]) < train_ns + 2 * test_ns:
+        return (chronological(ts, known_at, embargo_ns=embargo_ns),)
+    starts = range(int(ts[0]) + train_ns, int(ts[-1]) + 1, test_ns)
+    windows = ((a - train_ns, a - train_ns // 8, a, a + test_ns) for a in starts)
+    folds = (_split(ts, known_at, w, embargo_ns) for w in windows)
+    return tuple(fold for fold in folds if fold.test.any() and fold.train.any())
+
+
+def _edges(ts: Ints, shares: tuple[float, ...]) -> tuple[int, ...]:
+    """Where each block but the first begins, ns."""
+    if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
+        raise InputError(f"shares {shares}: give one above 0 for each block, together 1")
+    steps = np.minimum(np.diff(ts), PAUSE)
+    if len(ts) < 2 or steps.min() < 0 or steps.sum() == 0:
+        raise InputError(f"{len(ts)} rows that span no time in order cannot be split; give more")
+    active = np.r_[0, np.cumsum(steps)]
+    cuts = [share * float(active[-1]) for share in accumulate(shares[:-1])]
+    rows = np.searchsorted(active, cuts)
+    return tuple(int(ts[r]) - int(active[r] - c) for r, c in zip(rows, cuts, strict=True))
+
+
+def _split(ts: Ints, known_at: Ints, edges: tuple[int, int, int, int], embargo_ns: int) -> Split:
+    """Blocks [a, b), [b, c), [c, d): each purged against the start of the next."""
+    if embargo_ns < 0:
+        raise InputError(f"embargo of {embargo_ns} ns: give 0 or more")
+    a, b, c, d = edges
+    middle, half = a + int((b - a) * STOP), b + (c - b) // 2
+
+    def block(start: int, end: int, clear: int) -> Bools:
+        inside = (ts >= start) & (ts < end)
+        return np.asarray(inside[:, None] & (known_at < clear - embargo_ns))
+
+    whole = (ts >= c) & (ts < d)
+    return Split(
+        train=block(a, b, b),
+        validation=block(b, c, c),
+        test=np.repeat(whole[:, None], known_at.shape[1], axis=1),
+        fit=block(a, middle, middle),
+        stop=block(middle, b, b),
+        calibrate=block(b, half, half),
+        choose=block(half, c, c),
+    )
