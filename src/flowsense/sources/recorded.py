@@ -1,0 +1,65 @@
+"""Recordings that `store.events.write_events` made, as a source."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flowsense.errors import InputError
+from flowsense.schema import EVENT, LAST, Events, Instrument
+from flowsense.sources import Source
+from flowsense.store.events import read_events, read_instruments, recording
+
+CHUNK = 4096  # events: what fits the second-level cache
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A recording. Raises InputError when made of a file that is damaged or not one of ours."""
+
+    path: Path
+    instruments: tuple[Instrument, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "instruments", read_instruments(self.path))
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+    def __iter__(self) -> Iterator[Events]:
+        return whole(read_events(self.path, len(self.instruments)))
+
+
+def whole(groups: Iterator[Events], size: int = CHUNK) -> Iterator[Events]:
+    """The same events in chunks of about `size`, none of which ends inside a message."""
+    held: Events | None = None
+    for group in groups:
+        events = group if held is None else np.concatenate([held, group]).view(EVENT)
+        ends = np.flatnonzero(events["bits"] & LAST) + 1
+        start = 0
+        while len(ends) and ends[-1] - start >= size:
+            stop = int(ends[np.searchsorted(ends, start + size)])
+            yield events[start:stop]
+            start = stop
+        held = events[start:].copy()
+    if held is not None and len(held):
+        yield held
+
+
+def claims(path: Path, head: bytes) -> bool:
+    """Whether the file is a recording; `head` are its first bytes."""
+    return head.startswith(b"PAR1") and recording(path)
+
+
+def open(paths: list[Path], **options: Any) -> list[Source]:
+    """One source per file. There are no options. Raises InputError."""
+    if options:
+        raise InputError(f"{paths[0]}: a recording takes no option {sorted(options)[0]!r}")
+    return [Recorded(path) for path in paths]
