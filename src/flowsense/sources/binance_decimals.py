@@ -1,0 +1,92 @@
+"""Decimal text to exact integers. Nothing here goes through a float."""
+
+from math import gcd
+from typing import Any, TypeAlias
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from flowsense._jit import array, compiled
+from flowsense.schema import LARGEST, Decimal
+
+Ints: TypeAlias = NDArray[np.int64]
+Divisors: TypeAlias = set[tuple[int, int]]
+COMMA, POINT, ZERO, NINE = (ord(c) for c in ",.09")
+MOST = 9 * 10**17  # a mantissa up to this can take one more digit
+POWERS = np.array([10**k for k in range(19)])
+
+
+@compiled(types.int64(array("i1", readonly=True), array("i8"), array("i8")))
+def scan(text: Any, mantissa: Any, decimals: Any) -> int:
+    """Comma-separated decimals -> how many, or -1 - index of the first that is not a plain one.
+
+    Zeros that end a fraction are left out, so that equal values have one form.
+    """
+    n, value, places, zeros, digits, fraction = 0, 0, 0, 0, 0, False
+    for i in range(len(text) + 1):
+        c = text[i] if i < len(text) else COMMA
+        if c == COMMA and digits:
+            mantissa[n], decimals[n] = value, places
+            n, value, places, zeros, digits, fraction = n + 1, 0, 0, 0, 0, False
+        elif c == POINT and digits and not fraction:
+            digits, fraction = 0, True
+        elif c == ZERO and fraction:
+            digits, zeros = 1, zeros + 1
+        elif ZERO <= c <= NINE:
+            for _ in range(zeros + 1):
+                if value >= MOST:
+                    return -1 - n
+                value *= 10
+            places += zeros + 1 if fraction else 0
+            value, zeros, digits = value + c - ZERO, 0, 1
+        else:
+            return -1 - n
+    return n
+
+
+def numbers(texts: list[str]) -> tuple[Ints, Ints, int]:
+    """-> mantissas, decimals, and the index of the first text that is no decimal, or -1.
+
+    >>> mantissa, decimals, bad = numbers(["61737.6300", "0", "5"])
+    >>> mantissa.tolist(), decimals.tolist(), bad
+    ([6173763, 0, 5], [2, 0, 0], -1)
+    """
+    text = ",".join(texts).encode()
+    room = text.count(b",") + 1
+    mantissa, decimals = np.zeros(room, np.int64), np.zeros(room, np.int64)
+    n = scan(np.frombuffer(text, np.int8), mantissa, decimals) if texts else 0
+    return mantissa[:n], decimals[:n], -1 - n if n < 0 else -1
+
+
+def common(mantissa: Ints, decimals: Ints) -> Divisors:
+    """Each number of decimals with the greatest common divisor of the mantissas that have it."""
+    places = np.unique(decimals)
+    return {(int(p), int(np.gcd.reduce(mantissa[decimals == p]))) for p in places}
+
+
+def unit(divisors: Divisors) -> Decimal:
+    """The largest decimal of which all are whole multiples: exact; 1 if all are zero.
+
+    >>> unit({(2, 25), (0, 1)})
+    Decimal(mantissa=25, exponent=-2)
+    """
+    places = max((p for p, divisor in divisors if divisor), default=0)
+    whole = gcd(*(divisor * 10 ** (places - p) for p, divisor in divisors if divisor)) or 1
+    while places and whole % 10 == 0:
+        whole, places = whole // 10, places - 1
+    return Decimal(whole, -places)
+
+
+def multiples(mantissa: Ints, decimals: Ints, of: Decimal) -> tuple[Ints, int]:
+    """-> how many units each is, and the index of the first that is not a whole number, or -1.
+
+    More than `LARGEST` units are no number either.
+    """
+    whole = of.mantissa * 10 ** max(of.exponent, 0)
+    missing = -min(of.exponent, 0) - decimals
+    power = POWERS[np.clip(missing, 0, 18)]
+    fits = (missing >= 0) & (missing <= 18) & (mantissa <= (2**63 - 1) // power)
+    count, rest = np.divmod(np.where(fits, mantissa, 0) * power, whole)
+    bad = np.flatnonzero(~fits | (rest != 0) | (count > LARGEST))
+    return count, int(bad[0]) if len(bad) else -1
