@@ -49,6 +49,11 @@ class Rows(NamedTuple):
     book: NDArray[Any]  # (n,) BOOK, whole, as of the row
     quote: NDArray[Any]  # (n,) QUOTE, the touch as of the row
 
+    def take(self, which: slice | NDArray[Any]) -> "Rows":
+        """These rows alone, as copies."""
+        columns: list[Any] = [np.array(column[which]) for column in self]
+        return Rows(*columns)
+
     def instants(self) -> NDArray[np.int64]:
         """(k + 1,) edges of the instants: runs of equal ts that fell due at the same event."""
         new = (np.diff(self.ts) != 0) | (np.diff(self.event) != 0)

@@ -26,10 +26,10 @@ def across(S: Record, rows: Record, at: Record, out: Record) -> None:
         total, present = 0.0, 0
         for r in range(len(rows)):
             if rows[r].valid[at[j]]:
-                total += rows[r].X[at[j]]
+                total += float(rows[r].X[at[j]])
                 present += 1
         for r in range(len(rows)):
             mine = rows[r].valid[at[j]]
             others = present - 1 if mine else present
-            x = total - rows[r].X[at[j]] if mine else total
+            x = total - float(rows[r].X[at[j]]) if mine else total
             out[r, j] = x / others if others > 0 else nan

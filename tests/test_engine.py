@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from toys import Ewma
+
+from flowsense.engine import Engine
+from flowsense.errors import InputError
+from flowsense.features.catalogue import spec
+from flowsense.forecast import UP, Target
+
+SPEC = spec(("ofi", "flow"), ("interval:100ms", "interval:1s"))
+MODEL = Ewma(Target("mid", 500_000_000), SPEC.columns.index("ofi_l1_1s"), slope=0.05)
+
+
+def engine(instruments, model=MODEL):
+    return Engine(SPEC, instruments, model)
+
+
+def ups(pairs):
+    return np.concatenate([forecast.proba[:, 0, UP] for _, forecast in pairs])
+
+
+def test_events_become_forecasts(instruments, events):
+    up = ups(engine(instruments).push(events))
+    assert len(up) > 100 and np.ptp(up) > 0.1
+
+
+def test_pieces_and_restarts_give_the_same_forecasts(instruments, events):
+    whole, cut = ups(engine(instruments).push(events)), [0, 1, 700, 701, 2_000, len(events)]
+    live, got = engine(instruments), []
+    for a, b in zip(cut, cut[1:], strict=False):
+        got += list(live.push(events[a:b]))
+        saved, live = live.snapshot(), engine(instruments)
+        live.restore(saved)
+    assert ups(got).tobytes() == whole.tobytes()
+
+
+def test_a_snapshot_of_another_model_is_refused(instruments):
+    saved = engine(instruments).snapshot()
+    with pytest.raises(InputError, match="snapshot of"):
+        engine(instruments, Ewma(MODEL.target, slope=0.5)).restore(saved)
+
+
+def test_an_event_of_an_unknown_instrument_is_refused(instruments, events):
+    with pytest.raises(InputError, match="instrument 1"):
+        list(engine(instruments[:1]).push(events))
