@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from toys import Ewma
@@ -27,7 +29,7 @@ def test_events_become_forecasts(instruments, events):
 def test_pieces_and_restarts_give_the_same_forecasts(instruments, events):
     whole, cut = ups(engine(instruments).push(events)), [0, 1, 700, 701, 2_000, len(events)]
     live, got = engine(instruments), []
-    for a, b in zip(cut, cut[1:], strict=False):
+    for a, b in pairwise(cut):
         got += list(live.push(events[a:b]))
         saved, live = live.snapshot(), engine(instruments)
         live.restore(saved)
