@@ -1,5 +1,7 @@
 """Rules with no knowledge, made from labels alone; those that read the market are models."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,9 +39,8 @@ def always_one_side(of: Sample) -> Floats:
     return np.eye(3)[np.where(up, UP, DOWN)[of.fold]]
 
 
-def constant(of: Sample, median: bool) -> Floats:
+def constant(of: Sample, middle: Callable[[NDArray[np.float32]], np.floating]) -> Floats:
     """(m,) mean or median magnitude of the fold's training rows; 0 where nothing trained."""
-    middle = np.median if median else np.mean
     table = np.array([float(middle(y)) if len(y) else 0.0 for y in of.trained])
     return table[of.fold]
 

@@ -1,7 +1,7 @@
 """The rows that are scored, gathered once for each target, and what each model said of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from flowsense.errors import InputError
 from flowsense.evaluate import significance
 from flowsense.evaluate.scores import Bools, Floats
-from flowsense.forecast import Forecast, Target
+from flowsense.forecast import FLAT, Forecast, Target
 from flowsense.labels import Labels
 
 Ints = NDArray[np.int64]
+
+SUM = 1e-3  # how far from 1 probabilities may sum
 
 
 class Masks(Protocol):
@@ -53,11 +55,24 @@ class Sample:
     y: NDArray[np.float32]  # (m,)
     move: NDArray[np.float32]  # (m,)
     blocks: significance.Blocks | None
+    symbols: tuple[str, ...]
+    regime: Ints  # (m,) or empty
+    regimes: tuple[str, ...]
 
     @property
     def classes(self) -> Ints:
         """(m,) y of a target with classes."""
         return self.y.astype(np.int64)
+
+    @property
+    def counted(self) -> int:
+        """The n of the score: rows that moved, of a direction."""
+        direction = self.target.kind in ("mid", "ofi")
+        return int((self.y != FLAT).sum()) if direction else len(self.y)
+
+    def relabelled(self, order: Ints) -> "Sample":
+        """The same rows with each other's outcomes, and nothing to resample."""
+        return replace(self, y=self.y[order], move=self.move[order], blocks=None)
 
 
 class Said(NamedTuple):
@@ -92,6 +107,9 @@ def sample(labels: Labels, index: Index, folds: Sequence[Masks], t: int, seed: i
         y,
         labels.move[rows, t],
         significance.blocks(ts, target.horizon_ns, seed=seed),
+        index.symbols,
+        np.zeros(0, np.int64) if index.regime is None else index.regime[rows],
+        index.regimes,
     )
 
 
@@ -101,27 +119,27 @@ def said(name: str, forecasts: Sequence[Forecast], of: Sample) -> Said:
     silent = 0
     for k, forecast in enumerate(forecasts):
         here = np.flatnonzero(of.fold == k)
-        ready = forecast.ready[of.rows[here], of.column]
+        p[here], value[here], ready = spoken(name, forecast, of.rows[here], of)
         silent += int((~ready).sum())
-        here = here[ready]
-        p[here] = probabilities(name, forecast, of.rows[here], of)
-        value[here] = forecast.value[of.rows[here], of.column]
-    if not np.isfinite(value).all():
-        row = of.rows[np.flatnonzero(~np.isfinite(value))[0]]
-        raise InputError(f"model {name!r}, {of.target}, row {row}: the value is not finite")
     return Said(p, value, silent)
 
 
-def probabilities(name: str, forecast: Forecast, rows: Ints, of: Sample) -> Floats:
-    """(len(rows), 3) of the sample's target; a magnitude has none to check."""
-    p = forecast.proba[rows, of.column].astype(np.float64)
-    if of.target.kind == "magnitude":
-        return p
-    wrong = ~((p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) < 1e-3))
+def spoken(name: str, forecast: Forecast, rows: Ints, of: Sample) -> tuple[Floats, Floats, Bools]:
+    """p (k, 3), value (k,), ready (k,) of the sample's target at `rows` (k,).
+
+    A third each and 0 where the model was not ready. Raises InputError for what is no number
+    and for what are no probabilities (a magnitude's are not looked at).
+    """
+    ready = forecast.ready[rows, of.column]
+    p = np.where(ready[:, None], forecast.proba[rows, of.column], 1 / 3)
+    value = np.where(ready, forecast.value[rows, of.column], 0.0)
+    wrong = ~np.isfinite(value)
+    if of.target.kind != "magnitude":
+        wrong |= ~((p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) < SUM))
     if wrong.any():
         k = int(np.flatnonzero(wrong)[0])
         raise InputError(
-            f"model {name!r}, {of.target}, row {rows[k]}: {p[k].tolist()} are no probabilities; "
-            "give three from 0 to 1 that sum to 1"
+            f"model {name!r}, {of.target}, row {rows[k]}: p {p[k].tolist()}, value {value[k]}; "
+            "give three probabilities that sum to 1 and a finite value"
         )
-    return p
+    return p, value, ready

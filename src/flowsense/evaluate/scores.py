@@ -100,7 +100,7 @@ def coverage(p: Floats, y: Classes, shares: Sequence[float] = COVERAGES) -> dict
     moved = y != FLAT
     right, strength = hits(p, y)[moved], conviction(p)[moved]
     weights = {str(share): most(strength, share) for share in shares}
-    return {share: number(ratio(w @ right, w.sum())) for share, w in weights.items()}
+    return {share: number(ratio((w * right).sum(), w.sum())) for share, w in weights.items()}
 
 
 def threshold(p: Floats, share: float) -> float | None:
@@ -164,7 +164,7 @@ def information_coefficient(
     Grinold & Kahn 2000, ch. 6.
     """
     a, b = centred_ranks(value), centred_ranks(move)
-    return number(ratio(a @ b, np.sqrt((a @ a) * (b @ b))))
+    return number(ratio((a * b).sum(), np.sqrt((a * a).sum() * (b * b).sum())))
 
 
 def mae(value: NDArray[np.floating], y: NDArray[np.floating]) -> float | None:

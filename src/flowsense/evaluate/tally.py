@@ -1,14 +1,13 @@
 """Per-row numbers whose sums are the scores: whole, in part, or resampled, by the same formulas."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.evaluate import classes, scores, significance
-from flowsense.evaluate.scores import COVERAGES, Bools, Classes, Floats, ratio
+from flowsense.evaluate.scores import COVERAGES, Bools, Classes, Floats, number, ratio
 from flowsense.forecast import FLAT, Kind
 
 Sums = Mapping[str, Floats]  # each (...)
@@ -25,6 +24,12 @@ class Tally:
     @property
     def total(self) -> Sums:
         return dict(zip(self.names, self.rows.sum(axis=0), strict=True))
+
+    def column(self, name: str) -> Floats:
+        return self.rows[:, self.names.index(name)]
+
+    def of_rows(self, which: Bools) -> "Tally":
+        return Tally(self.names, self.rows[which])
 
     def resampled(self, blocks: significance.Blocks) -> Sums:
         return dict(zip(self.names, blocks.sums(self.rows).T, strict=True))
@@ -45,6 +50,14 @@ class Calls:
             right = (classes.called(p) == y).astype(float)
             return cls(np.ones(len(y), np.bool_), right, p.max(axis=1), np.zeros_like(y))
         return cls(y != FLAT, scores.hits(p, y), scores.conviction(p), scores.side(p))
+
+    def of_rows(self, which: Bools) -> "Calls":
+        return Calls(self.counts[which], self.right[which], self.strength[which], self.side[which])
+
+    def coverage(self) -> dict[str, float | None]:
+        """Accuracy at each share of the counted rows, by strength."""
+        taken = {str(share): self.chosen(share) for share in COVERAGES}
+        return {share: number(ratio((w * self.right).sum(), w.sum())) for share, w in taken.items()}
 
     def chosen(self, share: float) -> Floats:
         """(n,) weight of each row among the share of counted rows with the most strength."""
@@ -90,14 +103,14 @@ def magnitudes(value: NDArray[np.floating], y: NDArray[np.floating]) -> Tally:
     return _tally(columns | _correlation(value, y))
 
 
-def direction_scores(s: Sums, what: Literal["direction", "regime"] = "direction") -> Sums:
+def direction_scores(s: Sums) -> dict[str, Floats]:
     """Every score of three classes from sums of any shape, NaN where undefined."""
     cells = np.stack([s[name] for name in CELLS], axis=-1)
     counts = cells.reshape(*cells.shape[:-1], 3, 3)
     balanced = (ratio(s["up_right"], s["up"]) + ratio(s["down_right"], s["down"])) / 2
     found = {
         "accuracy": ratio(s["right"], s["n"]),
-        "side_balanced": balanced if what == "direction" else np.full_like(balanced, np.nan),
+        "side_balanced": balanced,
         "balanced_accuracy": classes.balanced_accuracy(counts),
         "macro_f1": classes.macro_f1(counts),
         "mcc": classes.mcc(counts),
@@ -109,10 +122,17 @@ def direction_scores(s: Sums, what: Literal["direction", "regime"] = "direction"
     return found | {f"coverage@{share}": x for share, x in taken.items()}
 
 
-def magnitude_scores(s: Sums) -> Sums:
+def magnitude_scores(s: Sums) -> dict[str, Floats]:
     """mae, rmse and ic from sums of any shape."""
     mae, mean_square = ratio(s["error"], s["rows"]), ratio(s["squares"], s["rows"])
     return {"mae": mae, "rmse": np.sqrt(mean_square), "ic": _ic(s)}
+
+
+def mean_defined(found: Sequence[Floats]) -> Floats:
+    """Mean over the runs in which the score is defined, NaN where none."""
+    x = np.array(found)
+    there = np.isfinite(x)
+    return ratio(x[there].sum(), there.sum())
 
 
 def _ic(s: Sums) -> Floats:

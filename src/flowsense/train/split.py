@@ -39,6 +39,12 @@ class Split:
     calibrate: Bools  # the first half of the validation span
     choose: Bools  # the second half: stack, thresholds, choice of the model
 
+    def followed_by(self, scored: Bools) -> "Split":
+        """The same, with the rows of test files (m, T) behind: `scored` are tested."""
+        none = np.zeros_like(scored)
+        parts = {name: scored if name == "test" else none for name in self.__slots__}
+        return Split(**{k: np.concatenate([getattr(self, k), v]) for k, v in parts.items()})
+
     def short_of(self, labels: Labels) -> tuple[str, ...]:
         """One sentence per target and block that has no valid label left."""
         blocks = {"training": self.fit, "early stopping": self.stop}
