@@ -1,0 +1,216 @@
+"""Markets of which everything is known: `simulate` gives the feed, and the truth beside it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense._jit import records
+from flowsense.errors import InputError
+from flowsense.exchange.matching import LIMIT, REQUEST
+from flowsense.exchange.venue import Venue
+from flowsense.schema import (
+    CLEAR,
+    EVENT,
+    LAST,
+    MILLISECOND,
+    SECOND,
+    SNAPSHOT,
+    Decimal,
+    Events,
+    Instrument,
+    zeros,
+)
+from flowsense.simulate.flow import WORLD, advance
+from flowsense.simulate.hawkes import FLOW, Hawkes, mirrored
+from flowsense.simulate.latent import Latent, Lead, latent_paths
+
+EPOCH = 1_704_205_800 * SECOND  # 2024-01-02 14:30:00 UTC
+ORDERS = 4095  # that may rest in one book
+CHUNK = 1 << 16
+OPENING = (16, 3)  # levels a side, orders a level, of the first snapshot
+
+
+PATHS = Latent()
+
+
+@dataclass(frozen=True)
+class Market:
+    """A market of several instruments that share regimes and lead one another.
+
+    Attributes:
+        instruments: how many; at most 26.
+        price: ticks of 0.01 at the start, of the first; each further one is worth 50 ticks more.
+        rates: market orders, adds, cancels per second and side while the regime is 1.
+        decays: of the excitement of these three kinds, per second.
+        branching: spectral radius of the branching matrix, 0 <= branching < 1.
+        activity: factor of the base rates in each regime.
+        half_spread: ticks that makers ask on each side of the efficient price, in each regime.
+        latent: regimes and efficient prices.
+        leads: who hears whose news, how much of it and how late.
+        lean: 0 (market orders know nothing) to 1 (all know the sign of efficient price - mid).
+        width: ticks of (efficient price - mid) at which the lean reaches tanh(1) of its full size.
+        attention: share of adds and cancels that know the efficient price.
+        depth: mean ticks that an order rests behind its reference.
+        lots: mean of an order.
+        floor: orders a side below which cancels become replaces.
+        wire_ns: from the venue's clock to ours.
+    """
+
+    instruments: int = 3
+    price: int = 10_000
+    rates: tuple[float, float, float] = (1.4, 34.0, 36.5)
+    decays: tuple[float, float, float] = (2.0, 12.0, 12.0)
+    branching: float = 0.6
+    activity: tuple[float, float, float] = (0.7, 1.0, 1.6)
+    half_spread: tuple[float, float, float] = (0.25, 0.4, 0.8)
+    latent: Latent = PATHS
+    leads: tuple[Lead, ...] = (
+        Lead(0, 1, 400 * MILLISECOND, 0.9),
+        Lead(0, 2, 900 * MILLISECOND, 0.8),
+    )
+    lean: float = 0.9
+    width: float = 0.5
+    attention: float = 0.4
+    depth: float = 5.0
+    lots: float = 5.0
+    floor: int = 65
+    wire_ns: int = 250_000
+
+    def __post_init__(self) -> None:
+        self.hawkes()
+        for name, good, rule in self.rules():
+            if not good:
+                raise InputError(f"market: {name} {getattr(self, name)!r} cannot be: {rule}")
+        for lead in self.leads:
+            heard = sum(x.beta**2 for x in self.leads if x.follower == lead.follower)
+            both = {lead.leader, lead.follower}
+            if len(both) < 2 or not both <= set(range(self.instruments)):
+                raise InputError(f"market: {lead} does not join two of {self.instruments}")
+            if heard > 1 or lead.lag_ns <= 0:
+                raise InputError(f"market: {lead} cannot be: lag_ns > 0, sum of beta**2 <= 1")
+
+    def rules(self) -> tuple[tuple[str, bool, str], ...]:
+        """(attribute, whether it is usable, what it must be)."""
+        states = (self.latent.dwell_s, self.latent.volatility, self.activity, self.half_spread)
+        whole = all(len(x) == 3 and all(0 < v < np.inf for v in x) for x in states)
+        return (
+            ("instruments", 1 <= self.instruments <= 26, "1 to 26"),
+            ("rates", self.rates[1] <= self.rates[2], "no more adds than cancels, or books swell"),
+            ("latent", whole and self.latent.innovations > 0, "3 states, all above 0"),
+            ("lean", 0 <= self.lean <= 1, "0 to 1"),
+            ("attention", 0 <= self.attention <= 1, "0 to 1"),
+            ("width", self.width > 0, "above 0"),
+            ("depth", self.depth > 0, "above 0"),
+            ("lots", self.lots > 1, "above 1"),
+            ("floor", 1 <= self.floor <= 1000, "1 to 1000"),
+            ("wire_ns", self.wire_ns >= 0, "0 or more"),
+        )
+
+    @classmethod
+    def tiny(cls) -> "Market":
+        """A fifth of the flow, calmer prices and short regimes, for tests."""
+        latent = Latent(dwell_s=(6.0, 4.0, 2.0), volatility=(0.2, 0.4, 0.8))
+        return cls(rates=(0.6, 7.0, 7.5), floor=40, latent=latent)
+
+    def hawkes(self) -> Hawkes:
+        return mirrored(self.rates, self.decays, self.branching)
+
+    def table(self) -> tuple[Instrument, ...]:
+        tick, lot = Decimal(1, -2), Decimal(1, 0)
+        names = (f"SIM{chr(ord('A') + i)}" for i in range(self.instruments))
+        return tuple(Instrument(name, "sim", tick, lot, by_order=True) for name in names)
+
+    def prices(self) -> NDArray[np.float64]:
+        """(instruments,) efficient prices at the start, ticks."""
+        return self.price + 0.5 + 50 * np.arange(self.instruments, dtype=np.float64)
+
+
+class Truth(NamedTuple):
+    """What made the events: with it the Bayes answer to any question can be computed."""
+
+    market: Market
+    seconds: float
+    seed: int
+    hawkes: Hawkes
+    latent: NDArray[Any]  # (n,) LATENT: regime and efficient price at each change
+    lag_ns: NDArray[np.int64]  # (k, k) of [follower, leader], 0 where nothing is heard
+    beta: NDArray[np.float64]  # (k, k) likewise
+
+
+class Simulation(NamedTuple):
+    events: Events
+    instruments: tuple[Instrument, ...]
+    truth: Truth
+
+
+def simulate(market: Market, seconds: float, seed: int, chunk: int = CHUNK) -> Simulation:
+    """The feed of a market over these seconds, from a snapshot on, and its truth.
+
+    The same market, seconds and seed give the same bytes, whatever the chunk (events written
+    by one call of the loop). Raises InputError.
+    """
+    if not 0 < seconds < 1e7:
+        raise InputError(f"seconds {seconds}: give more than 0 and less than 10,000,000")
+    if chunk < 2 * ORDERS + 2:
+        raise InputError(f"chunk {chunk}: give at least {2 * ORDERS + 2}, one action must fit")
+    hidden, shown = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+    span = (EPOCH, EPOCH + int(seconds * SECOND))
+    latent = latent_paths(hidden, market.latent, market.leads, market.prices(), span)
+    venue = Venue(market.instruments, ORDERS, wire_ns=market.wire_ns)
+    first = opening(market, venue)
+    parts = [first, *run(venue, world_of(market, span[1]), latent, shown, chunk)]
+    truth = Truth(market, seconds, seed, market.hawkes(), latent, *network(market))
+    return Simulation(np.concatenate(parts).view(EVENT), market.table(), truth)
+
+
+def opening(market: Market, venue: Venue) -> Events:
+    """Fill the books evenly; -> the snapshot of each."""
+    levels, orders = OPENING
+    parts = []
+    for i, middle in enumerate(market.prices()):
+        q = zeros(REQUEST, 2 * levels * orders)
+        n = np.arange(len(q)) // 2
+        q["ts"], q["kind"], q["instrument"] = EPOCH, LIMIT, i
+        q["side"], q["lots"] = np.where(np.arange(len(q)) % 2, -1, 1), round(market.lots)
+        q["price"] = np.floor(middle) + (q["side"] < 0) - q["side"] * (n // orders)
+        clear = zeros(EVENT, 1)
+        clear["ts_event"], clear["ts_recv"] = EPOCH, EPOCH + market.wire_ns
+        clear["instrument"], clear["action"] = i, CLEAR
+        parts.append(np.concatenate([clear, venue.push(q)]))
+        parts[-1]["bits"] = SNAPSHOT
+        parts[-1]["bits"][-1] |= LAST
+    return np.concatenate(parts).view(EVENT)
+
+
+def run(
+    venue: Venue, world: NDArray[Any], latent: NDArray[Any], rng: np.random.Generator, chunk: int
+) -> Iterator[Events]:
+    flow, out = zeros(FLOW, len(venue.engines)), zeros(EVENT, chunk)
+    flow["at"], flow["next"] = EPOCH, world["end"]  # the first latent price starts each flow
+    books = (records(venue.engines), records(venue.levels), records(venue.orders))
+    loop = (records(world), records(flow), books, records(latent), records(out))
+    while told := advance(*loop, rng):
+        yield out[:told].copy()
+
+
+def world_of(market: Market, end: int) -> NDArray[Any]:
+    hawkes, w = market.hawkes(), zeros(WORLD, 1)
+    w["end"], w["floor"] = end, market.floor
+    w["mu"], w["alpha"], w["beta"] = hawkes
+    w["activity"], w["half"] = market.activity, market.half_spread
+    w["lean"], w["width"], w["attention"] = market.lean, market.width, market.attention
+    w["deeper"] = np.log(market.depth / (1 + market.depth))
+    w["larger"] = np.log1p(-1 / market.lots)
+    return w
+
+
+def network(market: Market) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    k = market.instruments
+    lag, beta = np.zeros((k, k), np.int64), np.zeros((k, k))
+    for lead in market.leads:
+        lag[lead.follower, lead.leader] = lead.lag_ns
+        beta[lead.follower, lead.leader] = lead.beta
+    return lag, beta
