@@ -20,8 +20,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal as Exact
-from decimal import InvalidOperation
+from fractions import Fraction
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
@@ -57,6 +56,7 @@ from flowsense.sources.rows import NOWHERE, differ, emit
 from flowsense.sources.table import parse
 
 NAME = re.compile(r"(.+)_(\d{4}-\d\d-\d\d)_\d+_\d+_(message|orderbook)_([1-9]\d*)\.csv")
+CENT = Decimal(1, -2)
 DAY = 86_400 * SECOND
 DOLLAR = 10_000  # prices in the files are dollars times this
 EMPTY = 9_999_999_999  # plus or minus: the price where a side has no such level
@@ -219,6 +219,8 @@ def decode(state: State, messages: bytes, books: bytes, pair: Pair) -> tuple[Sta
             f"{short}: ends after row {state.lines + n} and {long.name} goes on: "
             "they need as many rows, download both again"
         )
+    if not len(m):
+        return state, zeros(EVENT)
     check_messages(m, state, pair)
     check_books(b, state, pair)
     last = int(m["ts"][-1])
@@ -251,20 +253,15 @@ def partner(path: Path) -> Path:
     raise InputError(f"{path}: {bare} is not beside it: put it there, or leave this one out")
 
 
-def tick_of(dollars: str) -> tuple[Decimal, int]:
-    """As a Decimal and in the unit of the files."""
-    try:
-        exact = Exact(dollars)
-        if exact.is_finite() and exact > 0 and exact * DOLLAR % 1 == 0:
-            _, digits, exponent = exact.normalize().as_tuple()
-            mantissa = int("".join(map(str, digits)))
-            return Decimal(mantissa, int(exponent)), int(exact * DOLLAR)
-    except InvalidOperation:
-        pass
-    raise InputError(f"tick {dollars!r}: give dollars in steps of 0.0001, such as 0.01 or 0.0001")
+def units(tick: Decimal) -> int:
+    """How many steps of the prices in the files are one tick."""
+    scaled = Fraction(tick.mantissa) * Fraction(10) ** tick.exponent * DOLLAR
+    if scaled <= 0 or scaled.denominator != 1:
+        raise InputError(f"tick {float(tick)}: give dollars in steps of 0.0001, such as 0.01")
+    return int(scaled)
 
 
-def pair_of(path: Path, orderbook: Path | None, dollars: str) -> Pair:
+def pair_of(path: Path, orderbook: Path | None, tick: Decimal) -> Pair:
     """Raises InputError where the two files or their names do not fit."""
     if not path.is_file():
         raise InputError(f"{path}: no such file: check the name")
@@ -277,11 +274,10 @@ def pair_of(path: Path, orderbook: Path | None, dollars: str) -> Pair:
         midnight = datetime.fromisoformat(name[2]).replace(tzinfo=ZoneInfo("America/New_York"))
     except ValueError:
         raise InputError(f"{message}: {name[2]} is no date: correct the name") from None
-    tick, units = tick_of(dollars)
     since = midnight - datetime(1970, 1, 1, tzinfo=UTC)
     ns = since.days * DAY + since.seconds * SECOND
     instrument = Instrument(name[1], "nasdaq", tick, Decimal(1, 0), depth=int(name[4]))
-    return Pair(message, book, instrument, ns, units)
+    return Pair(message, book, instrument, ns, units(tick))
 
 
 @dataclass(frozen=True)
@@ -293,7 +289,7 @@ class Lobster:
 
     path: Path
     orderbook: Path | None = None
-    tick: str = "0.01"  # dollars; 0.0001 below a price of one dollar, or for exact hidden trades
+    tick: Decimal = CENT  # 0.0001 below a price of one dollar, or for exact hidden trades
 
     def __post_init__(self) -> None:
         self.pair  # noqa: B018  fails now rather than at the first chunk
@@ -326,7 +322,7 @@ def claims(path: Path, head: bytes) -> bool:
     return NAME.fullmatch(bare_name(path)) is not None
 
 
-def open(paths: list[Path], *, tick: str = "0.01") -> list[Source]:
+def open(paths: list[Path], *, tick: Decimal = CENT) -> list[Source]:
     """Each recording once, whether its message file, its order-book file or both are named."""
-    days = [Lobster(path, tick=tick) for path in paths]
-    return list({day.pair: day for day in days}.values())
+    pairs = dict.fromkeys(pair_of(path, None, tick) for path in paths)
+    return [Lobster(pair.message, pair.orderbook, tick) for pair in pairs]

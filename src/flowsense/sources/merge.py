@@ -1,0 +1,148 @@
+"""Several sources as one stream in order of `ts_recv`; at equal times in order of the sources."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from flowsense.errors import InputError
+from flowsense.schema import CLEAR, EVENT, GAP, SNAPSHOT, Events, Instrument
+from flowsense.sources import Source
+
+NEVER = 2**63 - 1
+Key = tuple[str, str]  # symbol and venue
+
+
+def key_of(instrument: Instrument) -> Key:
+    return instrument.symbol, instrument.venue
+
+
+class Cursor:
+    """How far a source has been read: its chunks that are not merged yet, counted anew."""
+
+    def __init__(self, source: Source, rank: int, table: Sequence[Key], seen: set[Key]) -> None:
+        self.name, self.rank, self.keys = source.name, rank, [*map(key_of, source.instruments)]
+        self.places = np.array([table.index(key) for key in self.keys], np.int32)
+        self.resumed = {i for i, key in enumerate(self.keys) if key in seen}
+        self.chunks, self.ended = iter(source), False
+        self.held: list[Events] = []
+
+    @property
+    def last(self) -> int:
+        return int(self.held[-1]["ts_recv"][-1]) if self.held else -NEVER
+
+    @property
+    def limit(self) -> int:
+        """What is still to come is not before this."""
+        return NEVER if self.ended else self.last
+
+    def read_past(self, ts: int) -> None:
+        """Until an event after ts is held, or there is no more."""
+        while not self.ended and self.last <= ts:
+            chunk = next(self.chunks, None)
+            if chunk is None:
+                self.ended = True
+            elif len(chunk):
+                self.held.append(self.adopt(chunk))
+
+    def adopt(self, chunk: Events) -> Events:
+        """In terms of the one table; GAP where a snapshot resumes what another source left."""
+        own, out = chunk["instrument"], chunk.copy()
+        out["instrument"] = self.places[own]
+        for i in [i for i in self.resumed if i in own]:
+            self.resumed.remove(i)
+            first = out[int(np.argmax(own == i)) :][:1]
+            if first["action"][0] == CLEAR and first["bits"][0] & SNAPSHOT:
+                first["bits"] |= GAP
+        return out
+
+    def take(self, before: int) -> list[Events]:
+        """What is held and earlier than that."""
+        ends = [int(np.searchsorted(chunk["ts_recv"], before)) for chunk in self.held]
+        taken = [chunk[:end] for chunk, end in zip(self.held, ends, strict=True)]
+        rest = [chunk[end:] for chunk, end in zip(self.held, ends, strict=True)]
+        self.held = [chunk for chunk in rest if len(chunk)]
+        return taken
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A Source of the union of the instruments. One instrument may go on from source to source.
+
+    In memory is a chunk or two of each source that is under way; the others are not open.
+    Raises InputError for sources that tell of one instrument at the same time (only found on
+    reading) or that describe it differently.
+    """
+
+    sources: tuple[Source, ...]
+
+    def __post_init__(self) -> None:
+        self.table  # noqa: B018  fails now rather than at the first chunk
+
+    @cached_property
+    def table(self) -> dict[Key, Instrument]:
+        table: dict[Key, Instrument] = {}
+        for source in self.sources:
+            for instrument in source.instruments:
+                if table.setdefault(key_of(instrument), instrument) != instrument:
+                    raise InputError(
+                        f"{source.name}: {instrument} is {table[key_of(instrument)]} in a source "
+                        "before it: read them with the same options, or apart"
+                    )
+        return table
+
+    @property
+    def name(self) -> str:
+        return ", ".join(source.name for source in self.sources)
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        return tuple(self.table.values())
+
+    @property
+    def size(self) -> int:
+        return sum(source.size for source in self.sources)
+
+    def __iter__(self) -> Iterator[Events]:
+        starts = [(start_of(source), rank) for rank, source in enumerate(self.sources)]
+        waiting = sorted(start for start in starts if start[0] < NEVER)
+        reading: list[Cursor] = []
+        seen: set[Key] = set()
+        while waiting or reading:
+            while waiting and waiting[0][0] <= min((c.limit for c in reading), default=NEVER):
+                start, rank = waiting.pop(0)
+                cursor = Cursor(self.sources[rank], rank, [*self.table], seen)
+                refuse_overlap(cursor, start, reading)
+                cursor.read_past(start)
+                seen.update(cursor.keys)
+                reading = sorted([*reading, cursor], key=lambda c: c.rank)
+            before = min(c.limit for c in reading)
+            yield from joined([part for c in reading for part in c.take(before)])
+            for c in reading:
+                c.read_past(before)
+            reading = [c for c in reading if c.held]
+
+
+def start_of(source: Source) -> int:
+    return next((int(chunk["ts_recv"][0]) for chunk in source if len(chunk)), NEVER)
+
+
+def refuse_overlap(cursor: Cursor, start: int, reading: list[Cursor]) -> None:
+    """Raises InputError if one under way has events of an instrument after this one's start."""
+    for other in reading:
+        if shared := set(cursor.keys).intersection(other.keys):
+            other.read_past(start)
+            if (other.last, other.rank) > (start, cursor.rank):
+                symbol, venue = min(shared)
+                raise InputError(
+                    f"{cursor.name} and {other.name}: both tell of {symbol} at {venue} at the same "
+                    "time: leave one out, or name one of them differently"
+                )
+
+
+def joined(parts: list[Events]) -> Iterator[Events]:
+    """One chunk in order of time, or none."""
+    events = np.concatenate(parts).view(EVENT) if parts else np.zeros(0, EVENT)
+    if len(events):
+        yield events[np.argsort(events["ts_recv"], kind="stable")]

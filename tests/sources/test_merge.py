@@ -1,0 +1,144 @@
+"""Merging is a fold: the order of all events, and nothing else, decides."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from flowsense.errors import InputError
+from flowsense.schema import (
+    CLEAR,
+    EVENT,
+    GAP,
+    LAST,
+    SNAPSHOT,
+    TRADE,
+    Decimal,
+    Events,
+    Instrument,
+    checked,
+)
+from flowsense.sources.merge import Merged
+
+A, B, C = (Instrument(s, "x", Decimal(1, -2), Decimal(1, 0)) for s in "ABC")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A source of events at hand, in chunks of a size."""
+
+    name: str
+    events: Events
+    instruments: tuple[Instrument, ...] = (A,)
+    chunk: int = 3
+
+    @property
+    def size(self):
+        return self.events.nbytes
+
+    def __iter__(self):
+        for i in range(0, len(self.events), self.chunk):
+            yield self.events[i : i + self.chunk]
+
+
+def trades(*times, first=0, instrument=0):
+    events = np.zeros(len(times), EVENT).view(EVENT)
+    events["ts_recv"], events["action"], events["bits"] = times, TRADE, LAST
+    events["sequence"], events["instrument"] = np.arange(len(times)) + first, instrument
+    return events
+
+
+def opening(*times):
+    """A snapshot and what follows it."""
+    events = trades(*times)
+    events["action"][0], events["bits"][0] = CLEAR, SNAPSHOT | LAST
+    return events
+
+
+def merged(*sources):
+    source = Merged(sources)
+    chunks = list(source)
+    assert all(len(chunk) for chunk in chunks)
+    return checked(np.concatenate(chunks), len(source.instruments))
+
+
+def test_events_come_in_order_of_time_then_of_the_sources():
+    a, b = Listed("a", trades(1, 3, 3, 7)), Listed("b", trades(0, 3, 3, 9, first=10), (B,))
+    events = merged(a, b)
+    assert events["ts_recv"].tolist() == [0, 1, 3, 3, 3, 3, 7, 9]
+    assert events["sequence"].tolist() == [10, 0, 1, 2, 11, 12, 3, 13]
+    assert events["instrument"].tolist() == [1, 0, 0, 0, 1, 1, 0, 1]
+
+
+def test_the_table_holds_each_instrument_once():
+    a = Listed("a", np.concatenate([trades(1), trades(2, instrument=1)]), (B, A))
+    b = Listed("b", np.concatenate([trades(5), trades(6, instrument=1)]), (C, A))
+    source = Merged((a, b))
+    assert source.instruments == (B, A, C)
+    assert (source.name, source.size) == ("a, b", 4 * EVENT.itemsize)
+    assert merged(a, b)["instrument"].tolist() == [0, 1, 2, 1]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_however_the_sources_are_cut_the_stream_is_the_sorted_whole(seed):
+    rng = np.random.default_rng(seed)
+    times = [np.sort(rng.integers(0, 60, rng.integers(1, 80))) for _ in range(3)]
+    parts = [trades(*t, first=1_000 * k) for k, t in enumerate(times)]
+    sources = [
+        Listed(s.symbol, part, (s,), int(rng.integers(1, 9)))
+        for s, part in zip((A, B, C), parts, strict=True)
+    ]
+    events = merged(*sources)
+    together = np.concatenate(parts)
+    want = together[np.argsort(together["ts_recv"], kind="stable")]
+    assert events["sequence"].tolist() == want["sequence"].tolist()
+    assert (events["instrument"] == want["sequence"] // 1_000).all()
+
+
+def test_what_goes_on_in_another_source_is_one_instrument_with_a_gap_between():
+    first, second = Listed("first", opening(1, 2, 5)), Listed("second", opening(7, 8, 8, 9))
+    events = merged(second, first)
+    assert events["ts_recv"].tolist() == [1, 2, 5, 7, 8, 8, 9]
+    assert np.flatnonzero(events["bits"] & GAP).tolist() == [3]
+    assert not second.events["bits"][0] & GAP
+
+
+def test_a_piece_that_goes_on_without_a_snapshot_is_no_gap():
+    events = merged(Listed("first", opening(1, 2, 5)), Listed("second", trades(5, 6)))
+    assert events["ts_recv"].tolist() == [1, 2, 5, 5, 6]
+    assert not (events["bits"] & GAP).any()
+
+
+def test_days_of_one_instrument_are_not_all_open_at_once():
+    class Watched(Listed):
+        def __iter__(self):
+            under_way.append(self.name)
+            most.append(len(under_way))
+            try:
+                yield from super().__iter__()
+            finally:
+                under_way.remove(self.name)
+
+    under_way, most = [], []
+    days = [Watched(f"{d}", opening(*range(d * 100, d * 100 + 50))) for d in range(9)]
+    assert len(merged(*days)) == 450
+    assert max(most) <= 2 and not under_way
+
+
+@pytest.mark.parametrize("times", [(2, 4), (0, 1, 2, 9), (5, 7), (0, 3)])
+def test_one_instrument_in_two_sources_at_a_time_is_refused(times):
+    a, b = Listed("a", trades(1, 3, 5, 6)), Listed("b", trades(*times))
+    with pytest.raises(InputError, match=r"both tell of A at x at the same time: leave one out"):
+        merged(a, b)
+
+
+def test_two_descriptions_of_one_instrument_are_refused():
+    other = A._replace(tick=Decimal(1, -4))
+    with pytest.raises(InputError, match=r"b: .*-4.* is .*-2.* in a source before it"):
+        Merged((Listed("a", trades(1)), Listed("b", trades(5), (other,))))
+
+
+def test_empty_sources_give_nothing():
+    none = Listed("none", trades())
+    assert list(Merged((none, none))) == []
+    assert merged(none, Listed("a", trades(1, 2)), none)["ts_recv"].tolist() == [1, 2]
