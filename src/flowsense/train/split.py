@@ -91,9 +91,10 @@ def walk_forward(
 ) -> tuple[Split, ...]:
     """Windows of `train_ns` before test blocks of `test_ns`, moved on by `test_ns`.
 
-    Every row after the first window is tested once, the last block may be shorter; of each
-    window the last eighth validates. A recording that does not hold two test blocks is cut
-    70 / 10 / 20 instead. Raises InputError as `chronological` does.
+    Every row after the first window is tested once, the last block may be shorter, one whose
+    window holds no row to train on is left out; of each window the last eighth validates. A
+    recording that does not hold two test blocks is cut 70 / 10 / 20 instead. Raises InputError
+    as `chronological` does.
     """
     if train_ns <= 0 or test_ns <= 0:
         raise InputError(f"walk-forward of {train_ns} / {test_ns} ns: both spans must be above 0")
