@@ -17,12 +17,12 @@ class Labels(NamedTuple):
     known_at: NDArray[np.int64]  # (n, T) ns; purging, embargo and online updates use it alone
     valid: NDArray[np.bool_]  # (n, T) False across a gap, a halt, an empty side, the end
     weight: NDArray[np.float32]  # (n, T) uniqueness
+    stop: NDArray[np.bool_] | None = None  # (n, T) valid rows that only say when to stop a fit
     offset: NDArray[np.float32] | None = None  # (n, T) base log-odds, for training on residuals
 
-    def only(self, keep: NDArray[np.bool_]) -> Self:
-        """The same labels, valid only where `keep` (n,) or (n, T) says so."""
-        which = keep if keep.ndim == 2 else keep[:, None]
-        return self._replace(valid=self.valid & which)
+    def to_fit(self, fit: NDArray[np.bool_], stop: NDArray[np.bool_]) -> Self:
+        """The same labels, valid only on the rows (n, T) to learn from and those to stop on."""
+        return self._replace(valid=self.valid & (fit | stop), stop=self.valid & stop)
 
 
 def join(parts: list[Labels]) -> Labels:
