@@ -180,6 +180,14 @@ def test_parts_add_up(mid):
         assert weighed == pytest.approx(mid.accuracy)
 
 
+def test_rows_before_the_first_regime_are_in_none(drawn, mid):
+    w = drawn
+    late = replace(w.index, regime=np.where(np.arange(6_000) < 4_500, -1, w.index.regime))
+    found = evaluate(w.labels, late, (w.fold,), {"m": (w.model,)}, {}).models["m"]
+    assert 0.4 * mid.n < sum(p.n for p in found["mid@1s"].by_regime.values()) < 0.6 * mid.n
+    assert sum(p.n for p in found["magnitude@1s"].by_regime.values()) == 1_500
+
+
 def test_folds_are_read_with_their_own_forecasts(drawn):
     w = drawn
     late = np.arange(6_000)[:, None] >= 4_500

@@ -41,11 +41,11 @@ Took = Mapping[str, tuple[Bools, Bools]]  # by share: rows that had a threshold,
 class Judged:
     """One forecast: what it called, its scores, and the scores of every resample."""
 
-    p: Floats
     calls: Calls
     columns: Tally
     found: Sums
-    draws: Sums | None  # (R,) each
+    resampled: Sums | None  # sums of columns, (R,) each
+    draws: Sums | None  # scores, (R,) each
 
 
 def judge(of: Sample, p: Floats, value: Floats, only: tuple[str, ...] = ()) -> Judged:
@@ -54,13 +54,14 @@ def judge(of: Sample, p: Floats, value: Floats, only: tuple[str, ...] = ()) -> J
     calls = Calls.of(of.target.kind, p, y)
     columns = directions(calls, p, y, value, of.move)
     found = direction_scores(columns.total)
-    draws = direction_scores(columns.resampled(of.blocks)) if of.blocks else None
+    resampled = columns.resampled(of.blocks) if of.blocks else None
+    draws = direction_scores(resampled) if resampled else None
     undefined = set(found) - set(only) if only else {"side_balanced"} if regime else set()
     for name in undefined:
         found[name] = np.full_like(found[name], np.nan)
         if draws:
             draws[name] = np.full_like(draws[name], np.nan)
-    return Judged(p, calls, columns, found, draws)
+    return Judged(calls, columns, found, resampled, draws)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +126,11 @@ class Bench:
         right = weights * null.calls.right[:, None]
         same = ratio(right.sum(axis=0), weights.sum(axis=0))
         difference: Intervals = {}
-        if self.of.blocks and model.draws and null.draws:
+        if self.of.blocks and model.resampled and model.draws and null.draws:
             differences = {name: model.draws[name] - null.draws[name] for name in PAIRED}
-            there = ratio(self.of.blocks.sums(right), self.of.blocks.sums(weights))
-            for share, x in zip(COVERAGES, there.T, strict=True):
-                differences[f"same_rows@{share}"] = model.draws[f"coverage@{share}"] - x
+            for share, x in zip(COVERAGES, self.of.blocks.sums(right).T, strict=True):
+                there = ratio(x, model.resampled[f"taken{share}"])
+                differences[f"same_rows@{share}"] = model.draws[f"coverage@{share}"] - there
             difference = {name: interval(x) for name, x in differences.items()}
         same_rows = {str(c): number(x) for c, x in zip(COVERAGES, same, strict=True)}
         return _null(int(null.calls.counts.sum()), null.found, same_rows, difference)
@@ -159,7 +160,7 @@ class Bench:
 
     def _parts(self, model: Judged, part: Classes, names: tuple[str, ...]) -> dict[str, Part]:
         found = {}
-        for k in np.unique(part):
+        for k in np.unique(part[part >= 0]):
             calls = model.calls.of_rows(part == k)
             n, coverage = int(calls.counts.sum()), calls.coverage()
             found[names[k]] = Part(n, coverage["1.0"], coverage)

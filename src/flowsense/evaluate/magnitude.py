@@ -70,7 +70,7 @@ class SizeBench:
         return SizeNull(len(value), **_numbers(mean), difference={})
 
     def _parts(self, value: Floats, part: Classes, names: tuple[str, ...]) -> dict[str, SizePart]:
-        each = ((names[k], part == k) for k in np.unique(part))
+        each = ((names[k], part == k) for k in np.unique(part[part >= 0]))
         return {name: SizePart(int(w.sum()), **self._some(value, w)) for name, w in each}
 
     def _fold(self, value: Floats, here: Bools) -> SizeFold:

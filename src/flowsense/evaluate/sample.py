@@ -36,7 +36,7 @@ class Index:
     ts: Ints  # (n,) ns
     instrument: Ints  # (n,)
     symbols: tuple[str, ...]  # by instrument
-    regime: Ints | None = None  # (n,) as the filter saw it then
+    regime: Ints | None = None  # (n,) as the filter saw it then, -1 while it did not
     regimes: tuple[str, ...] = ()
 
 
