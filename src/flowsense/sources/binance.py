@@ -32,13 +32,13 @@ from flowsense.errors import InputError
 from flowsense.schema import Decimal, Events, Instrument
 from flowsense.sources import Source
 from flowsense.sources.binance_decimals import Divisors, common, unit
-from flowsense.sources.binance_decode import Feed, State, belongs, decode, exact
+from flowsense.sources.binance_decode import Feed, State, advance, decode, exact
 from flowsense.sources.binance_lines import Market, parse
-from flowsense.sources.binance_sync import RULES, Piece, Sync
+from flowsense.sources.binance_sync import Piece, Sync
 from flowsense.sources.files import blocks
 
 LINES = 500  # of a block: some thousand events
-CLAIMED = re.compile(rb'\d{19} \{("stream":"[^"@]*@(depth|[a-zA-Z]*[tT]rade|bookTicker)|"lastUpd)')
+CLAIMED = re.compile(rb'\d{19} \{("stream":"(!|[^"@]*@)|"lastUpdateId":)')
 VENUES = {m: f"binance-{m.value}" for m in Market}
 
 
@@ -87,13 +87,12 @@ def begins(path: Path) -> tuple[int, str, Market]:
 def survey(paths: tuple[Path, ...], symbol: str, market: Market, trades: str = "trade") -> Survey:
     """Reads everything once. Raises InputError."""
     divisors: tuple[Divisors, Divisors] = (set(), set())
-    sync, out, counts = Sync(market), list[Piece](), Counter[str]()
+    sync, now, out, counts = Sync(market), 0, list[Piece](), Counter[str]()
     for path in paths:
         for block in blocks(path, LINES):
             messages = parse(path, block, trades, counts)
             for m in messages:
-                belongs(symbol, market, m)
-                sync = RULES[m.kind](sync, m, m.line.ts_recv, out, counts)
+                sync, now = advance(symbol, sync, m, now, out, counts)
             out.clear()
             mantissa, decimals = exact(messages)
             for k, found in enumerate(divisors):
@@ -126,6 +125,11 @@ class BinanceRaw:
     market: Market
     tick: Decimal | None = None
     lot: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        for name, given in (("tick", self.tick), ("lot", self.lot)):
+            if given is not None and given.mantissa <= 0:
+                raise InputError(f"{name} {float(given)}: give one above 0, such as 0.01")
 
     @property
     def name(self) -> str:

@@ -25,7 +25,7 @@ def scan(text: Any, mantissa: Any, decimals: Any) -> int:
     """
     n, value, places, zeros, digits, fraction = 0, 0, 0, 0, 0, False
     for i in range(len(text) + 1):
-        c = text[i] if i < len(text) else COMMA
+        c = int(text[i]) if i < len(text) else COMMA
         if c == COMMA and digits:
             mantissa[n], decimals[n] = value, places
             n, value, places, zeros, digits, fraction = n + 1, 0, 0, 0, 0, False
@@ -73,8 +73,6 @@ def unit(divisors: Divisors) -> Decimal:
     """
     places = max((p for p, divisor in divisors if divisor), default=0)
     whole = gcd(*(divisor * 10 ** (places - p) for p, divisor in divisors if divisor)) or 1
-    while places and whole % 10 == 0:
-        whole, places = whole // 10, places - 1
     return Decimal(whole, -places)
 
 

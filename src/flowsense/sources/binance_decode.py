@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from flowsense.errors import InputError
 from flowsense.schema import EVENT, LAST, SET, TRADE, Decimal, Events, zeros
 from flowsense.sources.binance_decimals import Ints, multiples, numbers
 from flowsense.sources.binance_lines import Kind, Market, Message, parse, refused
@@ -39,14 +40,22 @@ class State(NamedTuple):
 def decode(feed: Feed, state: State, path: Path, block: Block) -> tuple[State, Events]:
     """Changes nothing that it is given. Raises InputError that names file, line and value."""
     counts, out = Counter(dict(state.counts)), list[Piece]()
+    messages = parse(path, block, feed.trades, counts)
     sync, now = state.sync, state.ts_recv
-    for m in parse(path, block, feed.trades, counts):
-        belongs(feed.symbol, feed.market, m)
-        if m.line.ts_recv < now:
-            counts["receive time fell"] += 1
-        now = max(now, m.line.ts_recv)
-        sync = RULES[m.kind](sync, m, now, out, counts)
+    for m in messages:
+        sync, now = advance(feed.symbol, sync, m, now, out, counts)
     return State(sync, now, tuple(counts.items())), events(feed, out)
+
+
+def advance(
+    symbol: str, sync: Sync, m: Message, now: int, out: list[Piece], counts: Counter[str]
+) -> tuple[Sync, int]:
+    """One message on; `now` is the receive time, which never falls."""
+    belongs(symbol, sync.market, m)
+    if m.line.ts_recv < now:
+        counts["receive time fell"] += 1
+    now = max(now, m.line.ts_recv)
+    return RULES[m.kind](sync, m, now, out, counts), now
 
 
 def belongs(symbol: str, market: Market, m: Message) -> None:
@@ -87,14 +96,13 @@ def whole(messages: list[Message], tick: Decimal, lot: Decimal) -> tuple[Ints, I
     return columns[0], columns[1]
 
 
-def wrong(messages: list[Message], number: int, why: str) -> ValueError:
+def wrong(messages: list[Message], number: int, why: str) -> InputError:
     """The error of the number at this place of all their numbers."""
-    for m in messages:
-        if number < 2 * m.levels.total:
-            value, name = m.levels.text.split(",")[number], ("price", "size")[number % 2]
-            return refused(m.line, f"{name} {value[:40]!r} {why}")
-        number -= 2 * m.levels.total
-    raise IndexError(number)
+    ends = np.cumsum([2 * m.levels.total for m in messages])
+    i = int(np.searchsorted(ends, number, side="right"))
+    at, name = number - int(ends[i]), ("price", "size")[number % 2]
+    value = messages[i].levels.text.split(",")[at]
+    return refused(messages[i].line, f"{name} {value[:40]!r} {why}")
 
 
 def events(feed: Feed, pieces: list[Piece]) -> Events:

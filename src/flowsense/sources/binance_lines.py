@@ -4,8 +4,10 @@ A diff stream is told from a partial-depth one by the name of the stream alone: 
 both as depthUpdate. Events that are known but say nothing of book or trades are only counted.
 """
 
+import re
 from collections import Counter
 from enum import Enum
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -16,10 +18,10 @@ from flowsense.errors import InputError
 from flowsense.sources.files import Block
 
 Json: TypeAlias = dict[str, Any]
-OTHER = frozenset(  # streams of the three markets beside the differences of the book
-    "aggTrade,assetIndex,avgPrice,blockTrade,bookTicker,compositeIndex,continuousKline,"
-    "contractInfo,depth5,depth10,depth20,forceOrder,indexPrice,indexPriceKline,kline,markPrice,"
-    "markPriceKline,miniTicker,referencePrice,rpiDepth,ticker,trade".split(",")  # noqa: SIM905
+OTHER = re.compile(  # streams of the three markets beside the differences of the book
+    "aggTrade|assetIndex|avgPrice|blockTrade|bookTicker|compositeIndex|continuousKline|"
+    "contractInfo|depth5|depth10|depth20|forceOrder|indexPrice|indexPriceKline|kline|markPrice|"
+    "markPriceKline|miniTicker|referencePrice|rpiDepth|ticker|trade"
 )
 MILLISECONDS, MICROSECONDS, END = 10**12, 10**15, 10**16  # of an exchange time: the years 2001-2286
 
@@ -102,16 +104,18 @@ def _message(at: Line, json: Any, trades: str, counts: Counter[str]) -> Message 
     if "lastUpdateId" in json:
         counts["snapshot"] += 1
         return _snapshot(at, json)
-    if "stream" not in json or not isinstance(json.get("data"), dict):
-        counts[_notice(json)] += 1
+    name = _stream(str(json["stream"])) if "stream" in json else _notice(json)
+    if name not in ("depth", trades):
+        counts[name] += 1
         return None
-    data, name = json["data"], _stream(json)
+    data = json.get("data")
+    if not isinstance(data, dict):
+        raise ValueError(f"data {_short(data)} is no JSON object")
+    match = data.get("X", "MARKET") == "MARKET"
+    counts[name if match else f"{name} {data['X']}"] += 1
     if name == "depth":
-        counts["depth"] += 1
         return _update(at, data)
-    kind = data.get("X", "MARKET") if name == trades else None
-    counts[name if kind in (None, "MARKET") else f"{name} {kind}"] += 1
-    return _trade(at, data, trades) if kind == "MARKET" else None
+    return _trade(at, data, trades) if match else None
 
 
 def _notice(json: Json) -> str:
@@ -123,13 +127,14 @@ def _notice(json: Json) -> str:
     raise ValueError(f"keys {_short(list(json))} are neither a stream's nor a snapshot's")
 
 
-def _stream(json: Json) -> str:
+@lru_cache(maxsize=256)
+def _stream(stream: str) -> str:
     """depth of btcusdt@depth@100ms, kline of btcusdt@kline_1m, ticker of !ticker@arr."""
-    symbol, _, rest = str(json["stream"]).partition("@")
+    symbol, _, rest = stream.partition("@")
     name = symbol[1:] if symbol.startswith("!") else rest.partition("@")[0]
     name = name.partition("_")[0]
-    if name != "depth" and name not in OTHER:
-        raise ValueError(f"stream {_short(json['stream'])} is not one of Binance's")
+    if name != "depth" and not OTHER.fullmatch(name):
+        raise ValueError(f"stream {_short(stream)} is not one of Binance's")
     return name
 
 
@@ -139,12 +144,12 @@ def _update(at: Line, d: Json) -> Message:
         raise ValueError(f"update ids pu {previous}, U {first}, u {last} do not rise")
     market = Market.COINM if "ps" in d else Market.USDM if "pu" in d else Market.SPOT
     when, levels = _time(d, "T" if "T" in d else "E"), _levels(d["b"], d["a"])
-    return Message(Kind.UPDATE, at, d["s"], market, when, first, last, previous, levels)
+    return Message(Kind.UPDATE, at, str(d["s"]), market, when, first, last, previous, levels)
 
 
 def _snapshot(at: Line, d: Json) -> Message:
     last, when = _id(d, "lastUpdateId"), _time(d, "T") if "T" in d else 0
-    symbol, levels = d.get("symbol", ""), _levels(d["bids"], d["asks"])
+    symbol, levels = str(d.get("symbol", "")), _levels(d["bids"], d["asks"])
     return Message(Kind.SNAPSHOT, at, symbol, None, when, last, last, -1, levels)
 
 
@@ -153,7 +158,7 @@ def _trade(at: Line, d: Json, trades: str) -> Message:
     if type(sold) is not bool:
         raise ValueError(f"m {_short(sold)} is neither true nor false")
     levels = _levels([], pair) if sold else _levels(pair, [])
-    return Message(Kind.TRADE, at, d["s"], None, _time(d, "T"), number, number, -1, levels)
+    return Message(Kind.TRADE, at, str(d["s"]), None, _time(d, "T"), number, number, -1, levels)
 
 
 def _levels(bids: Any, asks: Any) -> Levels:
