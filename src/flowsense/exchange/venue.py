@@ -60,21 +60,20 @@ class Venue:
     def checked(self, requests: NDArray[Any]) -> NDArray[Any]:
         if requests.dtype != REQUEST:
             raise InputError(f"requests: dtype {requests.dtype}, not REQUEST")
-        kind, price, lots = requests["kind"], requests["price"], requests["lots"]
-        sided = (kind == LIMIT) | (kind == MARKET)
-        bad = {
-            "instrument": (requests["instrument"] < 0)
-            | (requests["instrument"] >= len(self.engines)),
-            "kind": (kind < LIMIT) | (kind > REPLACE),
-            "lots": (lots <= 0) | (lots > LARGEST),
-            "price": (price < -LARGEST) | (price > LARGEST),
-            "side": sided & (np.abs(requests["side"]) != 1),
-            "ts": np.diff(requests["ts"], prepend=self.engines["ts"].max(initial=0)) < 0,
-        }
-        for name, where in bad.items():
-            if where.any():
-                i = int(np.argmax(where))
-                raise InputError(f"request {i}: {name} {requests[name][i]} cannot be")
+        n, q, past = len(self.engines), requests, self.engines["ts"].max(initial=0)
+        sided = (q["kind"] == LIMIT) | (q["kind"] == MARKET)
+        rules = (
+            ("instrument", (q["instrument"] >= 0) & (q["instrument"] < n), f"0 to {n - 1}"),
+            ("kind", (q["kind"] >= LIMIT) & (q["kind"] <= REPLACE), f"{LIMIT} to {REPLACE}"),
+            ("lots", (q["lots"] > 0) & (q["lots"] <= LARGEST), f"1 to {LARGEST}"),
+            ("price", np.abs(q["price"]) <= LARGEST, f"ticks within {LARGEST}"),
+            ("side", ~sided | (np.abs(q["side"]) == 1), "+1 or -1"),
+            ("ts", np.diff(q["ts"], prepend=past) >= 0, "ns that never fall"),
+        )
+        for name, good, rule in rules:
+            if not good.all():
+                i = int(np.argmin(good))
+                raise InputError(f"request {i}: {name} {q[name][i]} cannot be, give {rule}")
         return requests.view(REQUEST)
 
     def resting(self, instrument: int, side: int) -> Iterator[tuple[int, int, int]]:

@@ -66,9 +66,9 @@ def rebase(w: Record, f: Record, m: Record, levels: Record) -> None:
         mid = (levels[0, m.depth[0] - 1].key - levels[1, m.depth[1] - 1].key) / 2
         pull = w.lean * math.tanh((f.price - mid) / w.width)
     for j in range(KINDS):
-        f.base[j] = w.mu[j] * w.activity[f.state]
-    f.base[BUY] *= 1.0 + pull
-    f.base[SELL] *= 1.0 - pull
+        f.exogenous[j] = w.mu[j] * w.activity[f.state]
+    f.exogenous[BUY] *= 1.0 + pull
+    f.exogenous[SELL] *= 1.0 - pull
 
 
 @kernel

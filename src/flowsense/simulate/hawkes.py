@@ -1,7 +1,8 @@
 """Six kinds of order flow that excite each other, exponentially (Hawkes 1971; Bacry et al. 2015).
 
-The intensity of kind j is ``base_j(t) + sum_i alpha[j, k_i] * beta[j] * exp(-beta[j] * (t - t_i))``
-over all earlier points i of kind k_i: alpha[j, k] is the mean number of direct children.
+The intensity of kind j is what is exogenous at t, and the sum over all earlier points i of kind k
+of ``alpha[j, k] * beta[j] * exp(-beta[j] * (t - t_i))``: alpha[j, k] is the mean number of direct
+children.
 """
 
 import math
@@ -23,7 +24,7 @@ FLOW = np.dtype(  # of one instrument
         ("bound", "f8"),  # total intensity at `at`: it only falls until then
         ("price", "f8"),  # efficient, ticks
         ("state", "i8"),  # regime
-        ("base", "f8", KINDS),  # per second, constant until something happens
+        ("exogenous", "f8", KINDS),  # per second, constant until something happens
         ("excess", "f8", KINDS),  # per second, what earlier points still add
     ]
 )
@@ -75,7 +76,7 @@ def schedule(f: Record, u: float) -> None:
     """Draw the next candidate from now on; u in [0, 1)."""
     f.bound = 0.0
     for j in range(KINDS):
-        f.bound += f.base[j] + f.excess[j]
+        f.bound += f.exogenous[j] + f.excess[j]
     f.next = f.at + 1 + int(-math.log(1.0 - u) / f.bound * 1e9)
 
 
@@ -84,7 +85,7 @@ def thinned(f: Record, u: float) -> int:
     """The kind of the candidate at `at`, or -1 (Ogata 1981)."""
     x = u * f.bound
     for j in range(KINDS):
-        x -= f.base[j] + f.excess[j]
+        x -= f.exogenous[j] + f.excess[j]
         if x < 0.0:
             return j
     return -1

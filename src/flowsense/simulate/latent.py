@@ -9,7 +9,7 @@ from flowsense.schema import SECOND
 
 LATENT = np.dtype(
     [
-        ("ts", "i8"),  # ns, from when it holds
+        ("ts", "i8"),  # ns of the venue's clock, from when it holds
         ("price", "f8"),  # efficient price of the instrument, ticks
         ("instrument", "i4"),
         ("state", "i4"),  # regime: 0 calm, 1 active, 2 stressed

@@ -83,7 +83,7 @@ class Market:
         self.hawkes()
         for name, good, rule in self.rules():
             if not good:
-                raise InputError(f"market: {name} {getattr(self, name)!r} cannot be: {rule}")
+                raise InputError(f"market: {name} {getattr(self, name)!r} cannot be, give {rule}")
         for lead in self.leads:
             heard = sum(x.beta**2 for x in self.leads if x.follower == lead.follower)
             both = {lead.leader, lead.follower}
@@ -98,7 +98,11 @@ class Market:
         whole = all(len(x) == 3 and all(0 < v < np.inf for v in x) for x in states)
         return (
             ("instruments", 1 <= self.instruments <= 26, "1 to 26"),
-            ("rates", self.rates[1] <= self.rates[2], "no more adds than cancels, or books swell"),
+            (
+                "rates",
+                self.rates[1] <= self.rates[2],
+                "no more adds than cancels, else the books swell",
+            ),
             ("latent", whole and self.latent.innovations > 0, "3 states, all above 0"),
             ("lean", 0 <= self.lean <= 1, "0 to 1"),
             ("attention", 0 <= self.attention <= 1, "0 to 1"),
