@@ -1,0 +1,121 @@
+"""Ticks in tables that nobody has seen before: trades, quotes or level updates, by named columns.
+
+========  ===================================  ==================================================
+table of  columns                              becomes
+========  ===================================  ==================================================
+trades    ts, price, size, perhaps side        TRADE. There is no book: features of the book are
+                                               missing in every row, and no mid can be forecast
+quotes    ts, bid, ask, bid_size, ask_size     SETs of a book of one level, the old one removed
+levels    ts, side, price, size (now resting)  SET; size 0 removes the level
+mixed     the same and a column `kind`         TRADE, SET, or a snapshot, as `kind` says
+========  ===================================  ==================================================
+
+Trades and levels look alike: they are levels where the first side reads bid or ask, else trades,
+unless ``kind=levels`` or ``kind=trades`` says it. Tick and lot are the greatest common divisors
+of all prices and sizes of an instrument, exactly, unless they are given.
+
+The book opens empty at an instrument's first record and fills, or by its snapshot: rows that
+`kind` calls so, at one time. Levels of one instrument at one time are one message, as no such
+table says where a message ends. A quote is a message, and so is a trade in a table of trades.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from flowsense.errors import InputError
+from flowsense.schema import DEPTH, Events, Instrument
+from flowsense.sources import Source
+from flowsense.sources.batches import known, names
+from flowsense.sources.cells import Unit, check_unit
+from flowsense.sources.columns import Mapping, resolve
+from flowsense.sources.recorded import whole
+from flowsense.sources.tick_events import events_of
+from flowsense.sources.tick_form import Form, survey
+from flowsense.sources.tick_rows import join, rows_of
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """A table of ticks, surveyed once when made. Raises InputError, as does every pass.
+
+    `columns` is a `Mapping` or its text, like ``ts=time,price=px``; columns not named are looked
+    for under their usual names. `tick` and `lot` are decimal text. `unit` of the times is s, ms,
+    us, ns or iso, and found from the first one where it is not given. `sort` holds the whole
+    table in memory; without it a time that goes back is an error. `symbol` names the instrument
+    of a table without a column of symbols.
+    """
+
+    path: Path
+    columns: Mapping | str = ""
+    tick: str | None = None
+    lot: str | None = None
+    unit: Unit | None = None
+    sort: bool = False
+    symbol: str = ""
+    venue: str = "file"
+    table: Any = field(default=None, repr=False, compare=False)  # pyarrow.Table, in place of path
+    instruments: tuple[Instrument, ...] = field(init=False)
+    form: Form = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_unit(self.unit)
+        asked = Mapping.parse(self.columns) if isinstance(self.columns, str) else self.columns
+        mapping = resolve(asked, names(self.content), self.name)
+        form = survey(self.content, Form(self.name, mapping, self.unit), self.tick, self.lot)
+        default = self.symbol or self.path.name.split(".")[0]
+        table = tuple(
+            Instrument(symbol or default, self.venue, *units, depth=1 if mapping.quotes else DEPTH)
+            for symbol, units in zip(form.symbols, form.units, strict=True)
+        )
+        object.__setattr__(self, "form", form)
+        object.__setattr__(self, "instruments", table)
+
+    @classmethod
+    def of(cls, table: Any, name: str = "table", **options: Any) -> "Ticks":
+        """From a pyarrow Table, or a polars or pandas DataFrame, or what else speaks Arrow."""
+        try:
+            content = pa.table(table)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{name}: {type(table).__name__} is no table: {error}") from None
+        return cls(Path(name), table=content, **options)
+
+    @property
+    def content(self) -> Any:
+        return self.path if self.table is None else self.table
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size if self.table is None else int(self.table.nbytes)
+
+    def __iter__(self) -> Iterator[Events]:
+        return whole(self.messages())
+
+    def messages(self) -> Iterator[Events]:
+        parts = rows_of(self.content, self.form, ordered=not self.sort)
+        if self.sort:
+            rows = join(list(parts))
+            parts = iter([rows.take(np.argsort(rows.ts, kind="stable"))])
+        return events_of(parts, self.form)
+
+
+def claims(path: Path, head: bytes) -> bool:
+    """Any table that no other format claims."""
+    return known(path)
+
+
+def open(paths: list[Path], **options: Any) -> list[Source]:
+    """One source per file. Options are those of `Ticks`. Raises InputError."""
+    fields = ("columns", "tick", "lot", "unit", "sort", "symbol", "venue")
+    wrong = sorted(set(options) - set(fields))
+    if wrong:
+        raise InputError(f"{paths[0]}: ticks take no option {wrong[0]!r}, only {', '.join(fields)}")
+    return [Ticks(path, **options) for path in paths]
