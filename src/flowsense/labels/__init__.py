@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from flowsense.forecast import Target
 
+COLUMNS = ("y", "move", "known_at", "valid", "weight")
+
 
 class Labels(NamedTuple):
     """One entry per row of the decision clock, in order."""
@@ -20,6 +22,16 @@ class Labels(NamedTuple):
     stop: NDArray[np.bool_] | None = None  # (n, T) valid rows that only say when to stop a fit
     offset: NDArray[np.float32] | None = None  # (n, T) base log-odds, for training on residuals
 
+    def take(self, rows: slice) -> Self:
+        """The labels of these rows."""
+        return self._replace(**{name: getattr(self, name)[rows] for name in COLUMNS})
+
+    def of(self, targets: NDArray[np.bool_]) -> Self:
+        """The labels of these targets (T,)."""
+        kept = tuple(t for t, keep in zip(self.targets, targets, strict=True) if keep)
+        columns = {name: getattr(self, name)[:, targets] for name in COLUMNS}
+        return self._replace(targets=kept, **columns)
+
     def to_fit(self, fit: NDArray[np.bool_], stop: NDArray[np.bool_]) -> Self:
         """The same labels, valid only on the rows (n, T) to learn from and those to stop on."""
         return self._replace(valid=self.valid & (fit | stop), stop=self.valid & stop)
@@ -27,5 +39,5 @@ class Labels(NamedTuple):
 
 def join(parts: list[Labels]) -> Labels:
     """Consecutive labels as one."""
-    columns = zip(*(p[1:6] for p in parts), strict=True)
-    return Labels(parts[0].targets, *(np.concatenate(c) for c in columns))
+    columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in COLUMNS}
+    return Labels(parts[0].targets, **columns)
