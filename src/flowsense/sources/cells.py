@@ -164,7 +164,7 @@ def plain(cells: pa.Array, at: Place) -> pa.Array:
     """As text; floats as the shortest that reads back."""
     try:
         if pa.types.is_dictionary(cells.type):
-            cells = cells.dictionary_decode()
+            return pc.take(pc.cast(cells.dictionary, pa.string()), cells.indices)
         return pc.cast(cells, pa.string())
     except pa.ArrowException:
         raise InputError(f"{at.table}: column {at.column!r} is {cells.type}: map another") from None
