@@ -185,7 +185,7 @@ def test_one_update_by_hand():
     assert last["side"].tolist() == [1, 1, -1]
     assert last["bits"].tolist() == [0, 0, LAST]
     assert set(last["ts_recv"]) == {NS + 1}
-    assert set(last["ts_event"]) == {(MS + 12) * 1_000_000}
+    assert set(events["ts_event"]) == {(MS + 12) * 1_000_000}
     assert events["bits"][:3].tolist() == [SNAPSHOT, SNAPSHOT, SNAPSHOT | LAST]
 
 

@@ -63,8 +63,7 @@ def trade(s: Sync, m: Message, now: int, out: list[Piece], counts: Counter[str])
 
 def snapshot(s: Sync, m: Message, now: int, out: list[Piece], counts: Counter[str]) -> Sync:
     """The latest is kept, in step or not: the recorder may have asked before we see the loss."""
-    s = s._replace(snapshot=m)
-    return s if s.whole else join(s, now, out, counts)
+    return join(s._replace(snapshot=m), now, out, counts)
 
 
 def update(s: Sync, m: Message, now: int, out: list[Piece], counts: Counter[str]) -> Sync:
