@@ -1,0 +1,36 @@
+"""Three classes out of two questions: does it move, and if so, to which side.
+
+Most rows are flat, and a single three-class fit spends itself on which; the side is the
+question that a direction forecast is judged by, so it is learned from moved rows alone.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense.forecast import FLAT, Forecast, Target
+
+Floats = NDArray[np.float64]
+THIRD = np.float32(1 / 3)
+
+
+def sigmoid(x: Floats) -> Floats:
+    """1 / (1 + exp(-x)) without overflow."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)), np.float64)
+
+
+def combine(targets: tuple[Target, ...], move: Floats, up: Floats, size: Floats) -> Forecast:
+    """P(move), P(up | move) and the mean size of a move, (n, T) each, as a forecast.
+
+    The value of a direction is (P(up) - P(down)) x size; a magnitude's is its size alone, and
+    its probabilities are a third each.
+    """
+    sized = np.array([t.kind == "magnitude" for t in targets], np.bool_)
+    proba = np.stack([move * (1 - up), 1 - move, move * up], axis=-1).astype(np.float32)
+    proba[:, sized] = THIRD
+    value = np.where(sized, size, move * (2 * up - 1) * size).astype(np.float32)
+    return Forecast(targets, proba, value, np.ones(move.shape, np.bool_))
+
+
+def moved(y: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which labels of a direction are not flat."""
+    return np.asarray(y != FLAT)

@@ -1,0 +1,249 @@
+"""Rules with no fitted side: what a forecast is measured against. Gould & Bonart 2016 (imbalance).
+
+Each rule says a side and how sure it is in one number; what is fitted per instrument is only how
+large that number is (its deviation), how often it is right (one slope, never negative) and how
+often the market moves. So their log-loss can be compared with that of any model.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense.errors import InputError
+from flowsense.forecast import UP, Forecast, Target
+from flowsense.labels import Labels
+from flowsense.model import Budget
+from flowsense.model.instruments import Known
+from flowsense.model.sides import Floats, combine, moved, sigmoid
+from flowsense.schema import SECOND, Instrument
+from flowsense.tape import FeatureSpec, Needs, Reader, Rows, Tape
+
+SIGNALS = ("move", "imbalance", "ofi", "trade")
+MOVE, IMBALANCE, OFI, TRADE = range(len(SIGNALS))
+READS = ("imb_l1", "ofi_l1_1s", "traded", "flow_share_100ms")
+STEEPEST = 20.0  # of a slope per deviation: a rule that was never wrong is still not certain
+
+
+class Seen(NamedTuple):
+    """What the signals remember of each instrument, (instruments,) each."""
+
+    place: NDArray[np.int64]  # of its fit
+    mid2: NDArray[np.int64]  # of its last row
+    rows: NDArray[np.int64]
+    move: NDArray[np.int64]  # side of the last change of the mid between two rows
+    trade: NDArray[np.int64]  # side of the last trade
+    traded: NDArray[np.int64]  # ns, the row that first saw it
+
+
+class Fitted(NamedTuple):
+    """Of K instruments in training, and in place K the mean over them, for all others."""
+
+    known: Known
+    columns: NDArray[np.int64]  # (4,) of READS
+    deviation: Floats  # (K + 1, 4) of each signal
+    slope: Floats  # (K + 1, T) log-odds of up per unit of the rule
+    move: Floats  # (K + 1, T) share of moved rows
+    size: Floats  # (K + 1, T) mean |move| of moved rows; of all rows for a magnitude
+
+
+@dataclass(frozen=True, slots=True)
+class Null(ABC):
+    """Everything but the rule. All five fold the same signals."""
+
+    fitted: Fitted | None = None
+
+    @abstractmethod
+    def rule(self, kind: str, signals: Floats) -> Floats:
+        """(n,) the rule's number for one kind of target; signals (n, 4) in deviations."""
+
+    @property
+    def least(self) -> float:
+        """Of the slope: a rule's side is its own."""
+        return 0.0
+
+    @classmethod
+    def tiny(cls) -> Self:
+        return cls()
+
+    @property
+    def needs(self) -> Needs:
+        return Needs()
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return self.fitted.known.targets if self.fitted else ()
+
+    def fit(self, reader: Reader, labels: Labels, *, seed: int, budget: Budget) -> Self:
+        """Counting and one slope; nothing random. Raises InputError for a column not there."""
+        known, columns = Known.of(labels, reader.instruments), read_by(reader.spec)
+        state, parts, who = remember(known, reader.instruments), list[Floats](), []
+        for tape in reader:
+            state, signals = follow(state, tape.rows[0], columns)
+            parts.append(signals)
+            who.append(tape.rows[0].instrument)
+        signals, instrument = np.concatenate(parts), np.concatenate(who)
+        learned = labels.valid if labels.stop is None else labels.valid & ~labels.stop
+        k, t = len(reader.instruments), len(labels.targets)
+        shapes = ((k + 1, len(SIGNALS)), (k + 1, t), (k + 1, t), (k + 1, t))
+        fitted = Fitted(known, columns, *(np.zeros(shape) for shape in shapes))
+        fitted.deviation[:] = 1.0
+        for place in range(k):
+            mine = instrument == place
+            if (learned & mine[:, None]).any():
+                self._learn(fitted, place, signals[mine], labels, (learned, mine))
+        seen = np.unique(instrument[learned.any(axis=1)])
+        for table in fitted[2:]:
+            table[k] = table[seen].mean(axis=0) if len(seen) else table[k]
+            table[np.setdiff1d(np.arange(k), seen)] = table[k]
+        return replace(self, fitted=fitted)
+
+    def _learn(
+        self,
+        fitted: Fitted,
+        place: int,
+        signals: Floats,
+        labels: Labels,
+        rows: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    ) -> None:
+        """Write one instrument's numbers; rows are those learned (n, T) and its own (n,)."""
+        learned, mine = rows
+        used = learned[mine]
+        deviation = signals[used.any(axis=1)].std(axis=0)
+        fitted.deviation[place] = np.where(deviation > 0, deviation, 1.0)
+        scaled = signals / fitted.deviation[place]
+        y, size = labels.y[mine], np.abs(labels.move[mine])
+        for j, target in enumerate(labels.targets):
+            rows_j = used[:, j]
+            sized = target.kind == "magnitude"
+            which = rows_j if sized else rows_j & moved(y[:, j])
+            fitted.size[place, j] = size[which, j].mean() if which.any() else 0.0
+            if not sized and rows_j.any():
+                fitted.move[place, j] = which.sum() / rows_j.sum()
+                x = self.rule(target.kind, scaled[which])
+                fitted.slope[place, j] = slope(x, y[which, j] == UP, self.least)
+
+    def init(self, instruments: tuple[Instrument, ...]) -> Seen:
+        known = self.fitted.known if self.fitted else Known(*np.zeros((3, 0), np.str_))
+        return remember(known, instruments)
+
+    def predict(self, state: Seen, tape: Tape) -> tuple[Seen, Forecast]:
+        rows, fitted = tape.rows[0], self.fitted
+        if fitted is None:
+            raise InputError(f"{type(self).__name__}: fit or load it before it predicts")
+        state, signals = follow(state, rows, fitted.columns)
+        place = state.place[rows.instrument]
+        scaled = signals / fitted.deviation[place]
+        x = np.stack([self.rule(t.kind, scaled) for t in self.targets], axis=1)
+        up = sigmoid(fitted.slope[place] * x)
+        return state, combine(self.targets, fitted.move[place], up, fitted.size[place])
+
+    def params(self) -> dict[str, NDArray[Any]]:
+        if self.fitted is None:
+            return {}
+        known, *rest = self.fitted
+        return known._asdict() | dict(zip(Fitted._fields[1:], rest, strict=True))
+
+    def load(self, params: dict[str, NDArray[Any]]) -> Self:
+        tables = (params[name] for name in Fitted._fields[1:])
+        return replace(self, fitted=Fitted(Known.load(params), *tables))
+
+
+@dataclass(frozen=True, slots=True)
+class Majority(Null):
+    """Class frequencies of the training rows."""
+
+    def rule(self, kind: str, signals: Floats) -> Floats:
+        return np.ones(len(signals))
+
+    @property
+    def least(self) -> float:
+        return -STEEPEST
+
+
+@dataclass(frozen=True, slots=True)
+class Persistence(Null):
+    """The side of the last move of the mid; of recent order flow imbalance for its own sign."""
+
+    def rule(self, kind: str, signals: Floats) -> Floats:
+        return np.sign(signals[:, OFI if kind == "ofi" else MOVE])
+
+
+@dataclass(frozen=True, slots=True)
+class Imbalance(Null):
+    """The queue imbalance of the touch."""
+
+    def rule(self, kind: str, signals: Floats) -> Floats:
+        return signals[:, IMBALANCE]
+
+
+@dataclass(frozen=True, slots=True)
+class LastTrade(Null):
+    """The side of the last trade, x exp(-age / 1 s)."""
+
+    def rule(self, kind: str, signals: Floats) -> Floats:
+        return signals[:, TRADE]
+
+
+@dataclass(frozen=True, slots=True)
+class Vote(Null):
+    """Queue imbalance, OFI decayed over 1 s and the last trade, each in its deviations, added."""
+
+    def rule(self, kind: str, signals: Floats) -> Floats:
+        return signals[:, IMBALANCE] + signals[:, OFI] + signals[:, TRADE]
+
+
+def read_by(spec: FeatureSpec) -> NDArray[np.int64]:
+    """(4,) of READS among the columns. Raises InputError."""
+    missing = [name for name in READS if name not in spec.columns]
+    if missing:
+        raise InputError(f"nulls read the column {missing[0]}: add its family to the features")
+    return np.array([spec.columns.index(name) for name in READS], np.int64)
+
+
+def remember(known: Known, instruments: tuple[Instrument, ...]) -> Seen:
+    none = np.zeros(len(instruments), np.int64)
+    return Seen(known.places(instruments), none, none, none, none, none)
+
+
+def follow(state: Seen, rows: Rows, columns: NDArray[np.int64]) -> tuple[Seen, Floats]:
+    """Signals (n, 4) of the rows, in SIGNALS order; missing ones are 0."""
+    mid2, seen, move, trade, traded = (column.copy() for column in state[1:])
+    out = np.zeros((len(rows.ts), len(SIGNALS)))
+    imbalance, ofi, lots, share = (rows.X[:, c].astype(np.float64) for c in columns)
+    out[:, IMBALANCE], out[:, OFI] = imbalance, ofi
+    for who in np.unique(rows.instrument):
+        mine = np.flatnonzero(rows.instrument == who)
+        now = rows.quote["mid2"][mine]
+        first = now[0] if seen[who] == 0 else mid2[who]
+        moves = carried(np.sign(np.diff(now, prepend=first)), move[who])
+        side = np.where(lots[mine] > 0, np.sign(share[mine]), 0).astype(np.int64)
+        sides = carried(side, trade[who])
+        since = np.where(side != 0, rows.ts[mine], 0)
+        when = np.maximum.accumulate(np.maximum(since, traded[who]))
+        out[mine, MOVE] = moves
+        out[mine, TRADE] = sides * np.exp((when - rows.ts[mine]) / SECOND)
+        mid2[who], move[who], trade[who], traded[who] = now[-1], moves[-1], sides[-1], when[-1]
+        seen[who] += len(mine)
+    return Seen(state.place, mid2, seen, move, trade, traded), out
+
+
+def carried(x: NDArray[np.int64], before: int) -> NDArray[np.int64]:
+    """The last value that was not 0, at each place; `before` until there is one."""
+    at = np.maximum.accumulate(np.where(x != 0, np.arange(1, len(x) + 1), 0))
+    return np.asarray(np.r_[before, x][at])
+
+
+def slope(x: Floats, up: NDArray[np.bool_], least: float) -> float:
+    """Maximum likelihood of P(up) = sigmoid(slope x), by Newton's method, within its bounds."""
+    b = 0.0
+    for _ in range(30):
+        p = sigmoid(b * x)
+        gradient, curvature = float(x @ (up - p)), float((x * x) @ (p * (1 - p)))
+        step = gradient / (curvature + 1e-9)
+        before, b = b, float(np.clip(b + step, least, STEEPEST))
+        if abs(b - before) < 1e-10:
+            break
+    return b
