@@ -1,0 +1,44 @@
+"""What a run is asked to do, decoded once."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from flowsense.errors import InputError
+from flowsense.features.catalogue import CLOCKS, DEFAULT
+from flowsense.forecast import Target
+from flowsense.schema import SECOND
+from flowsense.train.split import DAY
+
+Part = Literal["train", "validation", "test"]
+HORIZONS = ("100ms", "500ms", "1s", "5s", "30s")
+TARGETS = tuple(Target.parse(f"{kind}@{h}") for kind in ("mid", "ofi") for h in HORIZONS)
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Everything but the recordings. The defaults are those of ``flowsense run``."""
+
+    models: tuple[str, ...] = ("fast",)  # names, or fast, or all
+    families: tuple[str, ...] = DEFAULT
+    clocks: tuple[str, ...] = CLOCKS
+    targets: tuple[Target, ...] = TARGETS
+    split: Part = "test"  # the part that is scored, where no test files are given
+    epochs: int = 100  # of nets; trees and iterations have their own limits
+    budget_s: float = 180.0  # for all fits and forecasts of one model
+    seed: int = 0
+    train_ns: int = 60 * DAY  # walk-forward windows, where the recording holds two
+    test_ns: int = 7 * DAY
+    start: int = 0  # ns UTC; rows before it are not used
+    end: int = 2**62
+    unscored_ns: int = 120 * SECOND  # of each test file, from its first row
+
+    def __post_init__(self) -> None:
+        if self.split not in get_args(Part):
+            raise InputError(f"split {self.split!r}: write {', '.join(get_args(Part))}")
+        if self.start >= self.end:
+            raise InputError(f"start {self.start} is not before end {self.end}: swap them")
+        for name in ("epochs", "budget_s", "train_ns", "test_ns"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"{name} {getattr(self, name)}: must be above 0")
+        if self.seed < 0 or self.unscored_ns < 0:
+            raise InputError(f"seed {self.seed}, unscored {self.unscored_ns}: must not be negative")

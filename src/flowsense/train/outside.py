@@ -1,0 +1,160 @@
+"""Forecasts made elsewhere, scored against a recording: their times need not lie on any grid."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from flowsense.errors import InputError
+from flowsense.evaluate.results import Evaluation
+from flowsense.evaluate.sample import Index
+from flowsense.evaluate.score import evaluate
+from flowsense.features.catalogue import spec
+from flowsense.features.fold import Chunks, Fold
+from flowsense.forecast import Forecast, Target
+from flowsense.labels import Labels
+from flowsense.labels.anchored import Anchored, Pending
+from flowsense.schema import QUOTE, checked
+from flowsense.train.material import names_of
+from flowsense.train.progress import Progress, silent
+
+KEYS = ("ts", "instrument", "target", "horizon_ns")
+CHANCES = ("p_down", "p_flat", "p_up")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A table of forecasts in order of time."""
+
+    ts: NDArray[np.int64]  # (n,) distinct pairs of time and instrument
+    symbol: NDArray[np.str_]  # (n,)
+    forecast: Forecast  # (n, T), not ready where the table has no line
+
+
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """Masks (n, T): the first share of time sets thresholds and constants, the rest is scored."""
+
+    train: NDArray[np.bool_]
+    choose: NDArray[np.bool_]
+    test: NDArray[np.bool_]
+
+
+def load(path: Path) -> Given:
+    """Columns ts (ns UTC), instrument, target, horizon_ns, p_down, p_flat, p_up, maybe value.
+
+    Raises InputError, naming the column or the row, for tables that are not forecasts.
+    """
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file: check the name") from None
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: is not a readable Parquet file ({error})") from None
+    missing = [name for name in (*KEYS, *CHANCES) if name not in table.column_names]
+    if missing:
+        has = ", ".join(table.column_names)
+        raise InputError(f"{path}: column {missing[0]!r} is missing; the file has {has}")
+    if table.num_rows == 0:
+        raise InputError(f"{path}: holds no forecast")
+    return arranged(path, table)
+
+
+def arranged(path: Path, table: pa.Table) -> Given:
+    """One row per time and instrument, one column per target."""
+    try:
+        ts = table["ts"].cast(pa.timestamp("ns", "UTC")).cast(pa.int64()).to_numpy()
+        horizon = table["horizon_ns"].cast(pa.int64()).to_numpy()
+        p = np.stack([table[name].cast(pa.float64()).to_numpy() for name in CHANCES], axis=1)
+    except pa.ArrowException as error:
+        raise InputError(f"{path}: a column has the wrong type ({error})") from None
+    symbol = np.array(table["instrument"].cast(pa.string()).to_pylist())
+    kinds = table["target"].cast(pa.string()).to_pylist()
+    check(path, p)
+    asked = [Target(kind, int(h)) for kind, h in zip(kinds, horizon, strict=True)]
+    targets = tuple(dict.fromkeys(asked))
+    keys, at = np.unique(np.rec.fromarrays([ts, symbol]), return_inverse=True)
+    column = np.array([targets.index(t) for t in asked])
+    shape = (len(keys), len(targets))
+    proba, value = np.full((*shape, 3), 1 / 3, np.float32), np.zeros(shape, np.float32)
+    ready = np.zeros(shape, np.bool_)
+    if len(np.unique(at * len(targets) + column)) < len(at):
+        raise InputError(f"{path}: two forecasts of the same time, instrument and target")
+    proba[at, column], ready[at, column] = p, True
+    value[at, column] = p[:, 2] - p[:, 0]
+    if "value" in table.column_names:
+        value[at, column] = table["value"].cast(pa.float32()).to_numpy()
+    if not np.isfinite(value).all():
+        raise InputError(f"{path}: column 'value' holds a number that is not finite")
+    return Given(keys["f0"].copy(), keys["f1"].copy(), Forecast(targets, proba, value, ready))
+
+
+def check(path: Path, p: NDArray[np.float64]) -> None:
+    """Each row is a distribution."""
+    good = np.isfinite(p).all(axis=1) & (p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) < 1e-3)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise InputError(
+            f"{path}: row {row + 1}: {p[row].tolist()} are no probabilities: "
+            "p_down, p_flat, p_up must lie in [0, 1] and sum to 1"
+        )
+
+
+def quotes_of(source: Chunks, progress: Progress = silent) -> tuple[NDArray[Any], int]:
+    """Every quote of a source, and the time of its last event."""
+    fold, found, events, last = (
+        Fold(spec(("depth",)), source.instruments),
+        [np.zeros(0, QUOTE)],
+        0,
+        0,
+    )
+    for chunk in source:
+        found += [t.quotes for t in fold.push(checked(chunk, len(source.instruments)))]
+        events, last = events + len(chunk), int(chunk["ts_recv"].max(initial=last))
+        progress("reading", events, None)
+    return np.concatenate(found), last
+
+
+def labelled(given: Given, source: Chunks, progress: Progress = silent) -> tuple[Labels, Index]:
+    """What really came at the times of the forecasts. Raises InputError for unknown symbols."""
+    names = names_of(source.instruments)
+    unknown = sorted(set(given.symbol.tolist()) - set(names))
+    if unknown:
+        raise InputError(f"instrument {unknown[0]!r}: the prices are of {', '.join(names)}")
+    who = np.array([names.index(s) for s in given.symbol.tolist()])
+    quotes, last = quotes_of(source, progress)
+    base = np.zeros(len(who), QUOTE)
+    for k in range(len(names)):
+        path, mine = quotes[quotes["instrument"] == k], np.flatnonzero(who == k)
+        at = np.searchsorted(path["ts"], given.ts[mine]) - 1
+        base[mine[at >= 0]] = path[at[at >= 0]]
+    base["instrument"] = who
+    stage = Anchored(given.forecast.targets)
+    labels = stage.close(Pending(given.ts, base, quotes, np.array([last])))
+    return labels, Index(given.ts, who, names)
+
+
+def score(
+    path: Path, source: Chunks, *, share: float = 0.2, seed: int = 0, progress: Progress = silent
+) -> Evaluation:
+    """Score a file of forecasts. The first `share` of its time sets thresholds, the rest counts.
+
+    Raises InputError for a file, a symbol or a share that cannot be used.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"share {share}: give one between 0 and 1")
+    given = load(path)
+    labels, index = labelled(given, source, progress)
+    labels = labels._replace(valid=labels.valid & given.forecast.ready)
+    if not labels.valid.any():
+        raise InputError(f"{path}: no forecast lies where the prices are known: check the times")
+    edge = given.ts[0] + share * float(given.ts[-1] - given.ts[0])
+    early = (given.ts < edge)[:, None] & (labels.known_at < edge)
+    late = np.broadcast_to((given.ts >= edge)[:, None], early.shape)
+    name = path.stem
+    halves = Halves(early, early, late)
+    return evaluate(labels, index, [halves], {name: [given.forecast]}, {}, seed=seed)

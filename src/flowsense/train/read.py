@@ -1,0 +1,108 @@
+"""From paths to a Reader that people hold in their hands: rows as tables of other libraries."""
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense.features.catalogue import CLOCKS, DEFAULT, spec
+from flowsense.features.fold import Replay
+from flowsense.schema import Events
+from flowsense.sources import Source
+from flowsense.sources.open import expand, open_source
+from flowsense.tape import FeatureSpec, Rows
+
+if TYPE_CHECKING:
+    import polars
+    import pyarrow
+
+Paths = str | Path | Sequence[str | Path]
+
+
+class Recording(Replay):
+    """A Reader over recorded files, and a source of their events.
+
+    Iterating gives tapes, each time from the start and in flat memory; the tables below hold one
+    row per decision row, with nulls (NaN in numpy) where a column is missing.
+    """
+
+    def __init__(self, spec: FeatureSpec, source: Source, files: tuple[Path, ...]) -> None:
+        super().__init__(spec, source)
+        self.files = files
+
+    def __repr__(self) -> str:
+        symbols = ", ".join(i.symbol for i in self.instruments)
+        clock, *_ = self.spec.clocks
+        return f"<Recording of {symbols}: {len(self.spec.columns)} columns, {clock}>"
+
+    def events(self) -> Iterator[Events]:
+        """The events themselves, in chunks."""
+        return iter(self.source)
+
+    def rows(self) -> Rows:
+        """All rows of the decision clock."""
+        parts = [tape.rows[0] for tape in self]
+        columns: list[Any] = [np.concatenate(c) for c in zip(*parts, strict=True)]
+        return Rows(*columns)
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """ts (UTC, ns), instrument (symbol), then the columns as float32."""
+        import pyarrow as pa
+
+        rows = self.rows()
+        symbols = pa.array([i.symbol for i in self.instruments])
+        who = pa.DictionaryArray.from_arrays(pa.array(rows.instrument), symbols)
+        ts = pa.array(rows.ts).cast(pa.timestamp("ns", "UTC"))
+        pairs = zip(rows.X.T, rows.valid.T, strict=True)
+        values = [pa.array(np.ascontiguousarray(x), mask=~known) for x, known in pairs]
+        return pa.table([ts, who, *values], names=["ts", "instrument", *self.spec.columns])
+
+    def to_polars(self) -> "polars.DataFrame":
+        """`to_arrow` as a polars DataFrame."""
+        import polars as pl
+
+        frame = pl.from_arrow(self.to_arrow())
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def to_pandas(self) -> Any:
+        """`to_arrow` as a pandas DataFrame; pandas must be installed."""
+        return self.to_arrow().to_pandas()
+
+    def to_numpy(self) -> NDArray[np.float32]:
+        """(n, F) the columns alone, NaN where missing."""
+        rows = self.rows()
+        return np.where(rows.valid, rows.X, np.float32(np.nan))
+
+
+def read(
+    paths: Paths,
+    *,
+    format: str | None = None,
+    families: tuple[str, ...] = DEFAULT,
+    clocks: tuple[str, ...] = CLOCKS,
+    **options: object,
+) -> Recording:
+    """Files, folders and globs as one Reader; `options` are those of the format.
+
+    Raises InputError for what cannot be read.
+    """
+    listed = [paths] if isinstance(paths, str | Path) else list(paths)
+    source = open_source(listed, format=format, **options)
+    files = tuple(sorted({one.path for path in listed for one in expand(path)}))
+    return Recording(spec(families, clocks), source, files)
+
+
+def hashes(files: tuple[Path, ...]) -> dict[str, str]:
+    """SHA-256 of each file, by name."""
+    found = {}
+    for path in files:
+        of = sha256()
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                of.update(piece)
+        found[path.name] = of.hexdigest()
+    return found

@@ -1,0 +1,234 @@
+"""Fit and forecast fold by fold, then score every model beside its nulls on the same rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from flowsense.errors import InputError
+from flowsense.evaluate.score import evaluate
+from flowsense.evaluate.scores import log_loss
+from flowsense.features.catalogue import spec
+from flowsense.features.fold import Chunks
+from flowsense.forecast import Forecast, Target
+from flowsense.model import Budget, Model
+from flowsense.models import FAST, MODELS, NULLS, build
+from flowsense.registry import names as known_names
+from flowsense.registry import unknown
+from flowsense.train import save
+from flowsense.train.config import RunConfig
+from flowsense.train.dataset import Cost, Dataset, prepare
+from flowsense.train.material import Material, material, names_of
+from flowsense.train.progress import Progress, silent
+from flowsense.train.read import Recording, hashes
+from flowsense.wall import Stopwatch
+
+SCHEMA = 1  # of metrics.json
+
+
+@runtime_checkable
+class Weighed(Protocol):
+    """A model that says which columns it leans on: by target, then by column."""
+
+    def importances(self) -> dict[str, dict[str, float]]: ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came out. `metrics` is metrics.json, field for field."""
+
+    config: RunConfig
+    material: Material
+    metrics: dict[str, Any]
+    fitted: Mapping[str, Model[Any]]  # of the last fold
+    forecasts: Mapping[str, tuple[Forecast, ...]]  # one per fold, of all rows
+    rules: Mapping[str, tuple[Forecast, ...]]
+
+    @property
+    def chosen(self) -> str:
+        """The model that was best on validation rows, before the test rows were read."""
+        return str(self.metrics["chosen"])
+
+    def report(self, path: str | Path) -> None:
+        """Write the report, one self-contained HTML file. Raises InputError."""
+        save.report(self, Path(path))
+
+    def save(self, folder: str | Path, files: tuple[Path, ...] = ()) -> None:
+        """Write the run's folder; `files` are hashed into its manifest. Raises InputError."""
+        save.save(self, Path(folder), hashes(files))
+
+    def table(self) -> list[dict[str, Any]]:
+        """One line per model and target with the scores that people ask for first."""
+        keys = ("n", "accuracy", "side_balanced", "log_loss", "mae")
+        return [
+            {"model": name, "target": target} | {k: s.get(k) for k in keys}
+            for name, scores in self.metrics["models"].items()
+            for target, s in scores.items()
+        ]
+
+    def __repr__(self) -> str:
+        models, targets = ", ".join(self.fitted), len(self.material.labels.targets)
+        return f"<Run of {models} on {targets} targets, chosen: {self.chosen}>"
+
+
+@dataclass
+class Bench:
+    """Fits and forecasts, and the time that they take."""
+
+    of: Material
+    config: RunConfig
+    progress: Progress
+    cost: dict[str, Cost] = field(default_factory=dict)
+
+    def work(self, names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Of each name the last fitted model, and a forecast per fold."""
+        fitted, said = dict[str, Model[Any]](), dict[str, tuple[Forecast, ...]]()
+        total, done = len(names) * len(self.of.folds), 0
+        for name in names:
+            forecasts, fit, ahead = list[Forecast](), Stopwatch(), Stopwatch()
+            for fold in self.of.folds:
+                self.progress(f"fitting {name}", done, total)
+                budget = Budget(self.config.epochs, self.config.budget_s / len(self.of.folds))
+                labels = self.of.fit_labels(fold)
+                with fit:
+                    model = build(name)
+                    model = model.fit(self.of.learn, labels, seed=self.config.seed, budget=budget)
+                with ahead:
+                    forecasts.append(self.of.forecast(model, fold))
+                done += 1
+            fitted[name], said[name] = model, tuple(forecasts)
+            rows = len(self.of.labels.y)
+            self.cost[f"fit {name}"] = Cost(fit.seconds, 0, rows)
+            self.cost[f"forecast {name}"] = Cost(ahead.seconds, 0, rows)
+        self.progress("fitting", total, total)
+        return fitted, said
+
+
+def run(
+    source: Chunks,
+    config: RunConfig,
+    *,
+    tests: tuple[Chunks, ...] = (),
+    progress: Progress = silent,
+) -> Run:
+    """The main job on sources. `tests` are never trained on; with them they alone are scored.
+
+    Raises InputError for what the user can mend.
+    """
+    names = models_of(config)
+    features = spec(config.families, config.clocks)
+    bounds = {"start": config.start, "end": config.end, "progress": progress}
+    learn, *others = (
+        prepare(s, features, config.targets, **bounds)  # type: ignore[arg-type]
+        for s in (source, *tests)
+    )
+    return judge(learn, tuple(others), config, names, progress)
+
+
+def walk_forward(
+    reader: Recording,
+    models: Sequence[str] = ("fast",),
+    *,
+    tests: Sequence[Recording] = (),
+    targets: Sequence[str] | None = None,
+    progress: Progress = silent,
+    **config: Any,
+) -> Run:
+    """Train and score on a recording from `read`; other options are those of `RunConfig`.
+
+    Raises InputError for names that do not exist and recordings that are too short.
+    """
+    if targets is not None:
+        config["targets"] = tuple(Target.parse(t) for t in targets)
+    families = tuple(f for f, _ in reader.spec.versions)
+    asked = RunConfig(tuple(models), families, reader.spec.clocks, **config)
+    return run(reader.source, asked, tests=tuple(t.source for t in tests), progress=progress)
+
+
+def models_of(config: RunConfig) -> tuple[str, ...]:
+    """Names, with ``fast`` and ``all`` spelled out, each once. Raises InputError."""
+    known = known_names("model", MODELS)
+    groups = {"fast": FAST, "all": tuple(n for n in known if n not in NULLS)}
+    listed = [name for given in config.models for name in groups.get(given, (given,))]
+    for name in listed:
+        if name not in known:
+            raise InputError(unknown("model", name, (*known, *groups)))
+    if not listed:
+        raise InputError("no model is named: give names, fast or all")
+    return tuple(dict.fromkeys(listed))
+
+
+def judge(
+    learn: Dataset,
+    tests: tuple[Dataset, ...],
+    config: RunConfig,
+    names: tuple[str, ...],
+    progress: Progress = silent,
+) -> Run:
+    """The same from recordings that are already folded."""
+    of = material(learn, tests, config)
+    bench = Bench(of, config, progress, dict(learn.cost))
+    rules = bench.work(tuple(n for n in NULLS if n != "majority"))[1]
+    fitted, said = bench.work(names)
+    watch = Stopwatch()
+    with watch:
+        progress("scoring", 0, None)
+        found = evaluate(of.labels, of.index, of.folds, said, rules, seed=config.seed)
+    bench.cost["score"] = Cost(watch.seconds, 0, len(of.labels.y))
+    best = min(names, key=lambda name: held_out(of, said[name]))
+    metrics = {
+        "schema": SCHEMA,
+        "seed": config.seed,
+        "data": data_of(of),
+        "config": config_of(config, names),
+        "timing": {stage: cost._asdict() for stage, cost in bench.cost.items()},
+        "models": found.as_json(),
+        "backtest": {},
+        "chosen": best,
+        "left_out": list(of.left_out),
+        "warnings": list(found.warnings),
+        "importances": {
+            name: model.importances()
+            for name, model in fitted.items()
+            if isinstance(model, Weighed)
+        },
+    }
+    return Run(config, of, metrics, fitted, said, rules)
+
+
+def held_out(of: Material, forecasts: tuple[Forecast, ...]) -> float:
+    """Mean log-loss over targets on the validation rows kept for the choice of the model."""
+    losses = []
+    for t, target in enumerate(of.labels.targets):
+        if target.kind == "magnitude":
+            continue
+        for fold, forecast in zip(of.folds, forecasts, strict=True):
+            rows = fold.choose[:, t] & of.labels.valid[:, t]
+            p = forecast.proba[rows, t].astype(np.float64)
+            loss = log_loss(p, of.labels.y[rows, t].astype(np.int64))
+            losses += [loss] if loss is not None else []
+    return float(np.mean(losses)) if losses else float("inf")
+
+
+def data_of(of: Material) -> dict[str, Any]:
+    """What was read, for people and for comparison."""
+    recordings = (of.learn, *of.tests)
+    return {
+        "instruments": [
+            {"symbol": name, "venue": i.venue, "tick": float(i.tick), "lot": float(i.lot)}
+            for name, i in zip(names_of(of.instruments), of.instruments, strict=True)
+        ],
+        "span": [int(of.index.ts.min()), int(of.index.ts.max())],
+        "events": sum(d.events for d in recordings),
+        "rows": len(of.labels.y),
+        "columns": len(of.learn.spec.columns),
+        "features": of.learn.spec.digest,
+        "digests": [d.digest for d in recordings],
+    }
+
+
+def config_of(config: RunConfig, names: tuple[str, ...]) -> dict[str, Any]:
+    """As JSON holds it."""
+    return asdict(config) | {"models": names, "targets": [str(t) for t in config.targets]}

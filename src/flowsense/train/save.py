@@ -1,0 +1,139 @@
+"""What a run leaves behind: a folder that is there whole or not at all."""
+
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flowsense.errors import InputError
+from flowsense.evaluate.curves import curves
+from flowsense.evaluate.report import render
+from flowsense.evaluate.sample import Index
+from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
+from flowsense.model import Model
+from flowsense.store import checkpoint
+from flowsense.store.atomic import ensure_writable, replacing
+from flowsense.store.checkpoint import versions
+
+if TYPE_CHECKING:
+    from flowsense.train.run import Run
+
+MARK = "metrics.json"  # a folder with it is a run's, and may be replaced by another
+
+
+def check_folder(folder: Path) -> None:
+    """Before anything is computed. Raises InputError where the run could not be left there."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file: name a folder for the results")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists():
+        raise InputError(f"{folder}: holds something that is not a run: name another folder")
+    ensure_writable(folder.parent)
+
+
+def details(run: "Run") -> dict[str, Any]:
+    """curves.json: what the report draws."""
+    of = run.material
+    mid = np.concatenate([d.mid for d in (of.learn, *of.tests)])
+    names = of.index.symbols
+    ticks = {n: float(i.tick) for n, i in zip(names, of.instruments, strict=True)}
+    drawn: dict[str, Any] = curves(
+        of.labels, of.index, of.folds, run.forecasts, run.rules, mid, ticks
+    )
+    return drawn
+
+
+def report(run: "Run", path: Path) -> None:
+    """One self-contained HTML file. Raises InputError where it cannot be written."""
+    text = render(run.metrics, details(run))
+    with replacing(path) as draft:
+        draft.write_text(text)
+
+
+def save(run: "Run", folder: Path, files: dict[str, str]) -> None:
+    """metrics.json, curves.json, report.html, manifest.json, forecasts/ and checkpoints/.
+
+    files: SHA-256 of each file that was read. Raises InputError where nothing can be written.
+    """
+    check_folder(folder)
+    drawn = details(run)
+    manifest = {
+        "versions": versions(),
+        "config": run.metrics["config"],
+        "seed": run.metrics["seed"],
+        "data": files,
+        "features": run.metrics["data"]["digests"],
+    }
+    with replacing(folder) as draft:
+        draft.mkdir()
+        for name, content in (
+            (MARK, run.metrics),
+            ("curves.json", drawn),
+            ("manifest.json", manifest),
+        ):
+            (draft / name).write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+        (draft / "report.html").write_text(render(run.metrics, drawn))
+        (draft / "forecasts").mkdir()
+        for name, said in run.forecasts.items():
+            pq.write_table(forecast_table(run, said), draft / "forecasts" / f"{name}.parquet")
+        for name, model in run.fitted.items():
+            save_model(run, name, model, draft / "checkpoints" / name)
+
+
+def forecast_table(run: "Run", said: tuple[Forecast, ...]) -> pa.Table:
+    """Test rows as `flowsense evaluate` reads them: one line per row and target."""
+    of, parts = run.material, []
+    for fold, forecast in zip(of.folds, said, strict=True):
+        for t, target in enumerate(of.labels.targets):
+            rows = np.flatnonzero(fold.test[:, t] & forecast.ready[:, t])
+            parts.append(lines(of.index, rows, forecast, t, target))
+    return pa.concat_tables(parts)
+
+
+def lines(index: Index, rows: Any, forecast: Forecast, t: int, target: Target) -> pa.Table:
+    n = len(rows)
+    symbols = pa.array(index.symbols)
+    columns = {
+        "ts": pa.array(index.ts[rows]).cast(pa.timestamp("ns", "UTC")),
+        "instrument": symbols.take(pa.array(index.instrument[rows])),
+        "target": pa.array([target.kind] * n, pa.string()),
+        "horizon_ns": pa.array(np.full(n, target.horizon_ns)),
+        "p_down": pa.array(forecast.proba[rows, t, DOWN]),
+        "p_flat": pa.array(forecast.proba[rows, t, FLAT]),
+        "p_up": pa.array(forecast.proba[rows, t, UP]),
+        "value": pa.array(forecast.value[rows, t]),
+    }
+    return pa.table(columns)
+
+
+def save_model(run: "Run", name: str, model: Model[Any], folder: Path) -> None:
+    of = run.material
+    trained = of.index.ts[of.folds[-1].train.any(axis=1)]
+    config: dict[str, Any] = {}
+    if is_dataclass(model) and not isinstance(model, type):
+        config = asdict(model)
+    fitted = model.params()
+    manifest = checkpoint.Manifest(
+        model=name,
+        config={k: v for k, v in config.items() if k not in fitted and plain(v)},
+        spec=of.learn.spec,
+        targets=model.targets,
+        instruments=of.learn.instruments,
+        trained=(int(trained.min()), int(trained.max()) + 1),
+        seed=run.config.seed,
+        metrics=headline(run.metrics["models"][name]),
+    )
+    checkpoint.save(folder, manifest, fitted)
+
+
+def plain(value: object) -> bool:
+    return isinstance(value, bool | int | float | str)
+
+
+def headline(scores: dict[str, Any]) -> dict[str, Any]:
+    """The few numbers that a checkpoint carries along."""
+    kept = ("n", "accuracy", "log_loss", "mae")
+    return {t: {k: s[k] for k in kept if s.get(k) is not None} for t, s in scores.items()}
