@@ -1,0 +1,106 @@
+"""The main job on a small market: honest about what it learned and from which rows."""
+
+import numpy as np
+import pytest
+
+from flowsense.errors import InputError
+from flowsense.features.catalogue import spec
+from flowsense.forecast import Target
+from flowsense.simulate.market import Market, simulate
+from flowsense.testing import Recording
+from flowsense.train.config import RunConfig
+from flowsense.train.dataset import prepare
+from flowsense.train.material import material
+from flowsense.train.run import judge, models_of, run
+
+TARGETS = (Target("mid", 500_000_000), Target("ofi", 1_000_000_000), Target("magnitude", 10**9))
+CONFIG = RunConfig(("imbalance", "majority"), ("depth", "ofi"), targets=TARGETS, unscored_ns=0)
+
+
+@pytest.fixture(scope="module")
+def source():
+    made = simulate(Market.tiny(), 240, 3)
+    return Recording(made.instruments, np.concatenate(list(made.events)))
+
+
+@pytest.fixture(scope="module")
+def learn(source):
+    return prepare(source, spec(("depth", "ofi", "flow")), TARGETS)
+
+
+@pytest.fixture(scope="module")
+def result(source):
+    return run(source, CONFIG)
+
+
+def test_every_model_and_target_is_scored_beside_its_nulls(result):
+    models = result.metrics["models"]
+    assert set(models) == {"imbalance", "majority"}
+    for scores in models.values():
+        assert set(scores) == {str(t) for t in TARGETS}
+    nulls = models["imbalance"]["mid@500ms"]["nulls"]
+    assert {"persistence", "last_trade", "vote", "always_one_side", "shuffled"} <= set(nulls)
+    assert result.chosen in models and len(result.table()) == 6
+
+
+def test_a_run_repeats_to_the_bit(source, result):
+    again = run(source, CONFIG)
+    drop = ("timing",)
+    a, b = ({k: v for k, v in r.metrics.items() if k not in drop} for r in (result, again))
+    assert a == b
+
+
+def test_a_model_never_sees_a_label_known_after_its_training_rows(learn):
+    of = material(learn, (), CONFIG)
+    labels = of.fit_labels(of.folds[0])
+    test_from = of.index.ts[of.folds[0].test.any(axis=1)].min()
+    for t in range(len(TARGETS)):
+        seen = labels.valid[:, t]
+        assert seen.any() and labels.known_at[seen, t].max() < test_from
+        assert not (labels.stop[:, t] & ~seen).any()
+
+
+def test_test_files_are_scored_alone_and_late_enough(learn, source):
+    config = RunConfig(CONFIG.models, CONFIG.families, targets=TARGETS, unscored_ns=60 * 10**9)
+    of = material(learn, (learn, learn), config)
+    assert len(of.index.ts) == 3 * len(learn) and len(of.instruments) == len(learn.instruments)
+    scored = of.folds[0].test.any(axis=1)
+    assert not scored[: len(learn)].any()
+    first = of.index.ts[len(learn) :][scored[len(learn) :]].min()
+    assert first == learn.ts[0] + 60 * 10**9
+    found = judge(learn, (learn, learn), config, ("imbalance",))
+    assert found.metrics["models"]["imbalance"]["mid@500ms"]["n"] > 0
+
+
+def test_a_horizon_that_is_too_long_is_left_out_and_named(learn, source):
+    long = Target("mid", 120 * 10**9)
+    config = RunConfig(CONFIG.models, CONFIG.families, targets=(TARGETS[0], long))
+    found = run(source, config)
+    assert list(found.metrics["models"]["imbalance"]) == ["mid@500ms"]
+    assert any("mid@2m" in sentence for sentence in found.metrics["left_out"])
+    with pytest.raises(InputError, match="too short"):
+        run(source, RunConfig(CONFIG.models, CONFIG.families, targets=(long,)))
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_another_part_may_be_scored(source, part):
+    found = run(
+        source, RunConfig(("imbalance",), ("depth", "ofi"), targets=TARGETS[:1], split=part)
+    )
+    assert found.metrics["models"]["imbalance"]["mid@500ms"]["n"] > 0
+
+
+def test_models_are_named_once_and_unknown_ones_with_the_closest():
+    assert models_of(RunConfig(("vote", "vote", "majority"))) == ("vote", "majority")
+    with pytest.raises(InputError, match="did you mean vote"):
+        models_of(RunConfig(("vot",)))
+    with pytest.raises(InputError, match="no model"):
+        models_of(RunConfig(()))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"split": "x"}, {"start": 2, "end": 1}, {"budget_s": 0.0}, {"seed": -1}]
+)
+def test_a_configuration_that_cannot_be_is_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong)).removesuffix("_s")):
+        RunConfig(**wrong)
