@@ -8,7 +8,7 @@ import pytest
 from flowsense.errors import InputError
 from flowsense.schema import EVENT, LAST, Decimal, Instrument
 from flowsense.sources.recorded import CHUNK, Recorded, claims, open, whole
-from flowsense.store.events import KEY, write_events
+from flowsense.store.events import GROUP, KEY, write_events
 
 
 @pytest.fixture
@@ -60,6 +60,14 @@ def test_groups_become_chunks_of_whole_messages():
     assert max(map(len, chunks)) < CHUNK + 2_000
 
 
+def test_a_recording_of_several_groups(tmp_path, instruments):
+    events = np.zeros(GROUP * 2 + 5, EVENT)
+    events["sequence"], events["bits"] = np.arange(len(events)), LAST
+    write_events(tmp_path / "e.parquet", instruments, np.array_split(events, 30))
+    assert np.concatenate(list(Recorded(tmp_path / "e.parquet"))).tobytes() == events.tobytes()
+    assert pq.read_metadata(tmp_path / "e.parquet").num_row_groups == 3
+
+
 def test_it_claims_its_own_and_nothing_else(recording, tmp_path):
     other = tmp_path / "other.parquet"
     pq.write_table(pa.table({"a": [1]}), other)
@@ -70,10 +78,8 @@ def test_it_claims_its_own_and_nothing_else(recording, tmp_path):
         Recorded(other)
 
 
-def test_options_are_refused(recording):
-    assert open([recording])[0].name == str(recording)
-    with pytest.raises(InputError, match="takes no option 'depth'"):
-        open([recording], depth=3)
+def test_one_source_per_file(recording):
+    assert [source.name for source in open([recording] * 2)] == [str(recording)] * 2
 
 
 def test_events_that_go_back_are_not_written(tmp_path, events, instruments):

@@ -8,7 +8,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from flowsense.errors import InputError
-from flowsense.features.catalogue import spec
 from flowsense.schema import (
     CLEAR,
     LAST,
@@ -21,7 +20,6 @@ from flowsense.schema import (
 )
 from flowsense.sources.columns import Mapping
 from flowsense.sources.ticks import Ticks, claims, open
-from flowsense.testing import tape_of
 
 T0 = 1_700_000_000_000_000_000
 OPEN = SNAPSHOT | LAST
@@ -253,6 +251,39 @@ def test_a_damaged_file_is_refused(tmp_path, name):
         list(Ticks(path))
 
 
+def test_compression_that_is_cut_off_is_named(tmp_path):
+    path = written(tmp_path, TRADES * 9, "a.csv.gz")
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"a.csv.gz: its .gz compression is damaged or cut off"):
+        Ticks(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"ts,pr\xffce,size\n1,2,3\n", "line 1 is not UTF-8"),
+        (b"ts,price,size\n1,\xff,3\n", "damaged, or not what its name says: .*UTF8"),
+    ],
+)
+def test_text_that_is_not_utf8_is_named(tmp_path, data, why):
+    (tmp_path / "a.csv").write_bytes(data)
+    with pytest.raises(InputError, match=rf"a.csv: {why}"):
+        Ticks(tmp_path / "a.csv")
+
+
+def test_prices_both_large_and_fine_are_refused():
+    prices = pa.chunked_array([["9000000000000007"], ["0.0001"]])
+    table = pa.table({"ts": [1, 2], "price": prices, "size": [1, 1]})
+    with pytest.raises(InputError, match=r"table: column 'price' holds both large and fine"):
+        Ticks.of(table)
+
+
+def test_batches_without_rows_are_passed_over():
+    part = pa.record_batch({"ts": [1, 2], "price": [1, 2], "size": [1, 2]})
+    table = pa.Table.from_batches([part[:0], part[:1], part[:0], part[1:]])
+    assert told(Ticks.of(table)) == told(Ticks.of(part))
+
+
 def test_a_missing_file_and_an_unknown_one_are_named(tmp_path):
     with pytest.raises(InputError, match=r"no.csv: no such file"):
         Ticks(tmp_path / "no.csv")
@@ -276,8 +307,15 @@ def test_claims_and_options(tmp_path):
     assert not claims(tmp_path / "x.txt", b"") and not claims(tmp_path / "x.parquet.gz", b"")
     (source,) = open([path], tick="0.05")
     assert (source.name, source.size) == (str(path), path.stat().st_size)
-    with pytest.raises(InputError, match="ticks take no option 'speed'"):
-        open([path], speed=2)
+
+
+def test_files_of_one_instrument_agree_on_its_units(tmp_path):
+    days = [("1,10.5,2", "a.csv"), ("2,10.25,0.001", "b.csv"), ("3,1e6,4", "c.csv")]
+    paths = [written(tmp_path, f"ts,price,size\n{row}\n", name) for row, name in days]
+    sources = open(paths, symbol="X")
+    (table,) = {source.instruments for source in sources}
+    assert (table[0].tick, table[0].lot) == (Decimal(25, -2), Decimal(1, -3))
+    assert [told(s)[-1][2:4] for s in sources] == [(42, 2000), (41, 1), (4_000_000, 4000)]
 
 
 def random_table(rng, n):
@@ -312,6 +350,9 @@ def test_chunks_end_with_a_whole_message():
 
 @pytest.mark.slow  # compiles
 def test_quotes_give_rows_of_features_and_trades_alone_have_no_mid(tmp_path):
+    from flowsense.features.catalogue import spec
+    from flowsense.testing import tape_of
+
     clock = spec(("ofi",), ("interval:1s",))
     for text, mid in ((QUOTES, True), (TRADES + "1700000009000,101,2,buy\n", False)):
         source = Ticks(written(tmp_path, text))

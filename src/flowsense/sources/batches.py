@@ -38,7 +38,7 @@ def names(source: Path | pa.Table) -> list[str]:
 
 
 def batches(source: Path | pa.Table, columns: list[str]) -> Iterator[Any]:
-    """Record batches with these columns, of at most ROWS or BLOCK. Raises InputError."""
+    """Record batches with these columns, of 1 to ROWS rows. Raises InputError."""
     if isinstance(source, pa.Table):
         found = iter(source.select(columns).to_batches())
     elif Path(bare_name(source)).suffix.lower() in TEXT:

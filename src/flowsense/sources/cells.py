@@ -46,7 +46,7 @@ def fixed(text: Record, i: int, end: int) -> tuple[int, int, int]:
     """-> mantissa, decimals without the zeros that end them, where it ends: -1 if there is none."""
     value, scale, zeros, digits, fraction = 0, 0, 0, 0, False
     while i < end:
-        c = text[i]
+        c = int(text[i])
         if c == POINT and not fraction:
             fraction = True
         elif c < ZERO or c > NINE:
@@ -75,7 +75,7 @@ def power(text: Record, i: int, end: int) -> tuple[int, int]:
     i += 1 if i < end and text[i] in (PLUS, MINUS) else 0
     start, value = i, 0
     while i < end and ZERO <= text[i] <= NINE and value < 1000:
-        value = value * 10 + text[i] - ZERO
+        value = value * 10 + int(text[i]) - ZERO
         i += 1
     return sign * value, i if i > start else -1
 
@@ -160,6 +160,11 @@ def raised(mantissa: Ints, places: Ints, scale: int, at: Place) -> Exact:
     return Exact(values, missing, scale)
 
 
+def shown(cells: pa.Array, i: Any) -> str:
+    """One cell as text, for a message."""
+    return str(plain(cells.slice(int(i), 1), Place("", "", 0))[0])
+
+
 def plain(cells: pa.Array, at: Place) -> pa.Array:
     """As text; floats as the shortest that reads back."""
     try:
@@ -195,7 +200,7 @@ def times(cells: pa.Array, unit: Unit, at: Place) -> Ints:
     fine = found.values % 10 ** (found.scale - UNITS[unit]) != 0
     if fine.any():
         i = int(fine.argmax())
-        raise at.wrong(i, cells[i].as_py(), f"is finer than 1 ns in {unit}: is it another unit?")
+        raise at.wrong(i, shown(cells, i), f"is finer than 1 ns in {unit}: is it another unit?")
     ns: Ints = found.values // 10 ** (found.scale - UNITS[unit])
     return ns
 
@@ -217,7 +222,7 @@ def stamps(cells: pa.Array, at: Place) -> Ints:
 
     if not reads(len(cells)):
         i = bisect_left(range(1, len(cells) + 1), True, key=lambda n: not reads(n))
-        raise at.wrong(i, cells[i].as_py(), "is no time: write 2024-01-31T09:30:00.5Z, or a number")
+        raise at.wrong(i, shown(cells, i), "is no time: write 2024-01-31T09:30:00.5Z, or a number")
     ns: Ints = np.asarray(pc.cast(pc.cast(cells, kind), pa.int64()))
     return ns
 

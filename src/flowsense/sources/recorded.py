@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from flowsense.errors import InputError
 from flowsense.schema import EVENT, LAST, Events, Instrument
 from flowsense.sources import Source
 from flowsense.store.events import read_events, read_instruments, recording
@@ -58,8 +56,6 @@ def claims(path: Path, head: bytes) -> bool:
     return head.startswith(b"PAR1") and recording(path)
 
 
-def open(paths: list[Path], **options: Any) -> list[Source]:
-    """One source per file. There are no options. Raises InputError."""
-    if options:
-        raise InputError(f"{paths[0]}: a recording takes no option {sorted(options)[0]!r}")
+def open(paths: list[Path]) -> list[Source]:
+    """One source per file. Raises InputError."""
     return [Recorded(path) for path in paths]

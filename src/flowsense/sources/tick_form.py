@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import gcd
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from flowsense.errors import InputError
 from flowsense.schema import Decimal
 from flowsense.sources.batches import batches
-from flowsense.sources.cells import Ints, Place, Unit, exact, plain, time_unit
+from flowsense.sources.cells import Ints, Place, Unit, exact, plain, shown, time_unit
 from flowsense.sources.columns import CONSTANT, FLAG, Mapping
 
 RESTING = ("bid", "bids", "ask", "asks", "a", "offer")  # sides of levels, not of trades
@@ -25,6 +26,7 @@ class Form:
 
     table: str
     mapping: Mapping
+    symbol: str  # of a table without a column of symbols
     unit: Unit | None = None  # of the times
     unit_event: Unit | None = None
     levels: bool = False  # all rows are
@@ -75,15 +77,14 @@ class Part(NamedTuple):
         if not good.all():
             cells, at = self.column(column)
             i = int(good.argmin())
-            raise at.wrong(i, cells[i].as_py(), fix)
+            raise at.wrong(i, shown(cells, i), fix)
 
 
 def parts_of(source: Path | pa.Table, form: Form) -> Iterator[Part]:
     first = 1
     for batch in batches(source, form.mapping.used()):
-        if batch.num_rows:
-            yield Part(batch, form, first)
-            first += batch.num_rows
+        yield Part(batch, form, first)
+        first += batch.num_rows
 
 
 class Divisor:
@@ -137,6 +138,35 @@ def survey(
     return replace(form, symbols=tuple(symbols), scales=scales, divisors=units)
 
 
+def agreed(forms: list[Form]) -> list[Form]:
+    """The same, with one tick and one lot for an instrument that several tables tell of."""
+    shared = dict[str, tuple[Decimal, Decimal]]()
+    for form in forms:
+        for symbol, (tick, lot) in zip(form.symbols, form.units, strict=True):
+            known = shared.get(symbol, (tick, lot))
+            shared[symbol] = (common(known[0], tick), common(known[1], lot))
+    out = list[Form]()
+    for form in forms:
+        units = [shared[symbol] for symbol in form.symbols]
+        price, size = (
+            max(least, *(-unit[k].exponent for unit in units))
+            for k, least in enumerate(form.scales)
+        )
+        divisors = tuple((at_scale(tick, price), at_scale(lot, size)) for tick, lot in units)
+        out.append(replace(form, scales=(price, size), divisors=divisors))
+    return out
+
+
+def common(a: Decimal, b: Decimal) -> Decimal:
+    """The greatest common divisor."""
+    scale = max(-a.exponent, -b.exponent)
+    return shortest(gcd(at_scale(a, scale), at_scale(b, scale)), scale)
+
+
+def at_scale(unit: Decimal, scale: int) -> int:
+    return int(unit.mantissa * 10 ** (scale + unit.exponent))
+
+
 def recognised(part: Part) -> Form:
     """Units of the times, and whether these are levels, from the first rows."""
     form, m = part.form, part.form.mapping
@@ -155,7 +185,7 @@ def entered(part: Part, symbols: dict[str, int]) -> Ints:
     """(n,) the index of each row's instrument; those not yet known are entered."""
     column = part.form.mapping.symbol
     if not column:
-        symbols.setdefault("", 0)
+        symbols.setdefault(part.form.symbol, 0)
         return np.zeros(len(part), np.int64)
     found = pc.dictionary_encode(pc.fill_null(plain(*part.column(column)), ""))
     indices: Ints = np.asarray(found.indices).astype(np.int64)

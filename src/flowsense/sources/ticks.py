@@ -35,7 +35,7 @@ from flowsense.sources.cells import Unit, check_unit
 from flowsense.sources.columns import Mapping, resolve
 from flowsense.sources.recorded import whole
 from flowsense.sources.tick_events import events_of
-from flowsense.sources.tick_form import Form, survey
+from flowsense.sources.tick_form import Form, agreed, survey
 from flowsense.sources.tick_rows import join, rows_of
 
 
@@ -66,10 +66,15 @@ class Ticks:
         check_unit(self.unit)
         asked = Mapping.parse(self.columns) if isinstance(self.columns, str) else self.columns
         mapping = resolve(asked, names(self.content), self.name)
-        form = survey(self.content, Form(self.name, mapping, self.unit), self.tick, self.lot)
-        default = self.symbol or self.path.name.split(".")[0]
+        symbol = self.symbol or self.path.name.split(".")[0]
+        form = Form(self.name, mapping, symbol, self.unit)
+        self.settle(survey(self.content, form, self.tick, self.lot))
+
+    def settle(self, form: Form) -> None:
+        """What is derived from the form; only while the source is made."""
+        depth = 1 if form.mapping.quotes else DEPTH
         table = tuple(
-            Instrument(symbol or default, self.venue, *units, depth=1 if mapping.quotes else DEPTH)
+            Instrument(symbol, self.venue, *units, depth=depth)
             for symbol, units in zip(form.symbols, form.units, strict=True)
         )
         object.__setattr__(self, "form", form)
@@ -112,10 +117,22 @@ def claims(path: Path, head: bytes) -> bool:
     return known(path)
 
 
-def open(paths: list[Path], **options: Any) -> list[Source]:
-    """One source per file. Options are those of `Ticks`. Raises InputError."""
-    fields = ("columns", "tick", "lot", "unit", "sort", "symbol", "venue")
-    wrong = sorted(set(options) - set(fields))
-    if wrong:
-        raise InputError(f"{paths[0]}: ticks take no option {wrong[0]!r}, only {', '.join(fields)}")
-    return [Ticks(path, **options) for path in paths]
+def open(
+    paths: list[Path],
+    *,
+    columns: Mapping | str = "",
+    tick: str | None = None,
+    lot: str | None = None,
+    unit: Unit | None = None,
+    sort: bool = False,
+    symbol: str = "",
+    venue: str = "file",
+) -> list[Source]:
+    """One source per file, all with the options of `Ticks`. Raises InputError.
+
+    Files that tell of one instrument, such as its days, agree on its tick and its lot.
+    """
+    sources = [Ticks(path, columns, tick, lot, unit, sort, symbol, venue) for path in paths]
+    for source, form in zip(sources, agreed([s.form for s in sources]), strict=True):
+        source.settle(form)
+    return list(sources)
