@@ -1,0 +1,219 @@
+"""The pictures: small SVGs in the page's own colours, so that they follow light and dark."""
+
+import re
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from flowsense.evaluate.report.markup import Html, figure
+from flowsense.evaluate.report.style import (
+    BAD,
+    FAINT,
+    GOOD,
+    INK,
+    MODEL,
+    NULL,
+    OTHER,
+    RULE,
+    SIDE,
+    VARIABLES,
+)
+
+Curve = Mapping[str, Any]
+SMALL, WIDE = (3.0, 2.3), (10.0, 3.4)  # inches
+CONFIG: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "flowsense",
+    "text.parse_math": False,  # a symbol may hold a dollar sign
+    "font.size": 8,
+    "text.color": INK,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": FAINT,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.5,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "figure.facecolor": "none",
+    "figure.constrained_layout.use": True,
+}
+
+
+def coverage(curve: Curve, shares: Sequence[float], model: str, null: str) -> Html:
+    """Accuracy against the share of moved rows taken, the most convinced first."""
+    with matplotlib.rc_context(CONFIG):
+        fig, ax = _axes(SMALL)
+        mine = curve["models"][model]
+        for name, other in curve["models"].items():
+            if name != model:
+                ax.plot(shares, other["coverage"], color=MODEL, alpha=0.3, lw=0.8)
+        for name, other in curve["nulls"].items():
+            if name not in (null, "always_up", "always_down"):
+                ax.plot(shares, other["coverage"], color=OTHER, lw=0.8)
+        one_side = np.maximum(mine["same_rows"]["always_up"], mine["same_rows"]["always_down"])
+        ax.plot(shares, one_side, color=SIDE, lw=1.1, ls=":")
+        ax.plot(shares, curve["nulls"][null]["coverage"], color=NULL, lw=1.5, ls="--")
+        ax.plot(shares, mine["coverage"], color=MODEL, lw=2)
+        ax.set_xscale("log")
+        ticks = (0.02, 0.05, 0.1, 0.25, 0.5, 1)
+        ax.xaxis.set_major_locator(FixedLocator(ticks))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x * 100:.0f}%"))
+        ax.set_xlabel("share of moved rows")
+        return _svg(fig, ax, "accuracy against coverage")
+
+
+def reliability(points: Mapping[str, Sequence[Sequence[float]]]) -> Html:
+    """Frequency against forecast, by name one line: the closer to the diagonal the better."""
+    with matplotlib.rc_context(CONFIG):
+        fig, ax = _axes(SMALL)
+        styles = {
+            "side": (MODEL, "-"),
+            "down": (NULL, "--"),
+            "flat": (OTHER, ":"),
+            "up": (SIDE, "-."),
+        }
+        ax.plot([0, 1], [0, 1], color=RULE, lw=1)
+        for name, line in points.items():
+            colour, dash = styles[name]
+            if line:
+                x, y, n = np.array(line).T
+                size = 4 + 22 * n / n.max()
+                ax.plot(x, y, color=colour, ls=dash, lw=1.3)
+                ax.scatter(x, y, s=size, color=colour, linewidths=0)
+        ax.set_xlim(-0.02, 1.02)
+        ax.set_ylim(-0.02, 1.02)
+        ax.set_xlabel("forecast")
+        ax.set_ylabel("came true")
+        ax.xaxis.set_major_formatter(FuncFormatter(_tick))
+        return _svg(fig, ax, "reliability")
+
+
+def over_time(curve: Curve, model: str, null: str) -> Html:
+    """Accuracy in each part of the test span, and of all rows so far with its interval."""
+    with matplotlib.rc_context(CONFIG):
+        fig, ax = _axes(SMALL)
+        part, mine = curve["time"], curve["models"][model]["time"]
+        start, end = _dates(part["start"]), _dates(part["end"])
+        middle = start + (end - start) // 2
+        ax.plot(middle, curve["nulls"][null]["time"]["accuracy"], color=NULL, lw=1, ls="--")
+        size = 4 + 14 * np.sqrt(np.array(part["n"]) / max(part["n"]))
+        ax.scatter(middle, mine["accuracy"], s=size, color=MODEL, linewidths=0, alpha=0.7)
+        ax.plot(end, mine["cumulative"], color=MODEL, lw=1.8)
+        known = [k for k, band in enumerate(mine["interval"]) if band]
+        if known:
+            low, high = np.array([mine["interval"][k] for k in known]).T
+            ax.fill_between(end[known], low, high, color=MODEL, alpha=0.16, lw=0)
+        ax.axhline(0.5, color=FAINT, lw=0.6)
+        _dated(ax, most=4)
+        return _svg(fig, ax, "accuracy over time")
+
+
+def layout(folds: Sequence[Mapping[str, Sequence[int] | None]]) -> Html:
+    """Which time trains, chooses and tests; one lane per fold, the first on top."""
+    with matplotlib.rc_context(CONFIG):
+        fig, ax = _axes((WIDE[0], 0.75 + 0.22 * min(len(folds), 30)))
+        for lane, fold in enumerate(folds):
+            for name, colour in (("train", OTHER), ("choose", NULL), ("test", MODEL)):
+                found = fold[name]
+                if found:
+                    ax.plot(_dates(found), [lane, lane], color=colour, lw=8, solid_capstyle="butt")
+        ax.set_ylim(len(folds) - 0.4, -0.6)
+        ax.set_yticks([])
+        ax.grid(axis="y", visible=False)
+        _dated(ax, most=8)
+        return _svg(fig, ax, "training, choice and test spans", plain=True)
+
+
+def price(stretch: Mapping[str, Any], model: str) -> Html:
+    """The mid over the test block, and the most convinced calls by how they ended."""
+    with matplotlib.rc_context(CONFIG):
+        fig, ax = _axes(WIDE)
+        start = stretch["start"]
+        ax.plot(_after(start, stretch["seconds"]), stretch["price"], color=INK, lw=0.7)
+        calls = stretch["calls"].get(model)
+        if calls:
+            at, prices = _after(start, calls["seconds"]), np.array(calls["price"])
+            side, ended = np.array(calls["side"]), np.array(calls["ended"])
+            for outcome, colour in ((0, OTHER), (1, GOOD), (-1, BAD)):
+                for way, marker in ((1, "^"), (-1, "v")):
+                    which = (side == way) & (ended == outcome)
+                    inside = "none" if outcome == 0 else colour
+                    ax.scatter(
+                        at[which],
+                        prices[which],
+                        s=22,
+                        marker=marker,
+                        edgecolors=colour,
+                        facecolors=inside,
+                        linewidths=0.8,
+                        zorder=3,
+                    )
+        ax.yaxis.set_major_locator(MaxNLocator(5))
+        ax.ticklabel_format(axis="y", useOffset=False, style="plain")
+        _dated(ax, most=8)
+        return _svg(fig, ax, f"price of {stretch['symbol']} with calls", plain=True)
+
+
+def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
+    fig = Figure(figsize=size)
+    return fig, fig.add_subplot()
+
+
+def _dates(ts: Sequence[int]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+    return np.array(ts, np.int64).astype("datetime64[ns]")
+
+
+def _after(start: int, seconds: Sequence[float]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+    return _dates((start + np.round(np.array(seconds) * 1e9).astype(np.int64)).tolist())
+
+
+def _dated(ax: Axes, most: int) -> None:
+    locator = AutoDateLocator(minticks=2, maxticks=most)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
+def _tick(x: float, _: int) -> str:
+    return "0" if x == 0 else figure(x, 2).rstrip("0").rstrip(".")
+
+
+def _svg(fig: Figure, ax: Axes, name: str, plain: bool = False) -> Html:
+    """The figure as an element: no prologue, no metadata, no ids but those it refers to."""
+    if not plain:
+        ax.yaxis.set_major_locator(MaxNLocator(5))
+        ax.yaxis.set_major_formatter(FuncFormatter(_tick))
+    out = StringIO()
+    fig.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.S)
+    text = text[text.index("<svg") :]
+    text = re.sub(
+        r'(<svg) .*?viewBox="([^"]*)"[^>]*>',
+        rf'\1 viewBox="\2" role="img" aria-label="{_attribute(name)}">',
+        text,
+        count=1,
+        flags=re.S,
+    )
+    text = re.sub(r' id="(?:figure|axes|patch|matplotlib|text|line2d|xtick|ytick)[^"]*"', "", text)
+    text = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", text)
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, variable)
+    return Html(re.sub(r"\s*\n\s*", "\n", text))
+
+
+def _attribute(name: str) -> str:
+    return name.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\\", "/")

@@ -1,0 +1,240 @@
+"""The sections of the page in order; one with nothing to say is left out."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flowsense.evaluate.report import plots, tables, verdict
+from flowsense.evaluate.report.markup import Html, count, el, facts, join, moment
+from flowsense.evaluate.report.words import TERMS
+
+Metrics = Mapping[str, Any]
+Curves = Mapping[str, Any]
+SAME_SIDE = "always_one_side"  # drawn as the majority: the same side on every row
+
+
+def sections(metrics: Metrics, curves: Curves) -> Iterator[tuple[str, Html]]:
+    """Name and body of each."""
+    name = verdict.chosen(metrics) if metrics["models"] else ""
+    scores = metrics["models"].get(name, {})
+    drawn = {t: c for t, c in curves["targets"].items() if name in c["models"] and t in scores}
+    yield "Scores beside nulls", _scores(name, scores)
+    yield "Coverage", _coverage(name, scores, drawn, curves["shares"])
+    yield "Reliability", _reliability(name, drawn)
+    yield "Confusion", _confusion(scores)
+    yield "Over time", _over_time(name, scores, drawn, curves["folds"])
+    yield "Price and calls", _prices(name, curves["prices"])
+    yield "Importances", _importances(name, metrics.get("importances", {}))
+    yield "Every model", _models(metrics, name)
+    yield "By instrument", _parts(scores, "by_instrument")
+    yield "By regime", _parts(scores, "by_regime")
+    yield "Ceiling", tables.ceilings(scores)
+    yield "Tradable thresholds", _tradable(scores)
+    yield "Backtest", facts(metrics["backtest"]) if metrics.get("backtest") else Html()
+    yield "Timing", tables.timing(metrics["timing"]) if metrics.get("timing") else Html()
+    yield "Warnings and left out", _warnings(metrics)
+    yield "Terms", el("dl", *(join((el("dt", k), el("dd", v))) for k, v in TERMS.items()))
+    yield "Data and configuration", _configuration(metrics)
+
+
+def _scores(name: str, scores: Metrics) -> Html:
+    if not scores:
+        return Html()
+    told = (
+        f"{name}, the model chosen on validation rows, on test rows read once. Small print: the "
+        "interval, or the best null by that very score. Shaded where the paired interval leaves "
+        "zero out."
+    )
+    return join(
+        (
+            _quiet(told),
+            _key(("above", "above the best null"), ("below", "below it, or miscalibrated")),
+            tables.headline(scores),
+            tables.sizes(scores),
+        )
+    )
+
+
+def _coverage(name: str, scores: Metrics, drawn: Metrics, shares: list[float]) -> Html:
+    told = (
+        "Accuracy over the moved rows with the most conviction, from 2 % of them to all. A model "
+        "that rises while one fixed side on its rows stays low knows more than the drift."
+    )
+    key = _lines(
+        ("model", name),
+        ("null", "best null, named above each plot"),
+        ("other", "other nulls"),
+        ("side", "the better fixed side, on the model's rows"),
+    )
+    cards = []
+    for target, curve in drawn.items():
+        null = _drawn_null(scores[target], curve)
+        plot = plots.coverage(curve, shares, name, null)
+        cards.append(_card(target, f"{count(scores[target]['n'])} moved, {_short(null)}", plot))
+    return join((_quiet(told), key, el("div", *cards, class_="grid"))) if cards else Html()
+
+
+def _reliability(name: str, drawn: Metrics) -> Html:
+    told = (
+        "How often it came true against how sure the forecast was, in ten bins of equal size; dots "
+        "grow with the rows. The side is P(up) of the two moves, over moved rows."
+    )
+    key = _lines(("model", "side"), ("null", "down"), ("other", "flat"), ("side", "up"))
+    cards = [
+        _card(target, "", plots.reliability({"side": own["sides"]} | own["classes"]))
+        for target, own in ((t, curve["models"][name]) for t, curve in drawn.items())
+    ]
+    return join((_quiet(told), key, el("div", *cards, class_="grid"))) if cards else Html()
+
+
+def _confusion(scores: Metrics) -> Html:
+    told = "The most likely of the three classes, over all valid rows; shares are of each row."
+    found = {t: s for t, s in scores.items() if "confusion" in s}
+    cards = [_card(t, "", tables.confusion(s)) for t, s in found.items()]
+    return join((_quiet(told), el("div", *cards, class_="grid"))) if cards else Html()
+
+
+def _over_time(name: str, scores: Metrics, drawn: Metrics, folds: list[Any]) -> Html:
+    told = (
+        "Dots: accuracy in equal parts of the test span, the larger the more rows moved. Line: of "
+        "all rows so far, with its 95 % interval where the span is long enough for one."
+    )
+    key = _lines(("model", name), ("null", "best null in each part"))
+    cards = []
+    for target, curve in drawn.items():
+        null = _drawn_null(scores[target], curve)
+        cards.append(_card(target, _short(null), plots.over_time(curve, name, null)))
+    spans = _lines(("other", "trains"), ("null", "chooses"), ("model", "is tested"))
+    lanes = el("figure", spans, el("div", plots.layout(folds), class_="wide"))
+    grid = join((_quiet(told), key, el("div", *cards, class_="grid"))) if cards else Html()
+    return join((grid, lanes)) if any(any(f.values()) for f in folds) else grid
+
+
+def _prices(name: str, prices: list[Any]) -> Html:
+    figures = []
+    for stretch in prices:
+        ended = stretch["calls"].get(name, {}).get("ended", [])
+        right, flat, wrong = (ended.count(k) for k in (1, 0, -1))
+        unit = "mid in ticks" if stretch["in_ticks"] else "mid price"
+        words = (
+            f"{stretch['symbol']}, {unit} from {moment(stretch['start'])} UTC; {len(ended)} calls "
+            f"of {stretch['target']}: {right} right, {flat} flat, {wrong} wrong."
+        )
+        plot = el("div", plots.price(stretch, name), class_="wide")
+        figures.append(el("figure", plot, el("figcaption", words)))
+    told = (
+        "The longest unbroken stretch of the middle test block, chosen by time and not by result. "
+        "Triangles point the way that was called: the strongest call of each 1/150 of the stretch "
+        "among the tenth of its rows with the most conviction."
+    )
+    key = _lines(("model", "right"), ("other", "flat"), ("null", "wrong"))
+    return join((_quiet(told), key, *figures)) if figures else Html()
+
+
+def _importances(name: str, weights: Metrics) -> Html:
+    """Of the chosen model, else of all that have them."""
+    shown = {name: weights[name]} if name in weights else weights
+    cards = [
+        _card(target, "" if model == name else model, tables.importances(columns))
+        for model, each in shown.items()
+        for target, columns in each.items()
+    ]
+    told = "Share of all weight that a column carries in the fitted model; it is not a cause."
+    return join((_quiet(told), el("div", *cards, class_="grid"))) if cards else Html()
+
+
+def _models(metrics: Metrics, name: str) -> Html:
+    models, targets = metrics["models"], verdict.targets(metrics)
+    if not targets:
+        return Html()
+    told = (
+        "Accuracy over moved rows (mean absolute error of a magnitude), the best null below. ● "
+        "chosen on validation rows; the best of many models on test rows is partly luck."
+    )
+    first = verdict.shown(metrics)
+    each = (
+        el(
+            "details",
+            el("summary", f"{target}: all scores and nulls"),
+            tables.every(models, target, name),
+            open="open" if target == first else None,
+        )
+        for target in targets
+    )
+    return join((_quiet(told), tables.overview(models, targets, name), *each))
+
+
+def _parts(scores: Metrics, what: str) -> Html:
+    """Nothing where one instrument is the whole."""
+    names = {name for score in scores.values() for name in score[what]}
+    return tables.parts(scores, what) if len(names) > 1 else Html()
+
+
+def _tradable(scores: Metrics) -> Html:
+    told = (
+        "What a frozen threshold would have taken, still rows included. A hit is a move of any "
+        "size in the called direction: it is not a profit, and at these horizons the expected move "
+        "is usually a small part of the spread."
+    )
+    found = tables.tradable(scores)
+    key = _key(("hit", "hit"), ("still", "flat"), ("wrong", "wrong"))
+    return join((_quiet(told), key, found)) if found else Html()
+
+
+def _warnings(metrics: Metrics) -> Html:
+    said = [*metrics.get("warnings", []), *metrics.get("left_out", [])]
+    if not said:
+        return _quiet("None.")
+    return el("ul", *(el("li", sentence) for sentence in said), class_="warnings")
+
+
+def _configuration(metrics: Metrics) -> Html:
+    data, config = metrics["data"], metrics["config"]
+    parts = [el("h3", "Reproduce"), el("pre", command(metrics)), el("h3", "Data"), facts(data)]
+    return join((*parts, el("h3", "Configuration"), facts(config)))
+
+
+def command(metrics: Metrics) -> str:
+    """What to type for the same run; files that the run did not name stay SRC."""
+    data, config = metrics["data"], metrics["config"]
+    words = ["flowsense", "run", *(map(str, data.get("sources") or ["SRC"]))]
+    if data.get("tests"):
+        words += ["--test", *map(str, data["tests"])]
+    for option in ("models", "targets"):
+        if config.get(option):
+            words += [f"--{option}", ",".join(map(str, config[option]))]
+    words += ["--seed", str(metrics["seed"]), "--out", "DIR"]
+    return shlex.join(words)
+
+
+def _drawn_null(score: Metrics, curve: Metrics) -> str:
+    null = verdict.judge(score, "accuracy").null
+    return null if null in curve["nulls"] else "majority"
+
+
+def _short(null: str) -> str:
+    return f"against {verdict.spoken(null)}"
+
+
+def _card(title: str, beside: str, body: Html) -> Html:
+    return el(
+        "div", el("h3", title, " ", el("small", beside) if beside else ""), body, class_="card"
+    )
+
+
+def _quiet(text: str) -> Html:
+    return el("p", text, class_="quiet")
+
+
+def _key(*entries: tuple[str, str]) -> Html:
+    """Swatches of backgrounds."""
+    items = (el("li", el("i", class_=f"swatch {kind}"), words) for kind, words in entries)
+    return el("ul", *items, class_="key")
+
+
+def _lines(*entries: tuple[str, str]) -> Html:
+    """Colours of lines."""
+    items = (
+        el("li", el("i", style=f"border-color: var(--{kind})"), words) for kind, words in entries
+    )
+    return el("ul", *items, class_="key")
