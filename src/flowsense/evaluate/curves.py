@@ -20,7 +20,7 @@ from flowsense.labels import Labels
 from flowsense.schema import MILLISECOND, SECOND
 
 SHARES = (0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.125, *(k / 20 for k in range(3, 21)))
-PERIODS = 24  # of the test span, at most; none shorter than a block of the bootstrap
+PERIODS = (6, 24)  # of the test span: at least, at most; else none below a bootstrap block
 RESAMPLES = 200  # a band in a plot, not a verdict
 POINTS, CALLS, PRICED = 1_500, 150, 8  # of a price; calls on it; instruments, at most
 STRONGEST = 0.1  # of the rows of a stretch, by conviction, may be drawn as calls
@@ -90,10 +90,10 @@ def one_against_rest(p: Floats, came: Bools) -> list[list[float]]:
 
 
 def periods(ts: Ints, horizon_ns: int) -> Ints:
-    """(m,) which of at most `PERIODS` equal parts of stream time each row lies in."""
+    """(m,) which of `PERIODS` equal parts of stream time each row lies in."""
     mean = significance.mean_block(horizon_ns)
     at = significance.stream_time(ts, mean)
-    count = int(np.clip(at[-1] // mean, 1, PERIODS))
+    count = int(np.clip(at[-1] // mean, *PERIODS))
     return np.asarray(at * count // (at[-1] + 1))
 
 
@@ -151,10 +151,17 @@ def _band(ts: Ints, horizon_ns: int, right: Floats, seed: int) -> list[list[floa
 
 
 def _layout(ts: Ints, fold: Masks, t: int) -> dict[str, list[int] | None]:
-    """First and last ts of the rows that train, choose and test."""
-    blocks = {"train": fold.train, "choose": fold.choose, "test": fold.test}
+    """First and last ts of the rows that train, validate and test.
+
+    Validation begins where training ends: what comes before `choose` calibrates.
+    """
+    blocks = {"train": fold.train, "validation": fold.choose, "test": fold.test}
     times = {name: ts[rows[:, t]] for name, rows in blocks.items()}
-    return {k: [int(x.min()), int(x.max())] if len(x) else None for k, x in times.items()}
+    spans = {k: [int(x.min()), int(x.max())] if len(x) else None for k, x in times.items()}
+    train, validation = spans["train"], spans["validation"]
+    if train and validation and train[1] < validation[0]:
+        validation[0] = train[1]
+    return spans
 
 
 def _prices(

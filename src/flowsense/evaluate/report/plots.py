@@ -27,12 +27,12 @@ from flowsense.evaluate.report.style import (
 )
 
 Curve = Mapping[str, Any]
-SMALL, WIDE = (3.0, 2.3), (10.0, 3.4)  # inches
+SMALL, WIDE = (2.4, 1.85), (10.0, 3.3)  # inches
 CONFIG: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "flowsense",
     "text.parse_math": False,  # a symbol may hold a dollar sign
-    "font.size": 8,
+    "font.size": 8.5,
     "text.color": INK,
     "axes.edgecolor": RULE,
     "axes.labelcolor": FAINT,
@@ -48,7 +48,6 @@ CONFIG: Any = {
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "figure.facecolor": "none",
-    "figure.constrained_layout.use": True,
 }
 
 
@@ -71,8 +70,8 @@ def coverage(curve: Curve, shares: Sequence[float], model: str, null: str) -> Ht
         ticks = (0.02, 0.05, 0.1, 0.25, 0.5, 1)
         ax.xaxis.set_major_locator(FixedLocator(ticks))
         ax.xaxis.set_minor_locator(NullLocator())
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x * 100:.0f}%"))
-        ax.set_xlabel("share of moved rows")
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x * 100:.0f}"))
+        ax.set_xlabel("% of moved rows")
         return _svg(fig, ax, "accuracy against coverage")
 
 
@@ -118,7 +117,7 @@ def over_time(curve: Curve, model: str, null: str) -> Html:
             low, high = np.array([mine["interval"][k] for k in known]).T
             ax.fill_between(end[known], low, high, color=MODEL, alpha=0.16, lw=0)
         ax.axhline(0.5, color=FAINT, lw=0.6)
-        _dated(ax, most=4)
+        _dated(ax, most=4, offset=False)
         return _svg(fig, ax, "accuracy over time")
 
 
@@ -127,7 +126,7 @@ def layout(folds: Sequence[Mapping[str, Sequence[int] | None]]) -> Html:
     with matplotlib.rc_context(CONFIG):
         fig, ax = _axes((WIDE[0], 0.75 + 0.22 * min(len(folds), 30)))
         for lane, fold in enumerate(folds):
-            for name, colour in (("train", OTHER), ("choose", NULL), ("test", MODEL)):
+            for name, colour in (("train", OTHER), ("validation", NULL), ("test", MODEL)):
                 found = fold[name]
                 if found:
                     ax.plot(_dates(found), [lane, lane], color=colour, lw=8, solid_capstyle="butt")
@@ -169,7 +168,10 @@ def price(stretch: Mapping[str, Any], model: str) -> Html:
 
 
 def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    fig = Figure(figsize=size)
+    """With room for two lines of ticks below and five figures on the left, in inches."""
+    fig, (width, height) = Figure(figsize=size), size
+    room = {"left": 0.42 / width, "bottom": 0.36 / height}
+    fig.subplots_adjust(**room, right=1 - 0.08 / width, top=1 - 0.08 / height)
     return fig, fig.add_subplot()
 
 
@@ -181,10 +183,10 @@ def _after(start: int, seconds: Sequence[float]) -> np.ndarray[Any, np.dtype[np.
     return _dates((start + np.round(np.array(seconds) * 1e9).astype(np.int64)).tolist())
 
 
-def _dated(ax: Axes, most: int) -> None:
+def _dated(ax: Axes, most: int, offset: bool = True) -> None:
     locator = AutoDateLocator(minticks=2, maxticks=most)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=offset))  # type: ignore[no-untyped-call]
 
 
 def _tick(x: float, _: int) -> str:
@@ -194,7 +196,7 @@ def _tick(x: float, _: int) -> str:
 def _svg(fig: Figure, ax: Axes, name: str, plain: bool = False) -> Html:
     """The figure as an element: no prologue, no metadata, no ids but those it refers to."""
     if not plain:
-        ax.yaxis.set_major_locator(MaxNLocator(5))
+        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         ax.yaxis.set_major_formatter(FuncFormatter(_tick))
     out = StringIO()
     fig.savefig(out, format="svg", metadata={"Date": None, "Creator": None})

@@ -41,7 +41,7 @@ def _scores(name: str, scores: Metrics) -> Html:
     if not scores:
         return Html()
     told = (
-        f"{name}, the model chosen on validation rows, on test rows read once. Small print: the "
+        f"{name} was chosen on validation rows; these are test rows. Small print: the score's "
         "interval, or the best null by that very score. Shaded where the paired interval leaves "
         "zero out."
     )
@@ -104,7 +104,7 @@ def _over_time(name: str, scores: Metrics, drawn: Metrics, folds: list[Any]) -> 
     for target, curve in drawn.items():
         null = _drawn_null(scores[target], curve)
         cards.append(_card(target, _short(null), plots.over_time(curve, name, null)))
-    spans = _lines(("other", "trains"), ("null", "chooses"), ("model", "is tested"))
+    spans = _key(("train", "trains"), ("wrong", "calibrates, then chooses"), ("hit", "is tested"))
     lanes = el("figure", spans, el("div", plots.layout(folds), class_="wide"))
     grid = join((_quiet(told), key, el("div", *cards, class_="grid"))) if cards else Html()
     return join((grid, lanes)) if any(any(f.values()) for f in folds) else grid
@@ -127,7 +127,7 @@ def _prices(name: str, prices: list[Any]) -> Html:
         "Triangles point the way that was called: the strongest call of each 1/150 of the stretch "
         "among the tenth of its rows with the most conviction."
     )
-    key = _lines(("model", "right"), ("other", "flat"), ("null", "wrong"))
+    key = _key(("hit", "right"), ("hollow", "flat"), ("wrong", "wrong"))
     return join((_quiet(told), key, *figures)) if figures else Html()
 
 
@@ -227,14 +227,12 @@ def _quiet(text: str) -> Html:
 
 
 def _key(*entries: tuple[str, str]) -> Html:
-    """Swatches of backgrounds."""
+    """Swatches of areas."""
     items = (el("li", el("i", class_=f"swatch {kind}"), words) for kind, words in entries)
     return el("ul", *items, class_="key")
 
 
 def _lines(*entries: tuple[str, str]) -> Html:
-    """Colours of lines."""
-    items = (
-        el("li", el("i", style=f"border-color: var(--{kind})"), words) for kind, words in entries
-    )
+    """Swatches of lines."""
+    items = (el("li", el("i", class_=f"line {kind}"), words) for kind, words in entries)
     return el("ul", *items, class_="key")

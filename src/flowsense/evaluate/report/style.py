@@ -27,7 +27,7 @@ SHEET = """
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
   font-variant-numeric: tabular-nums; }
-main { max-width: 74rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+main { max-width: 78rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 header p { max-width: 48rem; }
 .eyebrow { color: var(--faint); font-size: .85rem; margin: 0; }
 h1 { font-size: clamp(1.5rem, 4vw, 2.2rem); line-height: 1.2; margin: .3rem 0 1rem;
@@ -35,6 +35,7 @@ h1 { font-size: clamp(1.5rem, 4vw, 2.2rem); line-height: 1.2; margin: .3rem 0 1r
 h2 { font-size: 1.25rem; margin: 3rem 0 .4rem; padding-top: .8rem;
   border-top: 1px solid var(--rule); }
 h3 { font-size: .95rem; margin: 0 0 .4rem; font-weight: 600; overflow-wrap: anywhere; }
+h3 small { display: block; font-size: .8rem; }
 h3 small, .quiet, figcaption, td small { color: var(--faint); font-weight: 400; }
 .lead { font-size: 1.12rem; }
 .quiet, figcaption { font-size: .875rem; max-width: 50rem; }
@@ -53,24 +54,32 @@ tr.null th { font-weight: 400; color: var(--faint); } tr.lead th::after { conten
 .none { color: var(--faint); cursor: help; }
 .key { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .8rem; color: var(--faint);
   margin: .6rem 0; padding: 0; list-style: none; }
-.key i { display: inline-block; width: 1.5rem; height: 0; border-top: .18rem solid;
-  margin-right: .4rem; vertical-align: .25rem; }
-.key i.swatch { height: .8rem; border: 0; vertical-align: -.1rem; }
-.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(15.5rem, 1fr));
+.key i { display: inline-block; margin-right: .45rem; }
+.line { width: 1.6rem; border-top: .16rem solid var(--ink); vertical-align: .25rem; }
+.line.model { border-color: var(--model); } .line.other { border-color: var(--other); }
+.line.null { border-top-style: dashed; border-color: var(--null); }
+.line.side { border-top-style: dotted; border-color: var(--side); }
+.swatch { width: .8rem; height: .8rem; vertical-align: -.1rem; border-radius: 2px; }
+.hit { background: var(--model); } .wrong { background: var(--null); }
+.still { background: var(--rule); } .train { background: var(--other); }
+.hollow { border: .1rem solid var(--other); }
+.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr));
   margin: .8rem 0; }
 .card { background: var(--card); border: 1px solid var(--rule); border-radius: .5rem;
   padding: .8rem .9rem; margin: 0; min-width: 0; break-inside: avoid; }
 figure { margin: .8rem 0; } svg { display: block; width: 100%; height: auto; }
 .wide { overflow-x: auto; } .wide svg { min-width: 44rem; }
 .heat td { background: color-mix(in srgb, var(--model) calc(var(--share) * 55%), transparent); }
-.heat { font-size: .8rem; } .heat th { font-weight: 500; } .heat th, .heat td { border: 0; }
-.bars { display: grid; grid-template-columns: minmax(0, 1fr) 5rem 2.6rem; gap: .15rem .5rem;
+.heat { font-size: .8rem; } .heat th { font-weight: 500; }
+.heat th, .heat td { border: 0; padding: .25rem .35rem; } .heat th:first-child { padding-left: 0; }
+.heat thead th:first-child { font-size: .7rem; white-space: normal; }
+.heat td small { color: inherit; opacity: .75; }
+.bars { display: grid; grid-template-columns: minmax(0, 1fr) 4rem 3.2rem; gap: .15rem .5rem;
   font-size: .8rem; align-items: center; } .bars span { overflow: hidden; text-overflow: ellipsis; }
 .bars i { height: .6rem; background: var(--model); border-radius: 1px; width: var(--w); }
-.bars b { font-weight: 400; text-align: right; }
+.bars b { font-weight: 400; white-space: nowrap; text-align: right; }
 .ends { display: flex; height: .8rem; min-width: 8rem; border-radius: 2px; overflow: hidden; }
-.ends i { width: var(--w); } .ends .hit { background: var(--model); }
-.ends .still { background: var(--rule); } .ends .wrong { background: var(--null); }
+.ends i { width: var(--w); }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr);
   gap: .3rem 1.2rem; font-size: .875rem; margin: .8rem 0; } dt { font-weight: 600; }
 dd { margin: 0; overflow-wrap: anywhere; } dl.facts dt { font-weight: 400; color: var(--faint); }

@@ -13,10 +13,10 @@ Metrics = Mapping[str, Any]
 Mark = Literal["above", "level", "below", "unknown"]
 
 STANDS: Mapping[Mark, str] = {
-    "above": "above its best null",
-    "level": "not told apart from it",
-    "below": "below it",
-    "unknown": "with too little data to judge",
+    "above": "above its best null on",
+    "level": "not told apart from it on",
+    "below": "below it on",
+    "unknown": "not to be judged on",
 }
 LOWER = ("log_loss", "brier", "mae", "rmse")  # less is better
 NULLS = {
@@ -117,10 +117,11 @@ def title(metrics: Metrics) -> str:
         return "Nothing could be scored"
     name, score = chosen(metrics), metrics["models"][chosen(metrics)][target]
     found, where = judge(score, main_key(score)), f"{symbols(score)} {target}"
+    sure = not any("narrow" in w or "too few" in w for w in about(metrics, target))
     if found.mark == "above":
-        return f"{name} beats {spoken(found.null)} on {where}"
+        return f"{name} {'beats' if sure else 'seems to beat'} {spoken(found.null)} on {where}"
     if found.mark == "below":
-        return f"{name} does worse than {spoken(found.null)} on {where}"
+        return f"{name} {'does' if sure else 'seems'} worse than {spoken(found.null)} on {where}"
     if found.mark == "level":
         return f"No skill shown above {spoken(found.null)} on {where}"
     return f"Not enough data to judge {name} on {where}"
@@ -138,6 +139,13 @@ def sentences(metrics: Metrics) -> Iterator[str]:
         _size(name, target, score) if main_key(score) == "mae" else _direction(name, target, score)
     )
     yield _all(name, metrics["models"][name])
+    for warning in about(metrics, target):
+        yield f"Caution: {warning}."
+
+
+def about(metrics: Metrics, target: str) -> list[str]:
+    """Warnings that touch the finding itself."""
+    return [w for w in metrics.get("warnings", []) if target in w.partition(":")[0]]
 
 
 def _direction(name: str, target: str, score: Score) -> str:
@@ -161,10 +169,10 @@ def _gap(found: Verdict) -> str:
     low, high = found.interval
     said = f"{points(found.difference)} points (95 % interval {points(low)} to {points(high)})"
     if found.mark == "above":
-        return f"{said}, more than luck explains."
+        return f"{said}."
     if found.mark == "below":
         return f"{said}, worse than a rule that knows nothing."
-    return f"{said}, which luck explains."
+    return f"{said}, which luck alone would explain."
 
 
 def _size(name: str, target: str, score: Score) -> str:
@@ -181,6 +189,6 @@ def _size(name: str, target: str, score: Score) -> str:
 
 def _all(name: str, scores: Mapping[str, Score]) -> str:
     marks = Counter(judge(score, main_key(score)).mark for score in scores.values())
-    parts = [f"{marks[mark]} {words}" for mark, words in STANDS.items() if marks[mark]]
+    parts = [f"{words} {marks[mark]}" for mark, words in STANDS.items() if marks[mark]]
     targets = "1 target" if len(scores) == 1 else f"{len(scores)} targets"
-    return f"Over {targets}, {name} stands {', '.join(parts)}."
+    return f"Of {targets}, {name} is {', '.join(parts)}."
