@@ -171,7 +171,7 @@ def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
     """With room for two lines of ticks below and five figures on the left, in inches."""
     fig, (width, height) = Figure(figsize=size), size
     room = {"left": 0.42 / width, "bottom": 0.36 / height}
-    fig.subplots_adjust(**room, right=1 - 0.08 / width, top=1 - 0.08 / height)
+    fig.subplots_adjust(**room, right=1 - 0.16 / width, top=1 - 0.08 / height)
     return fig, fig.add_subplot()
 
 

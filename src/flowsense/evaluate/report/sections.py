@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flowsense.evaluate.report import plots, tables, verdict
-from flowsense.evaluate.report.markup import Html, count, el, facts, join, moment
+from flowsense.evaluate.report.markup import Html, count, el, facts, join, moment, span
 from flowsense.evaluate.report.words import TERMS
+from flowsense.schema import SECOND
 
+UNBOUNDED = 2**62  # an end that is none
 Metrics = Mapping[str, Any]
 Curves = Mapping[str, Any]
 SAME_SIDE = "always_one_side"  # drawn as the majority: the same side on every row
@@ -99,7 +101,7 @@ def _over_time(name: str, scores: Metrics, drawn: Metrics, folds: list[Any]) -> 
         "Dots: accuracy in equal parts of the test span, the larger the more rows moved. Line: of "
         "all rows so far, with its 95 % interval where the span is long enough for one."
     )
-    key = _lines(("model", name), ("null", "best null in each part"))
+    key = _lines(("model", name), ("null", "the best null, in each part"))
     cards = []
     for target, curve in drawn.items():
         null = _drawn_null(scores[target], curve)
@@ -190,8 +192,28 @@ def _warnings(metrics: Metrics) -> Html:
 
 def _configuration(metrics: Metrics) -> Html:
     data, config = metrics["data"], metrics["config"]
-    parts = [el("h3", "Reproduce"), el("pre", command(metrics)), el("h3", "Data"), facts(data)]
-    return join((*parts, el("h3", "Configuration"), facts(config)))
+    parts = [
+        el("h3", "Reproduce"),
+        el("pre", command(metrics)),
+        el("h3", "Data"),
+        facts(told(data)),
+    ]
+    return join((*parts, el("h3", "Configuration"), facts(told(config))))
+
+
+def told(settings: Metrics) -> dict[str, Any]:
+    """Settings whose times are written for people."""
+    said = dict(settings)
+    for key, value in settings.items():
+        if key.endswith("_ns"):
+            del said[key]
+            said[key.removesuffix("_ns")] = span(value / SECOND)
+    if said.get("span"):
+        said["span"] = f"{moment(said['span'][0])} to {moment(said['span'][1])} UTC"
+    for key in ("start", "end"):
+        if isinstance(said.get(key), int):
+            said[key] = moment(said[key]) if 0 < said[key] < UNBOUNDED else "of the recording"
+    return said
 
 
 def command(metrics: Metrics) -> str:

@@ -48,8 +48,8 @@ th, td { padding: .35rem .6rem; text-align: right; vertical-align: top; white-sp
 thead th { color: var(--faint); font-weight: 500; vertical-align: bottom; }
 th:first-child, td.text, th.text { text-align: left; }
 tbody th { font-weight: 600; } td small { display: block; font-size: .75rem; line-height: 1.35; }
-tr.null th { font-weight: 400; color: var(--faint); } tr.lead th::after { content: " ●";
-  color: var(--model); font-size: .7em; vertical-align: .2em; }
+tr.null th { font-weight: 400; color: var(--faint); } 
+.dot { color: var(--model); font-size: .6em; vertical-align: .15em; }
 .above { background: var(--above); } .below { background: var(--below); }
 .none { color: var(--faint); cursor: help; }
 .key { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .8rem; color: var(--faint);
@@ -70,7 +70,7 @@ tr.null th { font-weight: 400; color: var(--faint); } tr.lead th::after { conten
 figure { margin: .8rem 0; } svg { display: block; width: 100%; height: auto; }
 .wide { overflow-x: auto; } .wide svg { min-width: 44rem; }
 .heat td { background: color-mix(in srgb, var(--model) calc(var(--share) * 55%), transparent); }
-.heat { font-size: .8rem; } .heat th { font-weight: 500; }
+.heat { font-size: .8rem; table-layout: fixed; } .heat th { font-weight: 500; }
 .heat th, .heat td { border: 0; padding: .25rem .35rem; } .heat th:first-child { padding-left: 0; }
 .heat thead th:first-child { font-size: .7rem; white-space: normal; }
 .heat td small { color: inherit; opacity: .75; }
@@ -88,7 +88,9 @@ pre { background: var(--wash); padding: .8rem 1rem; border-radius: .4rem; overfl
 details { margin: .5rem 0; } summary { cursor: pointer; font-size: .9rem; }
 ul.warnings { font-size: .9rem; padding-left: 1.2rem; }
 @media (max-width: 34rem) { main { padding: 1.2rem .9rem 3rem; }
-  dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } }
+  dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; }
+  .grid { grid-template-columns: none; grid-auto-flow: column; grid-auto-columns: 15rem;
+    overflow-x: auto; padding-bottom: .4rem; } }
 @media print { :root { color-scheme: light; } body { font-size: 11px; } nav { display: none; }
   main { max-width: none; padding: 0; } h2, h3 { break-after: avoid; } .wide svg { min-width: 0; }
   .scroll, .wide { overflow: visible; } * { print-color-adjust: exact; } }

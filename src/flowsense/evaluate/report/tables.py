@@ -94,11 +94,14 @@ def tradable(scores: Mapping[str, Score]) -> Html:
     head = ["target", "asked", "taken", "hit", "flat", "wrong", ""]
     rows = []
     for target, score in scores.items():
-        for asked, found in score.get("tradable", {}).items():
+        each = score.get("tradable", {})
+        for asked, found in each.items():
             what = (number(found[k], _untaken(found)) for k in ("hit", "flat", "wrong"))
             cells = [el("td", percent(float(asked))), el("td", _share(found["share"]))]
             cells += [el("td", x) for x in what]
-            rows.append([el("th", target, scope="row"), *cells, el("td", _ends(found))])
+            name = el("th", target, scope="rowgroup", rowspan=len(each))
+            first = [name] if asked == next(iter(each)) else []
+            rows.append([*first, *cells, el("td", _ends(found))])
     return table(head, rows) if rows else Html()
 
 
@@ -244,9 +247,7 @@ def _plain(null: Mapping[str, Any], columns: Sequence[tuple[str, str]]) -> Itera
 
 
 def _name(name: str, lead: str) -> Html:
-    mark = (
-        el("span", " ●", class_="lead", title="chosen on validation rows") if name == lead else ""
-    )
+    mark = el("span", " ●", class_="dot", title="chosen on validation rows") if name == lead else ""
     return el("th", name, mark, scope="row")
 
 

@@ -13,9 +13,9 @@ Metrics = Mapping[str, Any]
 Mark = Literal["above", "level", "below", "unknown"]
 
 STANDS: Mapping[Mark, str] = {
-    "above": "above its best null on",
-    "level": "not told apart from it on",
-    "below": "below it on",
+    "above": "above on",
+    "level": "not told apart on",
+    "below": "below on",
     "unknown": "not to be judged on",
 }
 LOWER = ("log_loss", "brier", "mae", "rmse")  # less is better
@@ -167,6 +167,8 @@ def _gap(found: Verdict) -> str:
     if found.difference is None or found.interval is None:
         return "the test span is too short to say whether the difference is luck."
     low, high = found.interval
+    if low == high == 0:
+        return "the same calls."
     said = f"{points(found.difference)} points (95 % interval {points(low)} to {points(high)})"
     if found.mark == "above":
         return f"{said}."
@@ -190,5 +192,5 @@ def _size(name: str, target: str, score: Score) -> str:
 def _all(name: str, scores: Mapping[str, Score]) -> str:
     marks = Counter(judge(score, main_key(score)).mark for score in scores.values())
     parts = [f"{words} {marks[mark]}" for mark, words in STANDS.items() if marks[mark]]
-    targets = "1 target" if len(scores) == 1 else f"{len(scores)} targets"
-    return f"Of {targets}, {name} is {', '.join(parts)}."
+    targets = "the one target" if len(scores) == 1 else f"each of {len(scores)} targets"
+    return f"Against its best null on {targets}, {name} is {', '.join(parts)}."

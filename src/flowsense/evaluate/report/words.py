@@ -10,8 +10,8 @@ TERMS = {
     "best null": "The rule without learning that scores highest by that same score on these very "
     "rows, picked in hindsight against the model.",
     "majority": "Forecasts the class frequencies of the training rows.",
-    "vote": "The unfitted sum of queue imbalance, order flow imbalance and the last trade's sign, each "
-    "by its training deviation; a partner's return too where there is one.",
+    "vote": "The unfitted sum of queue imbalance, order flow imbalance and the last trade's sign, "
+    "each by its training deviation; a partner's return too where there is one.",
     "paired interval": "95 % interval of model minus null on the same rows, by stationary block "
     "bootstrap with blocks of at least 60 s; it leaves zero out by luck for one target in twenty.",
     "conviction": "|P(up) - P(down)| / (P(up) + P(down)): how one-sided a forecast is.",
