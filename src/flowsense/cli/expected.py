@@ -1,0 +1,50 @@
+"""`flowsense run --dry-run`: what the run would take. Writes nothing."""
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from flowsense.cli.settings import spelled
+from flowsense.cli.terminal import console, watched
+from flowsense.train.estimate import Estimate, estimate
+from flowsense.train.run import models_of
+
+if TYPE_CHECKING:
+    from flowsense.train.config import RunConfig
+    from flowsense.train.read import Recording
+
+GB = 1e9
+
+
+def show(asked: "RunConfig", learn: "Recording", tests: tuple["Recording", ...]) -> None:
+    """A line per recording, then what the fits add."""
+    with watched() as tell:
+        tell("estimating", 0, None)
+        found = [estimate(one, asked.targets) for one in (learn, *tests)]
+    names = [learn.source.name, *(test.source.name for test in tests)]
+    to = console()
+    to.print(table(names, found))
+    to.print()
+    models = models_of(asked)
+    limit = spelled(round(asked.budget_s * GB))
+    to.print(f"Then fits: {', '.join(models)}, at most {limit} for each.")
+    if all(one.bytes is not None for one in found):
+        to.print(f"Memory at the peak: about {sum(one.bytes or 0 for one in found) / GB:.2g} GB.")
+    to.print("Nothing was written.")
+
+
+def table(names: list[str], found: list[Estimate]) -> Table:
+    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    out.add_column("recording", overflow="ellipsis", no_wrap=True, max_width=32)
+    for column in ("read", "events", "rows", "time"):
+        out.add_column(column, justify="right", no_wrap=True)
+    for k, (name, one) in enumerate(zip(names, found, strict=True)):
+        role = "train" if k == 0 else "test"
+        out.add_row(f"{role} {name.rsplit('/', 1)[-1]}", *cells(one))
+    return out
+
+
+def cells(one: Estimate) -> tuple[str, ...]:
+    if one.share is None or one.seconds is None:
+        return "?", "?", "?", "?"
+    return f"{one.share:.0%}", f"{one.events:,}", f"{one.rows:,}", f"{one.seconds:.0f} s"

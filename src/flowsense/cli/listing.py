@@ -1,0 +1,69 @@
+"""`flowsense list`: what can be named on the command line."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class What(StrEnum):
+    models = "models"
+    features = "features"
+    sources = "sources"
+    venues = "venues"
+    clocks = "clocks"
+
+
+def listing(
+    what: Annotated[What, typer.Argument(help="Of which there is a list.", show_default=False)],
+) -> None:
+    """Print the models, features, sources or clocks there are."""
+    from rich.table import Table
+
+    from flowsense.cli.terminal import console
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for row in ROWS[what]():
+        table.add_row(*row)
+    console().print(table)
+
+
+def models() -> Iterator[tuple[str, ...]]:
+    from flowsense.models import FAST, MODELS
+    from flowsense.registry import names
+
+    for name in names("model", MODELS):
+        mark = "fast" if name in FAST else ""
+        yield name, mark, MODELS[name].line if name in MODELS else "of another package"
+
+
+def sources() -> Iterator[tuple[str, ...]]:
+    from flowsense.registry import names
+    from flowsense.sources.open import FORMATS
+
+    for name in names("source", FORMATS):
+        yield name, FORMATS[name].line if name in FORMATS else "of another package"
+
+
+def features() -> Iterator[tuple[str, ...]]:
+    """Family, column, unit, formula."""
+    from flowsense.features.catalogue import DEFAULT, columns
+
+    for family in DEFAULT:
+        for column in columns((family,)):
+            yield family, column.name, column.unit, column.formula
+
+
+def clocks() -> Iterator[tuple[str, ...]]:
+    yield "interval:100ms", "a row at every multiple of 100 ms, on a grid aligned to 1970"
+    yield "events:50", "a row of an instrument after every 50 whole books of it"
+
+
+ROWS = {
+    What.models: models,
+    What.features: features,
+    What.sources: sources,
+    What.venues: sources,
+    What.clocks: clocks,
+}

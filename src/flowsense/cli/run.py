@@ -1,0 +1,129 @@
+"""`flowsense run`: the main job, from recordings to a scored report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+if TYPE_CHECKING:
+    from flowsense.train.config import RunConfig
+    from flowsense.train.read import Recording
+
+Text = str | None
+SOURCES = "Files, folders or globs."
+
+
+class Asked(NamedTuple):
+    """How to read the sources."""
+
+    format: str | None
+    columns: str | None
+    tick: str | None
+    lot: str | None
+
+    def options(self) -> dict[str, Any]:
+        """Those of `train.read.read` that were given."""
+        from flowsense.train.read import Unit
+
+        units = {n: Unit.parse(n, v) for n, v in (("tick", self.tick), ("lot", self.lot)) if v}
+        columns = {} if self.columns is None else {"columns": self.columns}
+        return {"format": self.format} | columns | units
+
+
+def run(  # noqa: PLR0913  options are told to typer by the signature
+    ctx: typer.Context,
+    sources: Annotated[list[str], typer.Argument(metavar="SRC", help=SOURCES)],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")],
+    test: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SRC...", help="Sources to score on, never trained on."),
+    ] = None,
+    models: Annotated[
+        Text, typer.Option(metavar="NAMES", help="fast, all, or NAME,NAME. [default: fast]")
+    ] = None,
+    targets: Annotated[Text, typer.Option(metavar="TARGETS", help="Like mid@500ms,ofi@1s.")] = None,
+    clock: Annotated[
+        Text, typer.Option(metavar="CLOCK", help="Like interval:100ms or events:50.")
+    ] = None,
+    families: Annotated[
+        Text, typer.Option(metavar="NAMES", help="Of features: `list features`.")
+    ] = None,
+    format: Annotated[
+        Text, typer.Option(metavar="NAME", help="Of the sources: `list sources`.")
+    ] = None,
+    columns: Annotated[
+        Text, typer.Option(metavar="MAP", help="Of a table, like ts=time,price=px.")
+    ] = None,
+    tick: Annotated[
+        Text, typer.Option(metavar="STEP", help="Smallest step of a price, like 0.01.")
+    ] = None,
+    lot: Annotated[
+        Text, typer.Option(metavar="STEP", help="Smallest step of a size, like 0.001.")
+    ] = None,
+    start: Annotated[Text, typer.Option(metavar="TIME", help="Like 2024-08-08T09:30, UTC.")] = None,
+    end: Annotated[
+        Text, typer.Option(metavar="TIME", help="Rows from here on are not used.")
+    ] = None,
+    split: Annotated[
+        Text, typer.Option(metavar="PART", help="Part scored: train, validation, test.")
+    ] = None,
+    epochs: Annotated[
+        Text, typer.Option(metavar="N", help="Passes of neural nets. [default: 100]")
+    ] = None,
+    budget: Annotated[
+        Text, typer.Option(metavar="TIME", help="Time for each model. [default: 3m]")
+    ] = None,
+    seed: Annotated[
+        Text, typer.Option(metavar="N", help="Same seed, same result. [default: 0]")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file: `config show`.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would take.")
+    ] = False,
+) -> None:
+    """Train models on recordings and score them beside their nulls."""
+    from flowsense.cli.settings import KEYS, settings
+
+    flags = {key: ctx.params[key] for key in KEYS if key in ctx.params}
+    asked = settings(flags, config)
+    learn, tests = opened(sources, test or [], out, asked, Asked(format, columns, tick, lot))
+    if dry_run:
+        from flowsense.cli.expected import show
+
+        show(asked, learn, tests)
+    else:
+        work(asked, learn, tests, out)
+
+
+def opened(
+    sources: list[str], test: list[str], out: Path, asked: "RunConfig", how: Asked
+) -> tuple["Recording", tuple["Recording", ...]]:
+    """The recordings, after all that can be refused without reading them."""
+    from flowsense.cli.terminal import watched
+    from flowsense.train.read import alike, read
+    from flowsense.train.run import models_of
+    from flowsense.train.save import check_folder
+
+    models_of(asked)
+    check_folder(out)
+    options = how.options() | {"families": asked.families, "clocks": asked.clocks}
+    with watched() as tell:
+        tell("opening", 0, None)
+        learn = read(sources, **options)
+        return alike(learn, tuple(read(one, **options) for one in test))
+
+
+def work(asked: "RunConfig", learn: "Recording", tests: tuple["Recording", ...], out: Path) -> None:
+    """Run, save, and say what came out."""
+    from flowsense.cli.summary import say
+    from flowsense.cli.terminal import watched
+    from flowsense.train.run import run as trained
+
+    files = tuple(dict.fromkeys(f for recording in (learn, *tests) for f in recording.files))
+    with watched(files) as tell:
+        done = trained(learn.source, asked, tests=tuple(t.source for t in tests), progress=tell)
+        tell("saving", 0, None)
+        done.save(out, files)
+    say(done.metrics, out)

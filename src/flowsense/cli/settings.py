@@ -1,0 +1,186 @@
+"""What a run is asked to do: a TOML file, the environment, flags; each goes over those before."""
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from flowsense.errors import InputError
+from flowsense.forecast import Target, duration, spell
+from flowsense.schema import SECOND
+from flowsense.train.config import RunConfig
+
+USUAL, TABLE, VARIABLE = Path("flowsense.toml"), "run", "FLOWSENSE_RUN_"
+HOUR, DAY = 3600 * SECOND, 86_400 * SECOND
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+NEVER = RunConfig().end
+
+
+class Given(NamedTuple):
+    where: str  # as the user knows it
+    value: Any
+
+
+def listed(value: Any) -> tuple[str, ...]:
+    """``a,b`` or a list of texts."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(isinstance(p, str) for p in parts):
+        raise InputError(f"{value!r}: write a list of names")
+    return tuple(p.strip() for p in parts if p.strip())
+
+
+def targets(value: Any) -> tuple[Target, ...]:
+    found = tuple(dict.fromkeys(Target.parse(text) for text in listed(value)))
+    if not found:
+        raise InputError("no target is named: write one like mid@500ms")
+    return found
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"{value!r}: write a text")
+    return value
+
+
+def whole(value: Any) -> int:
+    if isinstance(value, bool) or not re.fullmatch(r"-?\d+", str(value)):
+        raise InputError(f"{value!r}: write a whole number")
+    return int(value)
+
+
+def span(value: Any) -> int:
+    """ns of ``7d``, ``2h``, ``0s`` and of what `duration` reads."""
+    if re.fullmatch(r"0(ns|us|ms|s|m|h|d)", text(value)):
+        return 0
+    if match := re.fullmatch(r"(\d+)([dh])", value):
+        return int(match[1]) * (DAY if match[2] == "d" else HOUR)
+    return duration(text(value))
+
+
+def spelled(ns: int) -> str:
+    units = ((DAY, "d"), (HOUR, "h"))
+    return next((f"{ns // size}{unit}" for size, unit in units if ns % size == 0), spell(ns))
+
+
+def moment(value: Any) -> int:
+    """ns UTC of ``2024-08-08``, ``2024-08-08T09:30`` and the like, UTC unless they say more."""
+    try:
+        when = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise InputError(f"{str(value)!r}: write a time like 2024-08-08T09:30:00") from None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return (when - EPOCH) // MICROSECOND * 1000
+
+
+def told(ns: int) -> str:
+    """The inverse of `moment`; nothing where there is no bound."""
+    if ns in (0, NEVER):
+        return ""
+    return (EPOCH + ns // 1000 * MICROSECOND).isoformat().replace("+00:00", "Z")
+
+
+class Key(NamedTuple):
+    """One key of the table, of the environment, and the flag of that name."""
+
+    field: str  # of RunConfig
+    read: Callable[[Any], Any]
+    show: Callable[[Any], Any]
+
+
+KEYS = {
+    "models": Key("models", listed, list),
+    "families": Key("families", listed, list),
+    "clock": Key("clocks", listed, list),
+    "targets": Key("targets", targets, lambda ts: [str(t) for t in ts]),
+    "split": Key("split", text, str),
+    "epochs": Key("epochs", whole, int),
+    "budget": Key("budget_s", lambda v: span(v) / SECOND, lambda s: spelled(round(s * SECOND))),
+    "seed": Key("seed", whole, int),
+    "start": Key("start", moment, told),
+    "end": Key("end", moment, told),
+    "train_window": Key("train_ns", span, spelled),
+    "test_window": Key("test_ns", span, spelled),
+    "unscored": Key("unscored_ns", span, spelled),
+}
+
+
+def settings(flags: Mapping[str, object], file: Path | None) -> RunConfig:
+    """Flags that are None were not given. Raises InputError naming the place, key and fix."""
+    return decoded(given(flags, file))
+
+
+def given(flags: Mapping[str, object], file: Path | None) -> dict[str, Given]:
+    """Of each key that somebody set, the value that is in force, undecoded."""
+    found = dict(from_file(file))
+    found |= from_environment(os.environ)
+    found |= {k: Given(f"--{k}", v) for k, v in flags.items() if v is not None}
+    return found
+
+
+def from_file(file: Path | None) -> Iterator[tuple[str, Given]]:
+    path = file or USUAL
+    if file is None and not path.exists():
+        return
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}: check the name") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not TOML: {error}") from None
+    for name in content:
+        known(name, (TABLE,), f"{path}: {name}")
+    table = content.get(TABLE, {})
+    if not isinstance(table, dict):
+        raise InputError(f"{path}: {TABLE}: write a table, [{TABLE}]")
+    for name, value in table.items():
+        known(name, KEYS, f"{path}: {TABLE}.{name}")
+        yield name, Given(f"{path}: {TABLE}.{name}", value)
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
+    found = {}
+    for variable, value in sorted(environment.items()):
+        if variable.startswith(VARIABLE):
+            name = variable.removeprefix(VARIABLE).lower()
+            known(name, KEYS, variable)
+            found[name] = Given(variable, value)
+    return found
+
+
+def known(name: str, keys: Iterable[str], where: str) -> None:
+    """Raises InputError that names the keys there are and the closest."""
+    keys = tuple(keys)
+    if name not in keys:
+        close = get_close_matches(name, keys, 1, cutoff=0.5)
+        hint = f", did you mean {close[0]}?" if close else ";"
+        raise InputError(f"{where}: there is no such key{hint} the keys are {', '.join(keys)}")
+
+
+def decoded(found: Mapping[str, Given]) -> RunConfig:
+    fields = {}
+    for name, (where, value) in found.items():
+        try:
+            fields[KEYS[name].field] = KEYS[name].read(value)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+    start, end = fields.get("start", 0), fields.get("end", NEVER)
+    if start >= end:
+        where = found["start" if "start" in found else "end"].where
+        raise InputError(f"{where}: start {told(start)} is not before end {told(end)}: swap them")
+    return RunConfig(**fields)
+
+
+def shown(found: Mapping[str, Given]) -> Iterator[str]:
+    """The table in force as lines of TOML, each with the place that it comes from."""
+    config = decoded(found)
+    yield f"[{TABLE}]"
+    for name, key in KEYS.items():
+        value = key.show(getattr(config, key.field))
+        where = found[name].where.split(": ")[0] if name in found else "default"
+        line = f"{name} = {json.dumps(value)}"
+        yield f"# {name} is not bounded" if value == "" else f"{line}  # {where}"

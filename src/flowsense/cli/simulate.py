@@ -1,0 +1,59 @@
+"""`flowsense simulate`: a market whose truth is known, as a recording."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from flowsense.simulate.market import Market
+
+
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder for the recording and its truth.")],
+    minutes: Annotated[float, typer.Option(help="Length of the recording.")] = 20.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.", min=0)] = 0,
+    instruments: Annotated[int, typer.Option(help="How many, 1 to 26.")] = 3,
+) -> None:
+    """Write a simulated recording, which `run` reads, and its truth."""
+    from flowsense.cli.terminal import console
+    from flowsense.simulate import saved
+
+    check(out, saved.SETTINGS)
+    events = made(out, minutes, seed, instruments)
+    say = console().print
+    of = f"{events:,} events of {instruments} instruments in {minutes:g} minutes"
+    say(f"{out}: {of}, with the truth that made them.", soft_wrap=True)
+    say(f"Next: flowsense run {out} --out {out}-run", soft_wrap=True)
+
+
+def made(folder: Path, minutes: float, seed: int, instruments: int) -> int:
+    """Writes it; -> events."""
+    from flowsense.cli.terminal import watched
+    from flowsense.simulate import market, saved
+
+    with watched() as tell:
+        tell("simulating", 0, None)
+        simulation = market.simulate(market_of(instruments), minutes * 60, seed)
+        saved.save(simulation, folder)
+    return len(simulation.events)
+
+
+def market_of(instruments: int) -> "Market":
+    """The default market, with as many of its leads as there are instruments for."""
+    from flowsense.simulate.market import Market
+
+    leads = (x for x in Market.leads if max(x.leader, x.follower) < instruments)
+    return Market(instruments=instruments, leads=tuple(leads))
+
+
+def check(folder: Path, mark: str) -> None:
+    """Before anything is computed. Raises InputError where a simulation could not be left there."""
+    from flowsense.errors import InputError
+    from flowsense.store.atomic import ensure_writable
+
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file: name a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / mark).exists():
+        raise InputError(f"{folder}: holds something that is no simulation: name another folder")
+    ensure_writable(folder.parent)

@@ -1,0 +1,75 @@
+"""What ends a run on the terminal: the finding, a line per target, and where the files are."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flowsense.cli.terminal import console
+from flowsense.evaluate.report import verdict
+
+COLOURS = {"above": "green", "level": "yellow", "below": "red", "unknown": "dim"}
+NOTES = 5  # printed; the files have all of them
+
+
+def say(metrics: Mapping[str, Any], folder: Path) -> None:
+    """The same words as the report, which is named first."""
+    to = console()
+    to.print()
+    to.print(verdict.title(metrics), style="bold")
+    for sentence in verdict.sentences(metrics):
+        to.print(sentence)
+    if metrics["models"].get(verdict.chosen(metrics)):
+        to.print()
+        to.print(table(metrics))
+        to.print(
+            "Accuracy of the side on moved rows (magnitude: mean absolute error, ticks); the null "
+            "that did best on the same rows; the 95 % interval of model minus null.",
+            style="dim",
+        )
+    notes(metrics, to)
+    to.print()
+    for name, what in FILES:
+        to.print(f"{folder / name}  {what}", soft_wrap=True)
+
+
+def notes(metrics: Mapping[str, Any], to: Console) -> None:
+    """What was left out, and what a reader should be warned of."""
+    found = [*metrics["left_out"], *metrics["warnings"]]
+    if found:
+        to.print()
+    for note in found[:NOTES]:
+        to.print(f"Note: {note}")
+    if len(found) > NOTES:
+        to.print(f"{len(found) - NOTES} more notes stand with the results.")
+
+
+FILES = (
+    ("report.html", "everything, for a browser"),
+    ("metrics.json", "the same as numbers"),
+    ("forecasts", "of the rows that were scored"),
+    ("checkpoints", "the fitted models"),
+)
+
+
+def table(metrics: Mapping[str, Any]) -> Table:
+    """Of the chosen model; never wider than 80 columns."""
+    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    name = verdict.chosen(metrics)
+    for column in ("target", "rows", name, "best null", "difference", ""):
+        right = column in ("rows", name)
+        out.add_column(column, justify="right" if right else "left", no_wrap=True)
+    for target, score in metrics["models"][name].items():
+        found = verdict.judge(score, verdict.main_key(score))
+        beside = f"{number(found.beside)} {found.null}"
+        interval = "{:+.3f} to {:+.3f}".format(*found.interval) if found.interval else "-"
+        mark = Text(found.mark, style=COLOURS[found.mark])
+        out.add_row(target, f"{score['n']:,}", number(found.value), beside, interval, mark)
+    return out
+
+
+def number(x: float | None) -> str:
+    return "-" if x is None else f"{x:.3f}"
