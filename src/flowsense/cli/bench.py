@@ -1,21 +1,18 @@
 """`flowsense bench`: our figures beside a named alternative, measured in one run."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from rich.table import Table
 
-class Name(StrEnum):
-    book = "book"
-    features = "features"
-    live = "live"
-    evidence = "evidence"
+    from flowsense.bench import Result
 
 
 def bench(
     names: Annotated[
-        list[Name] | None, typer.Argument(metavar="[NAME]...", help="[default: all]")
+        list[str] | None, typer.Argument(metavar="NAME", help="[default: all]")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
@@ -26,10 +23,44 @@ def bench(
     import orjson
 
     from flowsense.cli.terminal import console
+    from flowsense.errors import InputError
+    from flowsense.registry import unknown
 
-    for name in names or list(Name):
-        result = asdict(import_module(f"flowsense.bench.{name}").run())
+    known = benchmarks()
+    for name in names or []:
+        if name not in known:
+            raise InputError(unknown("benchmark", name, known))
+    for name in names or known:
+        result: Result = import_module(f"flowsense.bench.{name}").run()
         if as_json:
-            typer.echo(orjson.dumps(result).decode())
+            typer.echo(orjson.dumps(asdict(result), option=orjson.OPT_SERIALIZE_NUMPY))
         else:
-            console().print(result)
+            console().print(table(result))
+
+
+def benchmarks() -> tuple[str, ...]:
+    """A module of `flowsense.bench` is a benchmark."""
+    from pkgutil import iter_modules
+
+    from flowsense import bench as package
+
+    return tuple(module.name for module in iter_modules(package.__path__))
+
+
+def table(result: "Result") -> "Table":
+    """Ours and theirs, a line per figure that is a number."""
+    from rich.table import Table
+
+    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    out.add_column(result.name)
+    out.add_column("flowsense", justify="right")
+    out.add_column(str(result.baseline["name"]), justify="right")
+    for name, value in result.metrics.items():
+        if isinstance(value, int | float):
+            out.add_row(name, figure(value), figure(result.baseline.get(name)))
+    out.add_row("times better", figure(result.ratio), "")
+    return out
+
+
+def figure(value: object) -> str:
+    return f"{value:,.4g}" if isinstance(value, int | float) else ""

@@ -16,7 +16,10 @@ def config() -> None:
 @app.command()
 def show(
     file: Annotated[
-        Path | None, typer.Option("--config", help="TOML file; ./flowsense.toml where it exists.")
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="TOML file; ./flowsense.toml where it exists."
+        ),
     ] = None,
 ) -> None:
     """Print what is in force as TOML: file, then environment, over the defaults."""

@@ -16,13 +16,17 @@ INTRODUCTION = (
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("flowsense-demo"),
-    seed: Annotated[int, typer.Option(help="Of the market and the models.", min=0)] = 0,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path(
+        "flowsense-demo"
+    ),
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Of the market and the models.", min=0)
+    ] = 0,
 ) -> None:
     """Simulate a market, forecast it and report, in about a minute."""
     from tempfile import TemporaryDirectory
 
-    from flowsense.cli.run import Asked, opened, work
+    from flowsense.cli.run import opened, work
     from flowsense.cli.settings import settings
     from flowsense.cli.simulate import made
     from flowsense.cli.terminal import console
@@ -34,7 +38,7 @@ def demo(
     asked = settings({"targets": TARGETS, "seed": seed}, None)
     with TemporaryDirectory() as folder:
         made(Path(folder) / "market", MINUTES, seed, INSTRUMENTS)
-        learn, _ = opened([folder], [], out, asked, Asked(None, None, None, None))
+        learn, _ = opened([folder], [], out, asked, {})
         work(asked, learn, (), out)
     to.print()
     to.print(f"Open {out / 'report.html'} in a browser.", style="bold", soft_wrap=True)

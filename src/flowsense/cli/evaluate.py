@@ -5,16 +5,31 @@ from typing import Annotated
 
 import typer
 
+from flowsense.cli import reading
 
-def evaluate(
-    forecasts: Annotated[Path, typer.Argument(help="Parquet; the columns stand below.")],
-    prices: Annotated[list[str], typer.Option(help="Files, folders or globs of the recording.")],
+
+def evaluate(  # noqa: PLR0913  options are told to typer by the signature
+    ctx: typer.Context,
+    forecasts: Annotated[
+        Path, typer.Argument(metavar="FORECASTS", help="Parquet file, columns as above.")
+    ],
+    prices: Annotated[
+        list[str], typer.Option(metavar="SRC...", help="Recording of the same time.")
+    ],
     share: Annotated[
-        float, typer.Option(help="First part of the time, which only sets thresholds.")
+        float, typer.Option(metavar="PART", help="First part of the time: only sets thresholds.")
     ] = 0.2,
-    out: Annotated[Path | None, typer.Option(help="JSON file for all scores.")] = None,
-    format: Annotated[str | None, typer.Option(help="Of the prices: `list sources`.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the intervals.", min=0)] = 0,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON file for all scores.")
+    ] = None,
+    format: reading.Format = None,
+    columns: reading.Columns = None,
+    unit: reading.Unit = None,
+    symbol: reading.Symbol = None,
+    sort: reading.Sort = False,
+    tick: reading.Tick = None,
+    lot: reading.Lot = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the intervals.", min=0)] = 0,
 ) -> None:
     """Score forecasts made elsewhere beside the same nulls.
 
@@ -28,7 +43,7 @@ def evaluate(
 
     if out:
         ensure_writable(out.parent)
-    recording = read(prices, format=format)
+    recording = read(prices, **reading.options(ctx.params))
     with watched(recording.files) as tell:
         found = score(forecasts, recording.source, share=share, seed=seed, progress=tell)
     metrics = {"models": found.as_json(), "warnings": list(found.warnings), "left_out": []}

@@ -16,7 +16,7 @@ class What(StrEnum):
 
 
 def listing(
-    what: Annotated[What, typer.Argument(help="Of which there is a list.", show_default=False)],
+    what: Annotated[What, typer.Argument(metavar="WHAT", help=" | ".join(What))],
 ) -> None:
     """Print the models, features, sources or clocks there are."""
     from rich.table import Table

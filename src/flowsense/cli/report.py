@@ -8,7 +8,9 @@ import typer
 
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Of a run.")],
-    out: Annotated[Path | None, typer.Option(help="HTML file. [default: DIR/report.html]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="HTML file. [default: DIR/report.html]")
+    ] = None,
 ) -> None:
     """Draw the report of a run again, from its numbers."""
     from flowsense.cli.saved import load_json

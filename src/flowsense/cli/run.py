@@ -1,38 +1,21 @@
 """`flowsense run`: the main job, from recordings to a scored report."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from flowsense.cli import reading
+from flowsense.cli.reading import Text
 
 if TYPE_CHECKING:
     from flowsense.train.config import RunConfig
     from flowsense.train.read import Recording
 
-Text = str | None
-SOURCES = "Files, folders or globs."
-
-
-class Asked(NamedTuple):
-    """How to read the sources."""
-
-    format: str | None
-    columns: str | None
-    tick: str | None
-    lot: str | None
-
-    def options(self) -> dict[str, Any]:
-        """Those of `train.read.read` that were given."""
-        from flowsense.train.read import Unit
-
-        units = {n: Unit.parse(n, v) for n, v in (("tick", self.tick), ("lot", self.lot)) if v}
-        columns = {} if self.columns is None else {"columns": self.columns}
-        return {"format": self.format} | columns | units
-
 
 def run(  # noqa: PLR0913  options are told to typer by the signature
     ctx: typer.Context,
-    sources: Annotated[list[str], typer.Argument(metavar="SRC", help=SOURCES)],
+    sources: Annotated[list[str], typer.Argument(metavar="SRC", help=reading.SOURCES)],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")],
     test: Annotated[
         list[str] | None,
@@ -48,18 +31,13 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
     families: Annotated[
         Text, typer.Option(metavar="NAMES", help="Of features: `list features`.")
     ] = None,
-    format: Annotated[
-        Text, typer.Option(metavar="NAME", help="Of the sources: `list sources`.")
-    ] = None,
-    columns: Annotated[
-        Text, typer.Option(metavar="MAP", help="Of a table, like ts=time,price=px.")
-    ] = None,
-    tick: Annotated[
-        Text, typer.Option(metavar="STEP", help="Smallest step of a price, like 0.01.")
-    ] = None,
-    lot: Annotated[
-        Text, typer.Option(metavar="STEP", help="Smallest step of a size, like 0.001.")
-    ] = None,
+    format: reading.Format = None,
+    columns: reading.Columns = None,
+    unit: reading.Unit = None,
+    symbol: reading.Symbol = None,
+    sort: reading.Sort = False,
+    tick: reading.Tick = None,
+    lot: reading.Lot = None,
     start: Annotated[Text, typer.Option(metavar="TIME", help="Like 2024-08-08T09:30, UTC.")] = None,
     end: Annotated[
         Text, typer.Option(metavar="TIME", help="Rows from here on are not used.")
@@ -88,7 +66,7 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
 
     flags = {key: ctx.params[key] for key in KEYS if key in ctx.params}
     asked = settings(flags, config)
-    learn, tests = opened(sources, test or [], out, asked, Asked(format, columns, tick, lot))
+    learn, tests = opened(sources, test or [], out, asked, reading.options(ctx.params))
     if dry_run:
         from flowsense.cli.expected import show
 
@@ -98,7 +76,7 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
 
 
 def opened(
-    sources: list[str], test: list[str], out: Path, asked: "RunConfig", how: Asked
+    sources: list[str], test: list[str], out: Path, asked: "RunConfig", how: dict[str, Any]
 ) -> tuple["Recording", tuple["Recording", ...]]:
     """The recordings, after all that can be refused without reading them."""
     from flowsense.cli.terminal import watched
@@ -108,7 +86,7 @@ def opened(
 
     models_of(asked)
     check_folder(out)
-    options = how.options() | {"families": asked.families, "clocks": asked.clocks}
+    options = how | {"families": asked.families, "clocks": asked.clocks}
     with watched() as tell:
         tell("opening", 0, None)
         learn = read(sources, **options)
@@ -122,7 +100,7 @@ def work(asked: "RunConfig", learn: "Recording", tests: tuple["Recording", ...],
     from flowsense.train.run import run as trained
 
     files = tuple(dict.fromkeys(f for recording in (learn, *tests) for f in recording.files))
-    with watched(files) as tell:
+    with watched(files) as tell, reading.named(files):
         done = trained(learn.source, asked, tests=tuple(t.source for t in tests), progress=tell)
         tell("saving", 0, None)
         done.save(out, files)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flowsense.errors import InputError
+from flowsense.features.catalogue import family
+from flowsense.features.clock import clocks
 from flowsense.forecast import Target, duration, spell
 from flowsense.schema import SECOND
 from flowsense.train.config import RunConfig
@@ -34,6 +36,19 @@ def listed(value: Any) -> tuple[str, ...]:
     return tuple(p.strip() for p in parts if p.strip())
 
 
+def families(value: Any) -> tuple[str, ...]:
+    found = listed(value)
+    for name in found:
+        family(name)
+    return found
+
+
+def clocks_of(value: Any) -> tuple[str, ...]:
+    found = listed(value)
+    clocks(found)
+    return found
+
+
 def targets(value: Any) -> tuple[Target, ...]:
     found = tuple(dict.fromkeys(Target.parse(text) for text in listed(value)))
     if not found:
@@ -48,7 +63,7 @@ def text(value: Any) -> str:
 
 
 def whole(value: Any) -> int:
-    if isinstance(value, bool) or not re.fullmatch(r"-?\d+", str(value)):
+    if isinstance(value, bool) or not re.fullmatch(r"\d+", str(value)):
         raise InputError(f"{value!r}: write a whole number")
     return int(value)
 
@@ -94,8 +109,8 @@ class Key(NamedTuple):
 
 KEYS = {
     "models": Key("models", listed, list),
-    "families": Key("families", listed, list),
-    "clock": Key("clocks", listed, list),
+    "families": Key("families", families, list),
+    "clock": Key("clocks", clocks_of, list),
     "targets": Key("targets", targets, lambda ts: [str(t) for t in ts]),
     "split": Key("split", text, str),
     "epochs": Key("epochs", whole, int),

@@ -10,10 +10,14 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    out: Annotated[Path, typer.Option(help="Folder for the recording and its truth.")],
-    minutes: Annotated[float, typer.Option(help="Length of the recording.")] = 20.0,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.", min=0)] = 0,
-    instruments: Annotated[int, typer.Option(help="How many, 1 to 26.")] = 3,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the recording and its truth.")
+    ],
+    minutes: Annotated[float, typer.Option(metavar="N", help="Length of the recording.")] = 20.0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="The same seed gives the same bytes.", min=0)
+    ] = 0,
+    instruments: Annotated[int, typer.Option(metavar="N", help="How many, 1 to 26.")] = 3,
 ) -> None:
     """Write a simulated recording, which `run` reads, and its truth."""
     from flowsense.cli.terminal import console

@@ -1,0 +1,43 @@
+"""Options of the commands that read recordings, and how they reach the formats."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flowsense.errors import InputError
+
+Text = str | None
+SOURCES = "Files, folders or globs."
+TABLES = ("columns", "unit", "symbol", "sort")  # options of the format ticks
+
+Format = Annotated[Text, typer.Option(metavar="NAME", help="Of the sources: `list sources`.")]
+Columns = Annotated[Text, typer.Option(metavar="MAP", help="Of a table, like ts=time,price=px.")]
+Unit = Annotated[Text, typer.Option(metavar="UNIT", help="Of its times: s, ms, us, ns or iso.")]
+Symbol = Annotated[Text, typer.Option(metavar="NAME", help="Of a table that does not say it.")]
+Sort = Annotated[bool, typer.Option("--sort", help="Sort a table by time, in memory.")]
+Tick = Annotated[Text, typer.Option(metavar="STEP", help="Smallest step of a price, like 0.01.")]
+Lot = Annotated[Text, typer.Option(metavar="STEP", help="Smallest step of a size, like 0.001.")]
+
+
+def options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `train.read.read` among a command's options. Raises InputError."""
+    from flowsense.train.read import Unit as Step
+
+    found = {name: given[name] for name in TABLES if given[name]}
+    found |= {name: Step.parse(name, given[name]) for name in ("tick", "lot") if given[name]}
+    return found | {"format": given["format"]}
+
+
+@contextmanager
+def named(files: tuple[Path, ...]) -> Iterator[None]:
+    """What is wrong with a recording as a whole is told with its name."""
+    try:
+        yield
+    except InputError as error:
+        if any(path.name in str(error) for path in files):
+            raise
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        raise InputError(f"{files[0]}{more}: {error}") from error
