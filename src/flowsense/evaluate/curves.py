@@ -5,7 +5,7 @@ Made of the same rows, nulls and terms as the scores; plain lists that JSON can 
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import log
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,6 +175,7 @@ def _prices(
 ) -> list[dict[str, Any]]:
     """The longest unbroken stretch of the middle test block: chosen by time, never by result."""
     k = len(folds) // 2
+    said = {name: each[k] for name, each in models.items()}
     tested = folds[k].test[:, t] & np.isfinite(mid)
     busiest = np.argsort(-np.bincount(index.instrument[tested], minlength=len(index.symbols)))
     drawn = []
@@ -183,23 +184,28 @@ def _prices(
         if len(rows) < 2:
             continue
         symbol = index.symbols[who]
-        shown = rows[np.unique(np.linspace(0, len(rows) - 1, POINTS).astype(np.int64))]
-        tick, start = ticks.get(symbol, 1.0), int(index.ts[rows[0]])
-
-        def line(at: Ints, start: int = start, tick: float = tick) -> dict[str, Any]:
-            seconds = (index.ts[at] - start) / SECOND
-            return {"seconds": _short(seconds, 3), "price": _short(mid[at] * tick, 9)}
-
-        known = rows[labels.valid[rows, t]]
-        y = labels.y[known, t].astype(np.int64)
-        calls = {}
-        for name, each in models.items():
-            if labels.targets[t].kind in ("mid", "ofi"):
-                side, ended, at = _calls(each[k], known, t, y, index.ts)
-                calls[name] = line(at) | {"side": side.tolist(), "ended": ended.tolist()}
-        about = {"symbol": symbol, "in_ticks": symbol not in ticks, "start": start}
-        drawn.append(about | {"target": str(labels.targets[t])} | line(shown) | {"calls": calls})
+        line = Line(index.ts, mid * ticks.get(symbol, 1.0), int(index.ts[rows[0]]))
+        about = {"symbol": symbol, "in_ticks": symbol not in ticks, "start": line.start}
+        about |= {"target": str(labels.targets[t]), "calls": _calls(said, rows, t, labels, line)}
+        drawn.append(about | line.at(rows[_spread(len(rows))]))
     return drawn
+
+
+class Line(NamedTuple):
+    """The price of one instrument."""
+
+    ts: Ints  # (n,)
+    price: Floats  # (n,)
+    start: int
+
+    def at(self, rows: Ints) -> dict[str, Any]:
+        seconds = (self.ts[rows] - self.start) / SECOND
+        return {"seconds": _short(seconds, 3), "price": _short(self.price[rows], 9)}
+
+
+def _spread(n: int) -> Ints:
+    """At most `POINTS` of n places, the first and the last among them."""
+    return np.unique(np.linspace(0, n - 1, POINTS).astype(np.int64))
 
 
 def stretch(rows: Ints, ts: Ints) -> Ints:
@@ -211,25 +217,34 @@ def stretch(rows: Ints, ts: Ints) -> Ints:
 
 
 def _calls(
-    forecast: Forecast, rows: Ints, t: int, y: Classes, ts: Ints
-) -> tuple[Classes, Classes, Ints]:
-    """Side, outcome (1 right, 0 flat, -1 wrong) and row of the calls with the most conviction.
+    models: Mapping[str, Forecast], rows: Ints, t: int, labels: Labels, line: Line
+) -> dict[str, dict[str, Any]]:
+    """Of each model of a direction where, to which side and how its strongest calls ended."""
+    if labels.targets[t].kind not in ("mid", "ofi"):
+        return {}
+    known = rows[labels.valid[rows, t]]
+    found = {}
+    for name, forecast in models.items():
+        at = strongest(forecast, known[forecast.ready[known, t]], t, line.ts)
+        side = scores.side(forecast.proba[at, t].astype(float))
+        ended = side * (labels.y[at, t].astype(np.int64) - FLAT)
+        found[name] = line.at(at) | {"side": side.tolist(), "ended": ended.tolist()}
+    return found
 
-    The strongest of each of `CALLS` equal spans of time, so that one burst is not all of them.
+
+def strongest(forecast: Forecast, rows: Ints, t: int, ts: Ints) -> Ints:
+    """Of the most convinced rows the best in each of `CALLS` equal spans of time.
+
+    Spans keep one burst from being all that is seen.
     """
-    ready = forecast.ready[rows, t]
-    rows, y = rows[ready], y[ready]
     p = forecast.proba[rows, t].astype(float)
-    least = scores.threshold(p, STRONGEST)
-    kept = np.flatnonzero(scores.taken(p, least))
+    kept = np.flatnonzero(scores.taken(p, scores.threshold(p, STRONGEST)))
     if len(kept) == 0:
-        return y[:0], y[:0], rows[:0]
+        return rows[:0]
     at = ts[rows] - ts[rows[0]]
-    span = at[kept] * CALLS // (at[-1] + 1)
-    order = np.lexsort((-scores.conviction(p)[kept], span))
-    best = kept[order[np.unique(span[order], return_index=True)[1]]]
-    side = scores.side(p)[best]
-    return side, side * (y[best] - FLAT), rows[best]
+    place = at[kept] * CALLS // (at[-1] + 1)
+    order = np.lexsort((-scores.conviction(p)[kept], place))
+    return rows[kept[order[np.unique(place[order], return_index=True)[1]]]]
 
 
 def _points(p: Floats, y: Classes) -> list[list[float]]:

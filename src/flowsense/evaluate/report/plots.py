@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from io import StringIO
 from typing import Any
 
@@ -12,7 +13,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from flowsense.evaluate.report.markup import Html, figure
+from flowsense.evaluate.report.markup import Html, el, figure
 from flowsense.evaluate.report.style import (
     BAD,
     FAINT,
@@ -201,21 +202,17 @@ def _svg(fig: Figure, ax: Axes, name: str, plain: bool = False) -> Html:
     out = StringIO()
     fig.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.S)
-    text = text[text.index("<svg") :]
-    text = re.sub(
-        r'(<svg) .*?viewBox="([^"]*)"[^>]*>',
-        rf'\1 viewBox="\2" role="img" aria-label="{_attribute(name)}">',
-        text,
-        count=1,
-        flags=re.S,
+    inside = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
+    inside = re.sub(
+        r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", inside, flags=re.S
     )
-    text = re.sub(r' id="(?:figure|axes|patch|matplotlib|text|line2d|xtick|ytick)[^"]*"', "", text)
-    text = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", text)
+    inside = re.sub(r' id="(?![mp][0-9a-f]{10}")[^"]*"', "", inside)
+    own = blake2b(inside.encode(), digest_size=4).hexdigest()  # two plots may share a marker
+    inside = re.sub(r'(id="|#)(?=[mp][0-9a-f]{10}\b)', rf"\1f{own}", inside)
+    inside = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", inside)
     for colour, variable in VARIABLES.items():
-        text = text.replace(colour, variable)
-    return Html(re.sub(r"\s*\n\s*", "\n", text))
-
-
-def _attribute(name: str) -> str:
-    return name.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\\", "/")
+        inside = inside.replace(colour, variable)
+    width, height = 72 * fig.get_size_inches()
+    inside = re.sub(r"\s*\n\s*", "\n", inside)
+    box = f"0 0 {width:g} {height:g}"
+    return el("svg", Html(inside), viewBox=box, role="img", aria_label=name)

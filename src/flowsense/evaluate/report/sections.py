@@ -7,8 +7,17 @@ from typing import Any
 from flowsense.evaluate.report import plots, tables, verdict
 from flowsense.evaluate.report.markup import Html, count, el, facts, join, moment, span
 from flowsense.evaluate.report.words import TERMS
+from flowsense.forecast import spell
 from flowsense.schema import SECOND
 
+OPTIONS = {
+    "models": "models",
+    "targets": "targets",
+    "clock": "clocks",
+    "families": "families",
+    "split": "split",
+    "epochs": "epochs",
+}
 UNBOUNDED = 2**62  # an end that is none
 Metrics = Mapping[str, Any]
 Curves = Mapping[str, Any]
@@ -205,9 +214,10 @@ def told(settings: Metrics) -> dict[str, Any]:
     """Settings whose times are written for people."""
     said = dict(settings)
     for key, value in settings.items():
-        if key.endswith("_ns"):
-            del said[key]
-            said[key.removesuffix("_ns")] = span(value / SECOND)
+        for unit, size in (("_ns", SECOND), ("_s", 1)):
+            if key.endswith(unit):
+                del said[key]
+                said[key.removesuffix(unit)] = span(value / size)
     if said.get("span"):
         said["span"] = f"{moment(said['span'][0])} to {moment(said['span'][1])} UTC"
     for key in ("start", "end"):
@@ -217,16 +227,16 @@ def told(settings: Metrics) -> dict[str, Any]:
 
 
 def command(metrics: Metrics) -> str:
-    """What to type for the same run; files that the run did not name stay SRC."""
-    data, config = metrics["data"], metrics["config"]
-    words = ["flowsense", "run", *(map(str, data.get("sources") or ["SRC"]))]
-    if data.get("tests"):
-        words += ["--test", *map(str, data["tests"])]
-    for option in ("models", "targets"):
-        if config.get(option):
-            words += [f"--{option}", ",".join(map(str, config[option]))]
-    words += ["--seed", str(metrics["seed"]), "--out", "DIR"]
-    return shlex.join(words)
+    """What to type for the same run; the recordings, whose hashes the manifest has, stay SRC."""
+    config, words = metrics["config"], ["flowsense", "run", "SRC"]
+    for option, key in OPTIONS.items():
+        value = config.get(key)
+        if value:
+            listed = isinstance(value, list | tuple)
+            words += [f"--{option}", ",".join(map(str, value)) if listed else str(value)]
+    if config.get("budget_s"):
+        words += ["--budget", spell(round(config["budget_s"] * SECOND))]
+    return shlex.join([*words, "--seed", str(metrics["seed"]), "--out", "DIR"])
 
 
 def _drawn_null(score: Metrics, curve: Metrics) -> str:
