@@ -19,7 +19,7 @@ from flowsense.features.fold import Fold
 from flowsense.schema import EVENT, Decimal, Instrument
 from flowsense.wall import Stopwatch
 
-EVENTS, WARM = 8_000, 3_000  # events of each way; the first, a snapshot among them, do not count
+EVENTS, WARM = 24_000, 4_000  # events of each way; the first, a snapshot among them, do not count
 PLAIN = "import sys; from flowsense.bench.live import plain; plain(sys.argv[1])"
 
 
