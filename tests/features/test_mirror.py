@@ -1,9 +1,14 @@
+from itertools import islice
+
+import numpy as np
 import pytest
 from markets import EACH, FAMILIES, L2, L3, Market
 
 from flowsense.features import depth
 from flowsense.features.catalogue import described, spec
+from flowsense.schema import EVENT, SET
 from flowsense.simulate.toy import by_level, by_order, merge
+from flowsense.sources.open import open_source
 from flowsense.testing.mirror import check_mirror, mirrored
 
 BOTH = spec(FAMILIES, ("interval:100ms", "events:3"))
@@ -30,3 +35,15 @@ def test_partners_are_each_others():
     partners = [c for c in columns.values() if c.mirror not in ("", "-")]
     assert len(partners) > 20
     assert all(columns[c.mirror].mirror == c.name for c in partners)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    ["binance_ws_raw/usdm_ethusdt_20240808.jsonl.zst", "lobster/AMZN_*message_5.csv*"],
+)
+def test_recorded_markets_mirror_too(data, name):
+    source = open_source(data / name)
+    events = np.concatenate(list(islice(source, 20))).view(EVENT)
+    turn = 2 * int(np.median(events["price"][events["action"] == SET])) + 1
+    check_mirror(BOTH, source.instruments, events, turn)
