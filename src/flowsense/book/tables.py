@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from flowsense._jit import Record, array, compiled, kernel, records
 from flowsense.book.orders import ORDER
-from flowsense.book.sides import ALL, LEVEL, SIDES
+from flowsense.book.sides import ALL, LEVEL
 from flowsense.book.slots import slot_of
 
 SLOTS = 4096  # of a side at first, and of an instrument's orders
@@ -57,7 +57,10 @@ def make_room(sides: Array, levels: Array, orders: Array) -> tuple[Array, Array,
     An event brings a side at most one level and an instrument one order, and half of every table
     stays vacant. `sides` (n,) SIDES is changed in place.
     """
-    place, orders_place = (sides["start"], sides["slots"]), (sides["order_start"], sides["order_slots"])
+    place, orders_place = (
+        (sides["start"], sides["slots"]),
+        (sides["order_start"], sides["order_slots"]),
+    )
     levels, room = _grow(*place, sides["held"], levels, move_levels)
     orders, order_room = _grow(*orders_place, sides["resting"], orders, move_orders)
     return levels, orders, min(room, order_room)
