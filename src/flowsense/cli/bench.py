@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="[default: all]")
+        list[str] | None, typer.Argument(metavar="NAME", help="All by default.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:

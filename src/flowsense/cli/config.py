@@ -17,12 +17,10 @@ def config() -> None:
 def show(
     file: Annotated[
         Path | None,
-        typer.Option(
-            "--config", metavar="FILE", help="TOML file; ./flowsense.toml where it exists."
-        ),
+        typer.Option("--config", metavar="FILE", help="TOML; else ./flowsense.toml if it exists."),
     ] = None,
 ) -> None:
-    """Print what is in force as TOML: file, then environment, over the defaults."""
+    """Print what is in force as TOML, and where each line comes from."""
     from flowsense.cli.settings import given, shown
 
     for line in shown(given({}, file)):

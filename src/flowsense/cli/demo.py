@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+PLACE = Path("flowsense-demo")
 MINUTES, INSTRUMENTS = 12, 3
 TARGETS = "mid@500ms,mid@1s,ofi@500ms,ofi@1s"
 INTRODUCTION = (
@@ -19,9 +20,7 @@ def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path(
         "flowsense-demo"
     ),
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Of the market and the models.", min=0)
-    ] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of market and models.", min=0)] = 0,
 ) -> None:
     """Simulate a market, forecast it and report, in about a minute."""
     from tempfile import TemporaryDirectory

@@ -10,18 +10,12 @@ from flowsense.cli import reading
 
 def evaluate(  # noqa: PLR0913  options are told to typer by the signature
     ctx: typer.Context,
-    forecasts: Annotated[
-        Path, typer.Argument(metavar="FORECASTS", help="Parquet file, columns as above.")
-    ],
-    prices: Annotated[
-        list[str], typer.Option(metavar="SRC...", help="Recording of the same time.")
-    ],
+    forecasts: Annotated[Path, typer.Argument(metavar="FORECASTS", help="Parquet file.")],
+    prices: Annotated[list[str], typer.Option(metavar="SRC...", help="The recording.")],
     share: Annotated[
         float, typer.Option(metavar="PART", help="First part of the time: only sets thresholds.")
     ] = 0.2,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON file for all scores.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="All scores as JSON.")] = None,
     format: reading.Format = None,
     columns: reading.Columns = None,
     unit: reading.Unit = None,
@@ -35,6 +29,7 @@ def evaluate(  # noqa: PLR0913  options are told to typer by the signature
 
     Columns: ts (ns UTC), instrument, target, horizon_ns, p_down, p_flat, p_up, perhaps value.
     """
+    from flowsense.cli.spread import parts
     from flowsense.cli.summary import notes, table
     from flowsense.cli.terminal import console, watched
     from flowsense.store.atomic import ensure_writable
@@ -43,7 +38,7 @@ def evaluate(  # noqa: PLR0913  options are told to typer by the signature
 
     if out:
         ensure_writable(out.parent)
-    recording = read(prices, **reading.options(ctx.params))
+    recording = read([s for group in prices for s in parts(group)], **reading.options(ctx.params))
     with watched(recording.files) as tell:
         found = score(forecasts, recording.source, share=share, seed=seed, progress=tell)
     metrics = {"models": found.as_json(), "warnings": list(found.warnings), "left_out": []}

@@ -16,7 +16,7 @@ class What(StrEnum):
 
 
 def listing(
-    what: Annotated[What, typer.Argument(metavar="WHAT", help=" | ".join(What))],
+    what: Annotated[What, typer.Argument(metavar="WHAT", help="Of what.")],
 ) -> None:
     """Print the models, features, sources or clocks there are."""
     from rich.table import Table

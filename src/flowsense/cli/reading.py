@@ -37,7 +37,7 @@ def named(files: tuple[Path, ...]) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        if any(path.name in str(error) for path in files):
+        if Path(str(error).split(": ")[0]).exists():
             raise
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         raise InputError(f"{files[0]}{more}: {error}") from error

@@ -19,7 +19,7 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")],
     test: Annotated[
         list[str] | None,
-        typer.Option(metavar="SRC...", help="Sources to score on, never trained on."),
+        typer.Option(metavar="SRC...", help="Recording to score on, never trained on; may repeat."),
     ] = None,
     models: Annotated[
         Text, typer.Option(metavar="NAMES", help="fast, all, or NAME,NAME. [default: fast]")
@@ -79,6 +79,7 @@ def opened(
     sources: list[str], test: list[str], out: Path, asked: "RunConfig", how: dict[str, Any]
 ) -> tuple["Recording", tuple["Recording", ...]]:
     """The recordings, after all that can be refused without reading them."""
+    from flowsense.cli.spread import parts
     from flowsense.cli.terminal import watched
     from flowsense.train.read import alike, read
     from flowsense.train.run import models_of
@@ -90,7 +91,7 @@ def opened(
     with watched() as tell:
         tell("opening", 0, None)
         learn = read(sources, **options)
-        return alike(learn, tuple(read(one, **options) for one in test))
+        return alike(learn, tuple(read(parts(group), **options) for group in test))
 
 
 def work(asked: "RunConfig", learn: "Recording", tests: tuple["Recording", ...], out: Path) -> None:

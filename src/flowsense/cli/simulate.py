@@ -10,13 +10,9 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for the recording and its truth.")
-    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the recording.")],
     minutes: Annotated[float, typer.Option(metavar="N", help="Length of the recording.")] = 20.0,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="The same seed gives the same bytes.", min=0)
-    ] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same bytes.", min=0)] = 0,
     instruments: Annotated[int, typer.Option(metavar="N", help="How many, 1 to 26.")] = 3,
 ) -> None:
     """Write a simulated recording, which `run` reads, and its truth."""

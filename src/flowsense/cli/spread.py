@@ -6,24 +6,34 @@ from typing import Any
 from typer.core import TyperCommand
 
 MANY = ("--test", "--prices")
+JOINT = "\0"  # in no path
 
 
 class Spread(TyperCommand):
     """Without it ``--test a b`` would train on b, which was named for testing alone."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, list(spread(args)))
+        return super().parse_args(ctx, list(gathered(args)))
 
 
-def spread(args: Sequence[str], many: tuple[str, ...] = MANY) -> Iterator[str]:
-    """``--test a b --out c`` as ``--test a --test b --out c``."""
-    option, given = "", 0
+def gathered(args: Sequence[str], many: tuple[str, ...] = MANY) -> Iterator[str]:
+    """The values behind an option of `many` as one, up to the next option."""
+    held: list[str] | None = None
     for arg in args:
-        if arg.startswith("-") and arg != "-":
-            option, given = (arg, 0) if arg in many else ("", 0)
-            yield arg
+        option = arg.startswith("-") and arg != "-"
+        if held and option:
+            yield JOINT.join(held)
+        if not option and held is not None:
+            held.append(arg)
             continue
-        if option and given:
-            yield option
-        given += 1
-        yield arg
+        name, equals, value = arg.partition("=")
+        gathers = option and name in many
+        yield name if gathers else arg
+        held = ([value] if equals else []) if gathers else None
+    if held:
+        yield JOINT.join(held)
+
+
+def parts(value: str) -> list[str]:
+    """The values that were gathered into one."""
+    return value.split(JOINT)

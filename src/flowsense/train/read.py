@@ -98,8 +98,27 @@ def read(
     """
     listed = [paths] if isinstance(paths, str | Path) else list(paths)
     source = open_source(listed, format=format, **options)
-    files = tuple(sorted({one.path for path in listed for one in expand(path)}))
-    return Recording(spec(families, clocks), source, files)
+    given = tuple(sorted({one.path for path in listed for one in expand(path)}))
+    return Recording(spec(families, clocks), source, files_of(source) or given)
+
+
+def files_of(source: Source) -> tuple[Path, ...]:
+    """The files that it reads, in order; none where it is of another package."""
+    from flowsense.sources.binance import BinanceRaw
+    from flowsense.sources.lobster import Lobster
+    from flowsense.sources.recorded import Recorded
+    from flowsense.sources.ticks import Ticks
+
+    match source:
+        case Merged():
+            return tuple(path for one in source.sources for path in files_of(one))
+        case BinanceRaw():
+            return source.paths
+        case Lobster():
+            return source.pair.message, source.pair.orderbook
+        case Recorded() | Ticks():
+            return (source.path,)
+    return ()
 
 
 class Unit(Decimal):
