@@ -1,0 +1,298 @@
+"""Logistic regression by Newton's method, ridge chosen on the rows kept for that; and its fits.
+
+One model of the side, fitted on moved rows, and one of whether it moves; see `model.sides`.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense.errors import InputError
+from flowsense.features.catalogue import described
+from flowsense.forecast import UP, Forecast, Target
+from flowsense.labels import Labels
+from flowsense.model import Budget
+from flowsense.model.gather import LEARN, STOP, Gathered, gather, present
+from flowsense.model.instruments import Known, Places
+from flowsense.model.sides import Floats, combine, moved, sigmoid
+from flowsense.model.terms import Terms, even, expand, standards, weigh
+from flowsense.schema import Instrument
+from flowsense.tape import Column, Needs, Reader, Tape
+
+RIDGES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)  # per row; strong to weak
+RIDGE = 0.03  # where no row is left to choose it by
+FEWEST = 50  # rows of one instrument that a fit of its own needs
+Design = NDArray[np.float32]  # (n, D)
+
+
+class Fitted(NamedTuple):
+    """Of K instruments, and in place K the mean over those that were fitted, for all others."""
+
+    known: Known
+    terms: Terms  # (D, 4) those of the side, then those of the move
+    standard: Floats  # (K + 1, D, 2)
+    weight: Floats  # (K + 1, D, 2 T) of T sides, then of T moves or magnitudes
+    offset: Floats  # (K + 1, 2 T)
+    size: Floats  # (K + 1, T) mean |move| of moved rows
+    ridge: Floats  # (K, 2 T) chosen; 0 where not fitted
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(ABC):
+    """Everything but the terms of the side."""
+
+    most: int = 30_000  # moved rows of one instrument and target
+    fitted: Fitted | None = None
+
+    @abstractmethod
+    def side(self, columns: tuple[Column, ...]) -> Terms:
+        """The terms of the side model."""
+
+    @property
+    @abstractmethod
+    def centred(self) -> bool:
+        """Whether these have a mean and a constant: not where the mirror must flip the side."""
+
+    @classmethod
+    def tiny(cls) -> Self:
+        return cls(most=1_000)
+
+    @property
+    def needs(self) -> Needs:
+        return Needs()
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return self.fitted.known.targets if self.fitted else ()
+
+    def fit(self, reader: Reader, labels: Labels, *, seed: int, budget: Budget) -> Self:
+        """Deterministic but for the rows drawn by `seed`; seconds of the budget are not needed."""
+        known, columns = Known.of(labels, reader.instruments), described(reader.spec)
+        side, move = self.side(columns), even(columns)
+        terms = np.concatenate([side, move])
+        centred = np.r_[np.full(len(side), self.centred), np.ones(len(move), np.bool_)]
+        rows = gather(reader, labels, self.most, seed)
+        k, d, h = len(reader.instruments), len(terms), 2 * len(labels.targets)
+        fitted = Fitted(
+            known,
+            terms,
+            np.zeros((k + 1, d, 2)),
+            np.zeros((k + 1, d, h)),
+            np.zeros((k + 1, h)),
+            np.zeros((k + 1, h // 2)),
+            np.zeros((k, h)),
+        )
+        for who in range(k):
+            learned = (rows.instrument == who) & (rows.role == LEARN).any(axis=1)
+            fitted.standard[who] = standards(rows.X[learned], terms, centred)
+        Z = np.zeros((len(rows.X), d), np.float32)
+        expand(rows.X, rows.instrument, terms, fitted.standard, Z)
+        steps = max(1, min(budget.steps, 8))
+        for j, target in enumerate(labels.targets):
+            for who in range(k):
+                self._learn(fitted, rows, (Z[:, : len(side)], Z[:, len(side) :]), (who, j), steps)
+            share(fitted, rows, j, target.kind == "magnitude")
+        standard_of_others(fitted)
+        return replace(self, fitted=fitted)
+
+    def _learn(
+        self,
+        fitted: Fitted,
+        rows: Gathered,
+        Z: tuple[Design, Design],
+        place: tuple[int, int],
+        steps: int,
+    ) -> None:
+        """Write the weights of one instrument and target, where it has rows enough."""
+        who, j = place
+        parts = (rows.part(who, j, LEARN), rows.part(who, j, STOP))
+        y, T, width = rows.y[:, j], fitted.size.shape[1], Z[0].shape[1]
+        if fitted.known.targets[j].kind == "magnitude":
+            if len(parts[0]) >= FEWEST:
+                found = chosen_ridge(Z[1], y, parts)
+                fitted.weight[who, width:, T + j], fitted.offset[who, T + j] = found[:2]
+                fitted.ridge[who, T + j], fitted.size[who, j] = found[2], y[parts[0]].mean()
+            return
+        moves = moved(y)
+        only = (parts[0][moves[parts[0]]], parts[1][moves[parts[1]]])
+        if len(only[0]):
+            fitted.size[who, j] = rows.size[only[0], j].mean()
+        if worth(y[only[0]] == UP):
+            found = chosen(Z[0], y == UP, only, None, self.centred, steps)
+            fitted.weight[who, :width, j], fitted.offset[who, j] = found[:2]
+            fitted.ridge[who, j] = found[2]
+        if worth(moves[parts[0]]):
+            found = chosen(Z[1], moves, parts, rows.weight[:, j], True, steps)
+            fitted.weight[who, width:, T + j], fitted.offset[who, T + j] = found[:2]
+            fitted.ridge[who, T + j] = found[2]
+
+    def init(self, instruments: tuple[Instrument, ...]) -> Places:
+        none = np.zeros(len(instruments), np.int64)
+        return Places(self.fitted.known.places(instruments) if self.fitted else none)
+
+    def predict(self, state: Places, tape: Tape) -> tuple[Places, Forecast]:
+        if self.fitted is None:
+            raise InputError(f"{type(self).__name__}: fit or load it before it predicts")
+        fitted, rows, T = self.fitted, tape.rows[0], len(self.targets)
+        place = state.place[rows.instrument]
+        Z = np.zeros((len(place), len(fitted.terms)), np.float32)
+        out = np.zeros((len(place), 2 * T))
+        expand(present(rows), place, fitted.terms, fitted.standard, Z)
+        weigh(Z, place, fitted.weight, fitted.offset, out)
+        sized = np.array([t.kind == "magnitude" for t in self.targets], np.bool_)
+        size = np.where(sized, np.maximum(out[:, T:], 0.0), fitted.size[place])
+        return state, combine(self.targets, sigmoid(out[:, T:]), sigmoid(out[:, :T]), size)
+
+    def params(self) -> dict[str, NDArray[Any]]:
+        if self.fitted is None:
+            return {}
+        known, *rest = self.fitted
+        return known._asdict() | dict(zip(Fitted._fields[1:], rest, strict=True))
+
+    def load(self, params: dict[str, NDArray[Any]]) -> Self:
+        tables = (params[name] for name in Fitted._fields[1:])
+        return replace(self, fitted=Fitted(Known.load(params), *tables))
+
+    def importances(self, columns: tuple[str, ...]) -> dict[str, dict[str, float]]:
+        """Of each target, |weight| per deviation of the terms a column is in, of the side.
+
+        Of a magnitude, those of the magnitude. The mean over instruments; they sum to 1.
+        """
+        if self.fitted is None:
+            return {}
+        fitted, T = self.fitted, len(self.targets)
+        out = {}
+        for j, target in enumerate(self.targets):
+            head = T + j if target.kind == "magnitude" else j
+            size = np.abs(fitted.weight[-1, :, head])
+            total = np.zeros(len(columns))
+            np.add.at(total, fitted.terms[:, 0], size)
+            paired = fitted.terms[:, 2] != 0
+            np.add.at(total, fitted.terms[paired, 1], size[paired])
+            total /= max(total.sum(), 1e-12)
+            out[str(target)] = dict(zip(columns, total.tolist(), strict=True))
+        return out
+
+
+def worth(y: NDArray[np.bool_]) -> bool:
+    """Enough rows, of both kinds."""
+    return len(y) >= FEWEST and 0 < int(y.sum()) < len(y)
+
+
+def chosen(
+    Z: Design,
+    y: NDArray[np.bool_],
+    parts: tuple[NDArray[np.int64], NDArray[np.int64]],
+    weight: NDArray[np.float32] | None,
+    constant: bool,
+    steps: int,
+) -> tuple[Floats, float, float]:
+    """Weights, offset and ridge: the path from strong to weak, the best on the rows to stop on."""
+    learn, stop = parts
+    w = np.ones(len(y), np.float32) if weight is None else weight
+    A, B = design(Z[learn], constant), design(Z[stop], constant)
+    b = np.zeros(A.shape[1])
+    found, least = None, np.inf
+    for ridge in RIDGES if len(stop) >= FEWEST else (RIDGE,):
+        b = newton(A, y[learn], w[learn] / w[learn].mean(), b, ridge, constant, steps)
+        loss = log_loss(B, y[stop], w[stop], b) if len(stop) else 0.0
+        if loss < least:
+            found, least = (b, ridge), loss
+        elif loss > 1.01 * least:
+            break
+    best, ridge = found or (b, RIDGE)
+    return best[: Z.shape[1]], float(best[-1]) if constant else 0.0, ridge
+
+
+def design(Z: Design, constant: bool) -> Design:
+    return np.c_[Z, np.ones(len(Z), np.float32)] if constant else Z
+
+
+def newton(
+    A: Design,
+    y: NDArray[np.bool_],
+    w: NDArray[np.float32],
+    b: Floats,
+    ridge: float,
+    constant: bool,
+    steps: int,
+) -> Floats:
+    """Penalised maximum likelihood, from b; the constant is not shrunk."""
+    penalty = np.full(len(b), ridge * len(A))
+    if constant:
+        penalty[-1] = 1e-3
+    for _ in range(steps):
+        p = sigmoid((A @ b.astype(np.float32)).astype(np.float64))
+        gradient = A.T @ (w * (y - p)).astype(np.float32) - penalty * b
+        curved = A * (w * p * (1 - p)).astype(np.float32)[:, None]
+        hessian = (curved.T @ A).astype(np.float64)
+        hessian[np.diag_indices(len(b))] += penalty
+        step = np.linalg.solve(hessian, gradient)
+        b = b + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+        if np.abs(step).max() < 1e-3:
+            break
+    return b
+
+
+def log_loss(A: Design, y: NDArray[np.bool_], w: NDArray[np.float32], b: Floats) -> float:
+    margin = (A @ b.astype(np.float32)).astype(np.float64)
+    return float(np.average(np.logaddexp(0.0, np.where(y, -margin, margin)), weights=w))
+
+
+def chosen_ridge(
+    Z: Design,
+    y: NDArray[np.float32],
+    parts: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> tuple[Floats, float, float]:
+    """Ridge regression of a magnitude, by the same path."""
+    learn, stop = parts
+    A, mean = Z[learn], float(y[learn].mean())
+    centre = A.mean(axis=0)
+    gram = ((A - centre).T @ (A - centre)).astype(np.float64)
+    target = ((A - centre).T @ (y[learn] - mean)).astype(np.float64)
+    found, least = None, np.inf
+    for ridge in RIDGES if len(stop) >= FEWEST else (RIDGE,):
+        b = np.linalg.solve(gram + ridge * len(A) * np.eye(len(gram)), target)
+        said = (Z[stop] - centre) @ b + mean
+        loss = float(((said - y[stop]) ** 2).mean()) if len(stop) else 0.0
+        if loss < least:
+            found, least = (b, ridge), loss
+    best, ridge = found or (np.zeros(len(gram)), RIDGE)
+    return best, mean - float(centre @ best), ridge
+
+
+def share(fitted: Fitted, rows: Gathered, j: int, sized: bool) -> None:
+    """Place K, and instruments without a fit of their own, get the mean of those that have one."""
+    T = fitted.size.shape[1]
+    for head in (j, T + j):
+        own = fitted.ridge[:, head] > 0
+        if own.any():
+            offset, weight = fitted.offset[:-1][own, head], fitted.weight[:-1][own, :, head]
+        else:
+            offset = np.array([0.0 if sized or head < T else share_of_moves(rows, j)])
+            weight = np.zeros((1, len(fitted.terms)))
+        others = np.r_[~own, True]
+        fitted.offset[others, head] = offset.mean()
+        fitted.weight[others, :, head] = weight.mean(axis=0)
+    seen = fitted.size[:-1, j] > 0
+    if seen.any():
+        fitted.size[np.r_[~seen, True], j] = fitted.size[:-1, j][seen].mean()
+
+
+def share_of_moves(rows: Gathered, j: int) -> float:
+    """Log-odds of a move among the learned rows of all instruments."""
+    learned = rows.role[:, j] == LEARN
+    w, m = rows.weight[learned, j], moved(rows.y[learned, j])
+    return float(np.log((w[m].sum() + 1.0) / (w[~m].sum() + 1.0)))
+
+
+def standard_of_others(fitted: Fitted) -> None:
+    """Geometric mean of the deviations, mean of the centres, over instruments that have them."""
+    for d in range(len(fitted.terms)):
+        has = fitted.standard[:-1, d, 1] > 0
+        if has.any():
+            centre, inverse = fitted.standard[:-1][has, d].T
+            fitted.standard[-1, d] = centre.mean(), np.exp(np.log(inverse).mean())
