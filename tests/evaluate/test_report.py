@@ -206,8 +206,26 @@ def test_a_narrow_interval_is_said_to_be_one(scored):
     }
     assert verdict.title(warned).startswith("good seems to beat")
     assert "Caution: " + warned["warnings"][0] + "." in list(verdict.sentences(warned))
+    assert "the intervals of 1 are too narrow to trust" in list(verdict.sentences(warned))[1]
     worse = gapped(warned, (-0.09, -0.01))
     assert verdict.title(worse).startswith("good seems worse than")
+
+
+def test_a_target_with_a_narrow_interval_is_marked_where_it_is_shaded(scored, drawn):
+    warned = scored | {"warnings": [f"{MID}: intervals from 4 blocks are too narrow"]}
+    rows = Page(render(warned, drawn)).tables["Scores beside nulls"]
+    assert [r[0] for r in rows if "interval too narrow" in r[0]] == [[MID, "interval too narrow"]]
+
+
+def test_a_warning_of_one_target_is_not_of_another():
+    metrics = {"warnings": ["mid@5s: intervals from 4 blocks are too narrow", "a, mid@1s: silent"]}
+    assert verdict.about(metrics, "mid@1s") == ["a, mid@1s: silent"]
+    assert verdict.doubtful(metrics, "mid@5s") and not verdict.doubtful(metrics, "mid@500ms")
+
+
+def test_up_to_two_instruments_are_named():
+    assert verdict.place({"by_instrument": {"A": 0, "B": 0}}, MID) == f"A and B {MID}"
+    assert verdict.place({"by_instrument": dict.fromkeys("ABC")}, MID) == f"{MID} of 3 instruments"
 
 
 def test_the_sentence_names_rows_score_majority_null_and_interval(scored):

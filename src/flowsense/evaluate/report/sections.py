@@ -29,7 +29,7 @@ def sections(metrics: Metrics, curves: Curves) -> Iterator[tuple[str, Html]]:
     name = verdict.chosen(metrics) if metrics["models"] else ""
     scores = metrics["models"].get(name, {})
     drawn = {t: c for t, c in curves["targets"].items() if name in c["models"] and t in scores}
-    yield "Scores beside nulls", _scores(name, scores)
+    yield "Scores beside nulls", _scores(metrics, name, scores)
     yield "Coverage", _coverage(name, scores, drawn, curves["shares"])
     yield "Reliability", _reliability(name, drawn)
     yield "Confusion", _confusion(scores)
@@ -48,9 +48,10 @@ def sections(metrics: Metrics, curves: Curves) -> Iterator[tuple[str, Html]]:
     yield "Data and configuration", _configuration(metrics)
 
 
-def _scores(name: str, scores: Metrics) -> Html:
+def _scores(metrics: Metrics, name: str, scores: Metrics) -> Html:
     if not scores:
         return Html()
+    doubtful = {t for t in scores if verdict.doubtful(metrics, t)}
     told = (
         f"{name} was chosen on validation rows; these are test rows. Small print: the score's "
         "interval, or the best null by that very score. Shaded where the paired interval leaves "
@@ -60,8 +61,8 @@ def _scores(name: str, scores: Metrics) -> Html:
         (
             _quiet(told),
             _key(("above", "above the best null"), ("below", "below it, or miscalibrated")),
-            tables.headline(scores),
-            tables.sizes(scores),
+            tables.headline(scores, doubtful),
+            tables.sizes(scores, doubtful),
         )
     )
 

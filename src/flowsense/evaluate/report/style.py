@@ -47,7 +47,9 @@ th, td { padding: .35rem .6rem; text-align: right; vertical-align: top; white-sp
   border-bottom: 1px solid var(--rule); }
 thead th { color: var(--faint); font-weight: 500; vertical-align: bottom; }
 th:first-child, td.text, th.text { text-align: left; }
-tbody th { font-weight: 600; } td small { display: block; font-size: .75rem; line-height: 1.35; }
+tbody th { font-weight: 600; } 
+td small, th small { display: block; font-weight: 400; color: var(--faint);
+  font-size: .75rem; line-height: 1.35; }
 tr.null th { font-weight: 400; color: var(--faint); } 
 .dot { color: var(--model); font-size: .6em; vertical-align: .15em; }
 .above { background: var(--above); } .below { background: var(--below); }
@@ -63,10 +65,10 @@ tr.null th { font-weight: 400; color: var(--faint); }
 .hit { background: var(--model); } .wrong { background: var(--null); }
 .still { background: var(--rule); } .train { background: var(--other); }
 .hollow { border: .1rem solid var(--other); }
-.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr));
+.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr));
   margin: .8rem 0; }
 .card { background: var(--card); border: 1px solid var(--rule); border-radius: .5rem;
-  padding: .8rem .9rem; margin: 0; min-width: 0; break-inside: avoid; }
+  padding: .8rem .9rem; margin: 0; min-width: 0; max-width: 24rem; break-inside: avoid; }
 figure { margin: .8rem 0; } svg { display: block; width: 100%; height: auto; }
 .wide { overflow-x: auto; } .wide svg { min-width: 44rem; }
 .heat td { background: color-mix(in srgb, var(--model) calc(var(--share) * 55%), transparent); }

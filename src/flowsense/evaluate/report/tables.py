@@ -1,6 +1,6 @@
 """The tables of the page: every number as `metrics.json` has it, rounded."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from flowsense.evaluate.report.markup import (
@@ -34,19 +34,27 @@ SCORES = (
 SIZES = (("mae", "MAE"), ("rmse", "RMSE"), ("ic", "IC"))
 
 
-def headline(scores: Mapping[str, Score]) -> Html:
-    """One line per target with classes: the model beside the best null by each score."""
+def headline(scores: Mapping[str, Score], doubtful: Collection[str] = ()) -> Html:
+    """One line per target with classes: the model beside the best null by each score.
+
+    Of the doubtful targets the intervals are too narrow to trust, and marked so.
+    """
     head = ["target", "rows", "accuracy", "best null", "difference, points"]
     head += [f"at {percent(float(c))}" for c in SHARES] + ["side-balanced", "log-loss", "ECE"]
-    rows = [_line(target, score) for target, score in scores.items() if "accuracy" in score]
+    rows = [
+        [el("th", target, _doubt(target in doubtful), scope="row"), *_line(score)]
+        for target, score in scores.items()
+        if "accuracy" in score
+    ]
     return table(head, rows) if rows else Html()
 
 
-def sizes(scores: Mapping[str, Score]) -> Html:
+def sizes(scores: Mapping[str, Score], doubtful: Collection[str] = ()) -> Html:
     """One line per magnitude."""
     found = {t: s for t, s in scores.items() if "mae" in s}
+    rows = ([el("th", t, _doubt(t in doubtful), scope="row"), *_size(s)] for t, s in found.items())
     head = ["magnitude, ticks", "rows", "MAE", "best null", "difference", "RMSE", "IC"]
-    return table(head, (_size(*pair) for pair in found.items())) if found else Html()
+    return table(head, rows) if found else Html()
 
 
 def overview(models: Mapping[str, Mapping[str, Score]], targets: Sequence[str], lead: str) -> Html:
@@ -166,9 +174,13 @@ def importances(weights: Mapping[str, float], most: int = 8) -> Html:
     return el("div", *cells, class_="bars")
 
 
-def _line(target: str, score: Score) -> Iterator[Html]:
+def _doubt(there: bool) -> Html:
+    why = "the test span holds few blocks of the bootstrap"
+    return el("small", "interval too narrow", title=why) if there else Html()
+
+
+def _line(score: Score) -> Iterator[Html]:
     found = judge(score, "accuracy")
-    yield el("th", target, scope="row")
     yield el("td", count(score["n"]))
     yield el("td", number(found.value), _interval(score["ci95"].get("accuracy")))
     yield el("td", number(found.beside), el("small", spoken(found.null)))
@@ -180,9 +192,8 @@ def _line(target: str, score: Score) -> Iterator[Html]:
     yield _ece(score)
 
 
-def _size(target: str, score: Score) -> Iterator[Html]:
+def _size(score: Score) -> Iterator[Html]:
     found = judge(score, "mae")
-    yield el("th", target, scope="row")
     yield el("td", count(score["n"]))
     yield el("td", number(found.value), _interval(score["ci95"].get("mae")))
     yield el("td", number(found.beside), el("small", spoken(found.null)))

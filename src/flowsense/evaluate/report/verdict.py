@@ -105,9 +105,12 @@ def shown(metrics: Metrics) -> str | None:
     return str(leading(map(Target.parse, found))) if found else None
 
 
-def symbols(score: Score) -> str:
+def place(score: Score, target: str) -> str:
+    """``GOOG mid@500ms``."""
     names = list(score["by_instrument"])
-    return " and ".join(names) if len(names) < 3 else f"{len(names)} instruments"
+    if len(names) > 2:
+        return f"{target} of {len(names)} instruments"
+    return f"{' and '.join(names)} {target}".strip()
 
 
 def title(metrics: Metrics) -> str:
@@ -116,8 +119,8 @@ def title(metrics: Metrics) -> str:
     if target is None:
         return "Nothing could be scored"
     name, score = chosen(metrics), metrics["models"][chosen(metrics)][target]
-    found, where = judge(score, main_key(score)), f"{symbols(score)} {target}"
-    sure = not any("narrow" in w or "too few" in w for w in about(metrics, target))
+    found, where = judge(score, main_key(score)), place(score, target)
+    sure = not doubtful(metrics, target)
     if found.mark == "above":
         return f"{name} {'beats' if sure else 'seems to beat'} {spoken(found.null)} on {where}"
     if found.mark == "below":
@@ -138,20 +141,25 @@ def sentences(metrics: Metrics) -> Iterator[str]:
     yield (
         _size(name, target, score) if main_key(score) == "mae" else _direction(name, target, score)
     )
-    yield _all(name, metrics["models"][name])
+    yield _all(name, metrics["models"][name], sum(doubtful(metrics, t) for t in targets(metrics)))
     for warning in about(metrics, target):
         yield f"Caution: {warning}."
 
 
+def doubtful(metrics: Metrics, target: str) -> bool:
+    """Its intervals come from few blocks or few rows."""
+    return any("narrow" in w or "too few" in w for w in about(metrics, target))
+
+
 def about(metrics: Metrics, target: str) -> list[str]:
     """Warnings that touch the finding itself."""
-    return [w for w in metrics.get("warnings", []) if target in w.partition(":")[0]]
+    return [w for w in metrics.get("warnings", []) if target in w.split(": ")[0].split(", ")]
 
 
 def _direction(name: str, target: str, score: Score) -> str:
     found = judge(score, "accuracy")
     what = "rows" if target.startswith("regime") else "moved rows"
-    where = f"On {count(score['n'])} {what} of {symbols(score)} {target}"
+    where = f"On {count(score['n'])} {what} of {place(score, target)}"
     if found.value is None:
         return f"{where} {name} has no score."
     constant = read(score["nulls"]["majority"], "accuracy")
@@ -183,14 +191,15 @@ def _size(name: str, target: str, score: Score) -> str:
         return f"{target}: {name} has no score."
     end = {"above": "smaller than luck explains", "below": "larger, beyond luck"}
     return (
-        f"On {count(score['n'])} rows of {symbols(score)} {target}, {name} errs by "
+        f"On {count(score['n'])} rows of {place(score, target)}, {name} errs by "
         f"{figure(found.value)} ticks on average against {figure(found.beside)} for "
         f"{spoken(found.null)}: {end.get(found.mark, 'a difference that luck explains')}."
     )
 
 
-def _all(name: str, scores: Mapping[str, Score]) -> str:
+def _all(name: str, scores: Mapping[str, Score], narrow: int) -> str:
     marks = Counter(judge(score, main_key(score)).mark for score in scores.values())
     parts = [f"{words} {marks[mark]}" for mark, words in STANDS.items() if marks[mark]]
-    targets = "the one target" if len(scores) == 1 else f"each of {len(scores)} targets"
-    return f"Against its best null on {targets}, {name} is {', '.join(parts)}."
+    doubt = f"; the intervals of {narrow} are too narrow to trust" if narrow else ""
+    where = "the one target" if len(scores) == 1 else f"each of {len(scores)} targets"
+    return f"Against its best null on {where}, {name} is {', '.join(parts)}{doubt}."
