@@ -225,7 +225,9 @@ def test_a_warning_of_one_target_is_not_of_another():
 
 def test_up_to_two_instruments_are_named():
     assert verdict.place({"by_instrument": {"A": 0, "B": 0}}, MID) == f"A and B {MID}"
-    assert verdict.place({"by_instrument": dict.fromkeys("ABC")}, MID) == f"{MID} of 3 instruments"
+    assert (
+        verdict.place({"by_instrument": dict.fromkeys("ABC")}, MID) == f"{MID} across 3 instruments"
+    )
 
 
 def test_the_sentence_names_rows_score_majority_null_and_interval(scored):
@@ -241,7 +243,7 @@ def test_the_sentence_names_rows_score_majority_null_and_interval(scored):
 @pytest.mark.parametrize(
     ("interval", "said"),
     [
-        ((-0.01, 0.02), "which luck alone would explain"),
+        ((-0.01, 0.02), "which luck alone can explain"),
         ((-0.03, -0.01), "worse than a rule that knows nothing"),
         ((0.0, 0.0), "the same calls"),
         (None, "too short to say"),

@@ -125,7 +125,7 @@ def over_time(curve: Curve, model: str, null: str) -> Html:
 def layout(folds: Sequence[Mapping[str, Sequence[int] | None]]) -> Html:
     """Which time trains, chooses and tests; one lane per fold, the first on top."""
     with matplotlib.rc_context(CONFIG):
-        fig, ax = _axes((WIDE[0], 0.75 + 0.22 * min(len(folds), 30)))
+        fig, ax = _axes((WIDE[0], 0.75 + 0.22 * min(len(folds), 30)), left=0.16)
         for lane, fold in enumerate(folds):
             for name, colour in (("train", OTHER), ("validation", NULL), ("test", MODEL)):
                 found = fold[name]
@@ -133,6 +133,7 @@ def layout(folds: Sequence[Mapping[str, Sequence[int] | None]]) -> Html:
                     ax.plot(_dates(found), [lane, lane], color=colour, lw=8, solid_capstyle="butt")
         ax.set_ylim(len(folds) - 0.4, -0.6)
         ax.set_yticks([])
+        ax.spines.left.set_visible(False)
         ax.grid(axis="y", visible=False)
         _dated(ax, most=8)
         return _svg(fig, ax, "training, choice and test spans", plain=True)
@@ -141,7 +142,7 @@ def layout(folds: Sequence[Mapping[str, Sequence[int] | None]]) -> Html:
 def price(stretch: Mapping[str, Any], model: str) -> Html:
     """The mid over the test block, and the most convinced calls by how they ended."""
     with matplotlib.rc_context(CONFIG):
-        fig, ax = _axes(WIDE)
+        fig, ax = _axes(WIDE, left=0.8)
         start = stretch["start"]
         ax.plot(_after(start, stretch["seconds"]), stretch["price"], color=INK, lw=0.7)
         calls = stretch["calls"].get(model)
@@ -168,11 +169,10 @@ def price(stretch: Mapping[str, Any], model: str) -> Html:
         return _svg(fig, ax, f"price of {stretch['symbol']} with calls", plain=True)
 
 
-def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    """With room for two lines of ticks below and five figures on the left, in inches."""
+def _axes(size: tuple[float, float], left: float = 0.42) -> tuple[Figure, Axes]:
+    """With room in inches: on the left for figures, below for two lines of ticks."""
     fig, (width, height) = Figure(figsize=size), size
-    room = {"left": 0.42 / width, "bottom": 0.36 / height}
-    fig.subplots_adjust(**room, right=1 - 0.16 / width, top=1 - 0.08 / height)
+    fig.subplots_adjust(left / width, 0.36 / height, 1 - 0.16 / width, 1 - 0.08 / height)
     return fig, fig.add_subplot()
 
 

@@ -109,7 +109,7 @@ def place(score: Score, target: str) -> str:
     """``GOOG mid@500ms``."""
     names = list(score["by_instrument"])
     if len(names) > 2:
-        return f"{target} of {len(names)} instruments"
+        return f"{target} across {len(names)} instruments"
     return f"{' and '.join(names)} {target}".strip()
 
 
@@ -182,7 +182,7 @@ def _gap(found: Verdict) -> str:
         return f"{said}."
     if found.mark == "below":
         return f"{said}, worse than a rule that knows nothing."
-    return f"{said}, which luck alone would explain."
+    return f"{said}, which luck alone can explain."
 
 
 def _size(name: str, target: str, score: Score) -> str:
