@@ -126,15 +126,21 @@ KEYS = {
 
 def settings(flags: Mapping[str, object], file: Path | None) -> RunConfig:
     """Flags that are None were not given. Raises InputError naming the place, key and fix."""
-    return decoded(given(flags, file))
+    return decided(given(flags, file))
 
 
 def given(flags: Mapping[str, object], file: Path | None) -> dict[str, Given]:
-    """Of each key that somebody set, the value that is in force, undecoded."""
+    """Of each key that somebody set, the value that is in force; what it covers is read as well."""
     found = dict(from_file(file))
     found |= from_environment(os.environ)
-    found |= {k: Given(f"--{k}", v) for k, v in flags.items() if v is not None}
-    return found
+    return found | {k: taken(k, f"--{k}", v) for k, v in flags.items() if v is not None}
+
+
+def taken(name: str, where: str, value: object) -> Given:
+    try:
+        return Given(where, KEYS[name].read(value))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def from_file(file: Path | None) -> Iterator[tuple[str, Given]]:
@@ -154,7 +160,7 @@ def from_file(file: Path | None) -> Iterator[tuple[str, Given]]:
         raise InputError(f"{path}: {TABLE}: write a table, [{TABLE}]")
     for name, value in table.items():
         known(name, KEYS, f"{path}: {TABLE}.{name}")
-        yield name, Given(f"{path}: {TABLE}.{name}", value)
+        yield name, taken(name, f"{path}: {TABLE}.{name}", value)
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
@@ -163,7 +169,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
         if variable.startswith(VARIABLE):
             name = variable.removeprefix(VARIABLE).lower()
             known(name, KEYS, variable)
-            found[name] = Given(variable, value)
+            found[name] = taken(name, variable, value)
     return found
 
 
@@ -176,13 +182,8 @@ def known(name: str, keys: Iterable[str], where: str) -> None:
         raise InputError(f"{where}: there is no such key{hint} the keys are {', '.join(keys)}")
 
 
-def decoded(found: Mapping[str, Given]) -> RunConfig:
-    fields = {}
-    for name, (where, value) in found.items():
-        try:
-            fields[KEYS[name].field] = KEYS[name].read(value)
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from None
+def decided(found: Mapping[str, Given]) -> RunConfig:
+    fields = {KEYS[name].field: value for name, (_, value) in found.items()}
     start, end = fields.get("start", 0), fields.get("end", NEVER)
     if start >= end:
         where = found["start" if "start" in found else "end"].where
@@ -192,7 +193,7 @@ def decoded(found: Mapping[str, Given]) -> RunConfig:
 
 def shown(found: Mapping[str, Given]) -> Iterator[str]:
     """The table in force as lines of TOML, each with the place that it comes from."""
-    config = decoded(found)
+    config = decided(found)
     yield f"[{TABLE}]"
     for name, key in KEYS.items():
         value = key.show(getattr(config, key.field))
