@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from flowsense.errors import InputError
 from flowsense.evaluate.score import evaluate
@@ -32,7 +33,7 @@ SCHEMA = 1  # of metrics.json
 class Weighed(Protocol):
     """A model that says which columns it leans on: by target, then by column."""
 
-    def importances(self) -> dict[str, dict[str, float]]: ...
+    def importances(self, columns: tuple[str, ...]) -> dict[str, dict[str, float]]: ...
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Bench:
                 self.progress(f"fitting {name}", done, total)
                 budget = Budget(self.config.epochs, self.config.budget_s / len(self.of.folds))
                 labels = self.of.fit_labels(fold)
-                with fit:
+                with fit, threadpool_limits(1, "blas"):  # the same bits on any number of cores
                     model = build(name)
                     model = model.fit(self.of.learn, labels, seed=self.config.seed, budget=budget)
                 with ahead:
@@ -190,7 +191,7 @@ def judge(
         "left_out": list(of.left_out),
         "warnings": list(found.warnings),
         "importances": {
-            name: model.importances()
+            name: model.importances(learn.spec.columns)
             for name, model in fitted.items()
             if isinstance(model, Weighed)
         },
