@@ -6,20 +6,18 @@ from typing import Annotated
 import typer
 
 PLACE = Path("flowsense-demo")
-MINUTES, INSTRUMENTS = 12, 3
+LEARN, SCORE, INSTRUMENTS = 10, 13, 3  # minutes to learn from and to score, of instruments
 TARGETS = "mid@500ms,mid@1s,ofi@500ms,ofi@1s"
 INTRODUCTION = (
-    f"Simulates {MINUTES} minutes of {INSTRUMENTS} instruments, order by order, with regimes of "
-    "volatility and a price leader planted in them. Then rebuilds the books, makes a row of "
-    "features every 100 ms, trains the fast models on the first part and scores them on the last, "
-    "beside rules that know nothing."
+    f"Simulates {LEARN} minutes of {INSTRUMENTS} instruments, order by order, in which regimes of "
+    "volatility and a price leader are planted. Rebuilds the books, makes a row of features every "
+    f"100 ms and trains the fast models. Then simulates {SCORE} minutes more with another seed, "
+    "and scores the models on these, beside rules that know nothing."
 )
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path(
-        "flowsense-demo"
-    ),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = PLACE,
     seed: Annotated[int, typer.Option(metavar="N", help="Of market and models.", min=0)] = 0,
 ) -> None:
     """Simulate a market, forecast it and report, in about a minute."""
@@ -36,9 +34,10 @@ def demo(
     check_folder(out)
     asked = settings({"targets": TARGETS, "seed": seed}, None)
     with TemporaryDirectory() as folder:
-        made(Path(folder) / "market", MINUTES, seed, INSTRUMENTS)
-        learn, _ = opened([folder], [], out, asked, {})
-        work(asked, learn, (), out)
+        learn, score = (Path(folder) / name for name in ("learn", "score"))
+        made(learn, LEARN, 2 * seed, INSTRUMENTS)
+        made(score, SCORE, 2 * seed + 1, INSTRUMENTS)
+        work(asked, *opened([str(learn)], [str(score)], out, asked, {}), out)
     to.print()
     to.print(f"Open {out / 'report.html'} in a browser.", style="bold", soft_wrap=True)
     to.print("With your own recordings: flowsense run PATH --out runs/first", soft_wrap=True)

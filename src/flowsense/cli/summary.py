@@ -37,12 +37,15 @@ def say(metrics: Mapping[str, Any], folder: Path) -> None:
 
 
 def notes(metrics: Mapping[str, Any], to: Console) -> None:
-    """What was left out, and what a reader should be warned of."""
-    found = [*metrics["left_out"], *metrics["warnings"]]
+    """What was left out and what a reader should be warned of; the same of several once."""
+    found = dict[str, list[str]]()
+    for note in (*metrics["left_out"], *metrics["warnings"]):
+        about, _, what = note.partition(": ")
+        found.setdefault(what, []).append(about)
     if found:
         to.print()
-    for note in found[:NOTES]:
-        to.print(f"Note: {note}")
+    for what, about in [*found.items()][:NOTES]:
+        to.print(f"Note: {', '.join(about)}: {what}")
     if len(found) > NOTES:
         to.print(f"{len(found) - NOTES} more notes stand with the results.")
 

@@ -4,10 +4,20 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 from flowsense.sources.position import Position
 from flowsense.train.progress import Progress as Tell
@@ -31,13 +41,24 @@ def watched(files: tuple[Path, ...] = ()) -> Iterator[Tell]:
         yield silent
         return
     columns = (
-        TextColumn("{task.description:<24.24}"),
-        BarColumn(bar_width=24),
+        TextColumn("{task.description:<22.22}"),
+        BarColumn(bar_width=16),
         TextColumn("{task.fields[said]:>16}"),
-        TimeRemainingColumn(),
+        TimeElapsedColumn(),
+        Left(),
     )
     with Progress(*columns, console=errors, transient=True) as bars:
         yield Bars(bars, Position(files))
+
+
+class Left(ProgressColumn):
+    """The time left, once there is something to judge it by."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        left = task.time_remaining
+        return Text("" if not left else f"about {timedelta(seconds=round(left))} left")
 
 
 class Bars:
