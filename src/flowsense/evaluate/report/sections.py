@@ -100,7 +100,10 @@ def _reliability(name: str, drawn: Metrics) -> Html:
 
 
 def _confusion(scores: Metrics) -> Html:
-    told = "The most likely of the three classes, over all valid rows; shares are of each row."
+    told = (
+        "Lines: what came. Columns: the most likely of the three classes. All valid rows; shares "
+        "are of each line."
+    )
     found = {t: s for t, s in scores.items() if "confusion" in s}
     cards = [_card(t, "", tables.confusion(s)) for t, s in found.items()]
     return join((_quiet(told), el("div", *cards, class_="grid"))) if cards else Html()

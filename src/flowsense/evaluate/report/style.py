@@ -74,7 +74,7 @@ figure { margin: .8rem 0; } svg { display: block; width: 100%; height: auto; }
 .heat td { background: color-mix(in srgb, var(--model) calc(var(--share) * 55%), transparent); }
 .heat { font-size: .8rem; table-layout: fixed; } .heat th { font-weight: 500; }
 .heat th, .heat td { border: 0; padding: .25rem .35rem; } .heat th:first-child { padding-left: 0; }
-.heat thead th:first-child { font-size: .7rem; white-space: normal; }
+.heat th:first-child { width: 2.6rem; }
 .heat td small { color: inherit; opacity: .75; }
 .bars { display: grid; grid-template-columns: minmax(0, 1fr) 4rem 3.2rem; gap: .15rem .5rem;
   font-size: .8rem; align-items: center; } .bars span { overflow: hidden; text-overflow: ellipsis; }

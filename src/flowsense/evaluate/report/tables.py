@@ -94,7 +94,7 @@ def confusion(score: Score) -> Html:
             for c, s in zip(row, shares, strict=True)
         )
         rows.append([el("th", names[k], scope="row"), *cells])
-    return table(["came ↓ called →", *names], rows, class_="heat")
+    return table(["", *names], rows, class_="heat")
 
 
 def tradable(scores: Mapping[str, Score]) -> Html:
