@@ -62,6 +62,23 @@ def test_forecasts_of_a_run_score_the_same_from_outside(run, flowsense, market, 
 
 
 @pytest.mark.slow
+def test_a_recording_beside_is_what_is_scored(run, flowsense, market, small, tmp_path):
+    other = tmp_path / "other"
+    flowsense("simulate", "--out", other, "--minutes", 6, "--seed", 9)
+    found = flowsense("run", market, "--test", other, "--out", tmp_path / "out", *small)
+    assert found.code == 0
+    metrics, manifest = (
+        json.loads((tmp_path / "out" / f"{name}.json").read_text())
+        for name in ("metrics", "manifest")
+    )
+    assert metrics["models"]["vote"]["magnitude@1s"]["n"] > 3 * 200 * 10  # of 6 minutes, less 2
+    assert len(metrics["data"]["digests"]) == 2 and set(manifest["data"]) == {
+        "market/events.parquet",
+        "other/events.parquet",
+    }
+
+
+@pytest.mark.slow
 def test_a_report_is_drawn_again(run, flowsense, tmp_path):
     folder, _ = run
     found = flowsense("report", folder, "--out", tmp_path / "again.html")
@@ -83,6 +100,15 @@ def test_a_dry_run_counts_the_rows_and_writes_nothing(flowsense, market, small, 
     assert found.code == 0 and not (tmp_path / "out").exists()
     assert re.search(r"train events.parquet +100% +\d+,\d+ +7,1\d\d ", found.out)
     assert "Then fits: vote, at most 3m for each." in found.out
+
+
+def test_an_interrupt_while_saving_leaves_nothing(flowsense, market, small, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flowsense.train.save.forecast_table", interrupted)
+    found = flowsense("run", market, "--out", tmp_path / "runs" / "out", *small)
+    assert (found.code, found.err) == (130, "") and not list((tmp_path / "runs").iterdir())
 
 
 def test_a_simulation_is_repeated_by_its_seed(flowsense, tmp_path):

@@ -6,7 +6,8 @@ from rich.table import Table
 
 from flowsense.cli.settings import spelled
 from flowsense.cli.terminal import console, watched
-from flowsense.train.estimate import Estimate, estimate
+from flowsense.schema import SECOND
+from flowsense.train.estimate import LOADED, Estimate, estimate
 from flowsense.train.run import models_of
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ def show(asked: "RunConfig", learn: "Recording", tests: tuple["Recording", ...])
     to.print(table(names, found))
     to.print()
     models = models_of(asked)
-    limit = spelled(round(asked.budget_s * GB))
+    limit = spelled(round(asked.budget_s * SECOND))
     to.print(f"Then fits: {', '.join(models)}, at most {limit} for each.")
     if all(one.bytes is not None for one in found):
-        to.print(f"Memory at the peak: about {sum(one.bytes or 0 for one in found) / GB:.2g} GB.")
+        memory = LOADED + sum(one.bytes or 0 for one in found)
+        to.print(f"Memory at the peak: about {memory / GB:.1f} GB.")
     to.print("Nothing was written.")
 
 

@@ -16,7 +16,8 @@ from flowsense.train.read import Recording
 from flowsense.wall import Stopwatch
 
 ENOUGH = 1.0  # seconds of reading
-COPIES = 2.5  # of the rows, at most at once: a fit joins them and keeps what it learns from
+COPIES = 4  # of the rows, at most at once: a fit joins them, scales them, keeps what it learns from
+LOADED = 350_000_000  # bytes of the process before it reads anything
 
 
 class Estimate(NamedTuple):
@@ -26,7 +27,7 @@ class Estimate(NamedTuple):
     events: int | None
     rows: int | None
     seconds: float | None  # to read it and make its rows
-    bytes: int | None  # of memory at the peak of a fit
+    bytes: int | None  # of memory for its rows at the peak of a fit, LOADED apart
 
 
 class First:

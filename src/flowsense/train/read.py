@@ -201,12 +201,14 @@ def in_units(source: Source, units: Units) -> Source:
 
 
 def hashes(files: tuple[Path, ...]) -> dict[str, str]:
-    """SHA-256 of each file, by name."""
+    """SHA-256 of each file, by name; with its folder's where two have the same name."""
+    names = [path.name for path in files]
     found = {}
     for path in files:
         of = sha256()
         with path.open("rb") as file:
             while piece := file.read(1 << 20):
                 of.update(piece)
-        found[path.name] = of.hexdigest()
+        alone = names.count(path.name) == 1
+        found[path.name if alone else f"{path.parent.name}/{path.name}"] = of.hexdigest()
     return found
