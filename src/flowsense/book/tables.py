@@ -16,7 +16,8 @@ from flowsense.book.sides import ALL, LEVEL
 from flowsense.book.slots import slot_of
 
 SLOTS = 4096  # of a side at first, and of an instrument's orders
-MANY = 2**62
+ROOM = SLOTS // 4  # events for which nothing needs to grow yet
+MANY = 2**32  # left where there is no table
 Array = NDArray[Any]
 
 
@@ -57,27 +58,31 @@ def make_room(sides: Array, levels: Array, orders: Array) -> tuple[Array, Array,
     An event brings a side at most one level and an instrument one order, and half of every table
     stays vacant. `sides` (n,) SIDES is changed in place.
     """
-    place, orders_place = (
-        (sides["start"], sides["slots"]),
-        (sides["order_start"], sides["order_slots"]),
-    )
-    levels, room = _grow(*place, sides["held"], levels, move_levels)
-    orders, order_room = _grow(*orders_place, sides["resting"], orders, move_orders)
-    return levels, orders, min(room, order_room)
+    place = sides["start"], sides["slots"], sides["held"]
+    levels, room = _fitted(*place, levels, move_levels)
+    if len(orders) > 1:
+        place = sides["order_start"], sides["order_slots"], sides["resting"]
+        orders, order_room = _fitted(*place, orders, move_orders)
+        room = min(room, order_room)
+    return levels, orders, room
 
 
-def _grow(start: Array, slots: Array, held: Array, table: Array, move: Any) -> tuple[Array, int]:
-    """Every part that is more than a quarter full becomes twice as large."""
-    crowded = held * 4 > slots
-    if crowded.any():
-        for part in zip(*np.nonzero(crowded), strict=True):
-            old = table[start[part] : start[part] + slots[part]].copy()
-            start[part], slots[part] = int((start + slots).max()), slots[part] * 2
-            end = int(start[part] + slots[part])
-            if end > len(table):
-                more = np.zeros(2 * end, table.dtype).view(table.dtype)
-                more[: len(table)] = table
-                table = more
-            move(records(old), records(table), int(start[part]), int(slots[part]))
-    left = np.where(slots > 0, slots // 2 - held, MANY)
-    return table, int(left.min())
+def _left(slots: Array, held: Array) -> Array:
+    return np.where(slots > 0, (slots >> 1) - held, MANY)
+
+
+def _fitted(start: Array, slots: Array, held: Array, table: Array, move: Any) -> tuple[Array, int]:
+    """Every part with less than a quarter left before it is half full becomes twice as large."""
+    left = _left(slots, held)
+    if (room := int(left.min())) >= ROOM:
+        return table, room
+    for part in zip(*np.nonzero(left * 4 < slots), strict=True):
+        old = table[start[part] : start[part] + slots[part]].copy()
+        start[part], slots[part] = int((start + slots).max()), slots[part] * 2
+        end = int(start[part] + slots[part])
+        if end > len(table):
+            more = np.zeros(2 * end, table.dtype).view(table.dtype)
+            more[: len(table)] = table
+            table = more
+        move(records(old), records(table), int(start[part]), int(slots[part]))
+    return table, int(_left(slots, held).min())
