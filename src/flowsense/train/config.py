@@ -23,7 +23,7 @@ class RunConfig:
     clocks: tuple[str, ...] = CLOCKS
     targets: tuple[Target, ...] = TARGETS
     split: Part = "test"  # the part that is scored, where no test files are given
-    epochs: int = 100  # of nets; trees and iterations have their own limits
+    epochs: int = 1_000  # at most, of one fit; of trees and iterations likewise
     budget_s: float = 180.0  # for all fits and forecasts of one model
     seed: int = 0
     train_ns: int = 60 * DAY  # walk-forward windows, where the recording holds two

@@ -14,7 +14,8 @@ from flowsense.evaluate.scores import log_loss
 from flowsense.features.catalogue import spec
 from flowsense.features.fold import Chunks
 from flowsense.forecast import Forecast, Target
-from flowsense.model import Budget, Model
+from flowsense.model import Budget
+from flowsense.model.calibrated import Calibrated
 from flowsense.models import FAST, MODELS, NULLS, build
 from flowsense.registry import names as known_names
 from flowsense.registry import unknown
@@ -43,7 +44,7 @@ class Run:
     config: RunConfig
     material: Material
     metrics: dict[str, Any]
-    fitted: Mapping[str, Model[Any]]  # of the last fold
+    fitted: Mapping[str, Calibrated]  # of the last fold
     forecasts: Mapping[str, tuple[Forecast, ...]]  # one per fold, of all rows
     rules: Mapping[str, tuple[Forecast, ...]]
 
@@ -85,7 +86,7 @@ class Bench:
 
     def work(self, names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Of each name the last fitted model, and a forecast per fold."""
-        fitted, said = dict[str, Model[Any]](), dict[str, tuple[Forecast, ...]]()
+        fitted, said = dict[str, Calibrated](), dict[str, tuple[Forecast, ...]]()
         total, done = len(names) * len(self.of.folds), 0
         for name in names:
             forecasts, fit, ahead = list[Forecast](), Stopwatch(), Stopwatch()
@@ -94,10 +95,12 @@ class Bench:
                 budget = Budget(self.config.epochs, self.config.budget_s / len(self.of.folds))
                 labels = self.of.fit_labels(fold)
                 with fit, threadpool_limits(1, "blas"):  # the same bits on any number of cores
-                    model = build(name)
+                    model = Calibrated(build(name))
                     model = model.fit(self.of.learn, labels, seed=self.config.seed, budget=budget)
                 with ahead:
-                    forecasts.append(self.of.forecast(model, fold))
+                    plain = self.of.forecast(model, fold)
+                    model = model.on(plain, self.of.labels, fold.calibrate)
+                    forecasts.append(model.apply(plain))
                 done += 1
             fitted[name], said[name] = model, tuple(forecasts)
             rows = len(self.of.labels.y)
@@ -191,9 +194,9 @@ def judge(
         "left_out": list(of.left_out),
         "warnings": list(found.warnings),
         "importances": {
-            name: model.importances(learn.spec.columns)
-            for name, model in fitted.items()
-            if isinstance(model, Weighed)
+            name: calibrated.model.importances(learn.spec.columns)
+            for name, calibrated in fitted.items()
+            if isinstance(calibrated.model, Weighed)
         },
     }
     return Run(config, of, metrics, fitted, said, rules)

@@ -1,6 +1,6 @@
 """What a run leaves behind: a folder that is there whole or not at all."""
 
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,14 @@ from flowsense.errors import InputError
 from flowsense.evaluate.curves import curves
 from flowsense.evaluate.report import render
 from flowsense.evaluate.sample import Index
+from flowsense.features.catalogue import spec
 from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
-from flowsense.model import Model
+from flowsense.model.calibrated import Calibrated
+from flowsense.models import build
 from flowsense.store import checkpoint
 from flowsense.store.atomic import ensure_writable, replacing
-from flowsense.store.checkpoint import versions
+from flowsense.store.checkpoint import CheckpointError, versions
+from flowsense.tape import FeatureSpec
 
 if TYPE_CHECKING:
     from flowsense.train.run import Run
@@ -109,24 +112,39 @@ def lines(index: Index, rows: Any, forecast: Forecast, t: int, target: Target) -
     return pa.table(columns)
 
 
-def save_model(run: "Run", name: str, model: Model[Any], folder: Path) -> None:
+def save_model(run: "Run", name: str, fitted: Calibrated, folder: Path) -> None:
     of = run.material
     trained = of.index.ts[of.folds[-1].train.any(axis=1)]
-    config: dict[str, Any] = {}
-    if is_dataclass(model) and not isinstance(model, type):
-        config = asdict(model)
-    fitted = model.params()
     manifest = checkpoint.Manifest(
         model=name,
-        config={k: v for k, v in config.items() if k not in fitted and plain(v)},
+        config=settings(fitted.model),
         spec=of.learn.spec,
-        targets=model.targets,
+        targets=fitted.targets,
         instruments=of.learn.instruments,
         trained=(int(trained.min()), int(trained.max()) + 1),
         seed=run.config.seed,
         metrics=headline(run.metrics["models"][name]),
     )
-    checkpoint.save(folder, manifest, fitted)
+    checkpoint.save(folder, manifest, fitted.params())
+
+
+def load_model(folder: str | Path) -> tuple[Calibrated, FeatureSpec]:
+    """A fitted model of a run's `checkpoints`, and the features that it reads.
+
+    Raises CheckpointError for what is damaged or of another version, before it is parsed.
+    """
+    manifest, params, _ = checkpoint.load(Path(folder))
+    now = spec(tuple(f for f, _ in manifest.spec.versions), manifest.spec.clocks)
+    if now.digest != manifest.spec.digest:
+        raise CheckpointError(f"{folder}: was trained on features that have changed: train again")
+    return Calibrated(build(manifest.model, **manifest.config)).load(params), manifest.spec
+
+
+def settings(model: object) -> dict[str, Any]:
+    """The plain numbers that a model was built with."""
+    assert is_dataclass(model)
+    values = ((f.name, getattr(model, f.name)) for f in fields(model))
+    return {name: value for name, value in values if plain(value)}
 
 
 def plain(value: object) -> bool:

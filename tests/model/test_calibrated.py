@@ -1,0 +1,82 @@
+"""Probabilities are scaled by what came, the side and the order of calls are not touched."""
+
+import numpy as np
+import pytest
+from toys import Ewma
+
+from flowsense.features.catalogue import spec
+from flowsense.forecast import FLAT, Forecast, Target
+from flowsense.labels import Labels
+from flowsense.model.calibrated import Calibrated, expit, odds, platt, scaled
+from flowsense.testing import check_model, tape_of
+
+MID = Target("mid", 500_000_000)
+SPEC = spec(("ofi",))
+
+
+def world(n, sharpness, move, seed=0):
+    """Log-odds of the side are `sharpness` times too large, those of a move `move` times."""
+    rng = np.random.default_rng(seed)
+    side, moves = rng.normal(0, 1, n), rng.normal(-1, 0.5, n)
+    moved, up = rng.random(n) < expit(moves), rng.random(n) < expit(side)
+    y = np.where(moved, np.where(up, 2, 0), FLAT).astype(np.float32)[:, None]
+    u, m = expit(sharpness * side), expit(move * moves)
+    proba = np.stack([m * (1 - u), 1 - m, m * u], -1).astype(np.float32)[:, None]
+    yes = np.ones((n, 1), np.bool_)
+    said = Forecast((MID,), proba, proba[:, :, 0], yes)
+    return said, Labels((MID,), y, y - 1, np.zeros((n, 1), np.int64), yes, yes.astype(np.float32))
+
+
+def fitted(said, labels):
+    plain = Calibrated(Ewma(MID), np.array([[1.0, 1.0, 0.0]]))
+    return plain.on(said, labels, labels.valid)
+
+
+def test_an_overconfident_forecaster_is_told_by_how_much():
+    found = fitted(*world(40_000, 2.0, 1.5)).scale[0]
+    assert found.tolist() == pytest.approx([1 / 2, 1 / 1.5, 0.0], abs=0.06)
+
+
+def test_a_calibrated_forecaster_stays_as_it_is():
+    found = fitted(*world(40_000, 1.0, 1.0)).scale[0]
+    assert found.tolist() == pytest.approx([1.0, 1.0, 0.0], abs=0.06)
+
+
+def test_no_side_turns_and_the_order_of_convictions_stays():
+    said, labels = world(5_000, 3.0, 2.0)
+    before, after = odds(said.proba[:, 0])[0], odds(fitted(said, labels).apply(said).proba[:, 0])[0]
+    assert np.array_equal(np.sign(before), np.sign(after))
+    assert np.corrcoef(before, after)[0, 1] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_too_few_rows_and_one_sided_outcomes_change_nothing():
+    said, labels = world(100, 3.0, 2.0)
+    assert fitted(said, labels).scale.tolist() == [[1.0, 1.0, 0.0]]
+    assert platt(np.ones(1_000), np.ones(1_000, np.bool_), offset=True) == (1.0, 0.0)
+
+
+def test_platt_is_the_minimum_of_its_loss():
+    rng = np.random.default_rng(1)
+    x = rng.normal(0, 1, 2_000)
+    y = rng.random(2_000) < expit(0.7 * x - 0.3)
+
+    def loss(slope, offset):
+        p = expit(slope * x + offset)
+        fit = -np.log(np.where(y, p, 1 - p)).sum()
+        return fit + 10.0 * ((slope - 1) ** 2 + offset**2)
+
+    found = platt(x, y, offset=True)
+    around = [(found[0] + a, found[1] + b) for a in (-0.01, 0, 0.01) for b in (-0.01, 0, 0.01)]
+    assert min(around, key=lambda w: loss(*w)) == found
+
+
+def test_probabilities_stay_probabilities_at_the_edges():
+    p = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1 / 3, 1 / 3, 1 / 3]], np.float32)
+    out = scaled(p, np.array([2.0, 0.5, 3.0]))
+    assert np.isfinite(out).all() and out.sum(1).tolist() == pytest.approx([1] * 4)
+
+
+def test_laws(instruments, events):
+    tape = tape_of(SPEC, instruments, events)
+    model = Calibrated(Ewma(MID, SPEC.columns.index("ofi_l1_1s")), np.array([[0.7, 1.2, -0.1]]))
+    check_model(model, tape)

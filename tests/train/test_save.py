@@ -1,0 +1,91 @@
+"""What a run leaves behind is whole, can be loaded, and says the same."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from flowsense.errors import InputError
+from flowsense.forecast import Target
+from flowsense.simulate.market import Market, simulate
+from flowsense.store.checkpoint import CheckpointError
+from flowsense.testing import Recording
+from flowsense.train.config import RunConfig
+from flowsense.train.dataset import forecast
+from flowsense.train.outside import score
+from flowsense.train.run import run
+from flowsense.train.save import check_folder, load_model
+
+TARGETS = (Target("mid", 500_000_000), Target("magnitude", 10**9))
+
+
+@pytest.fixture(scope="module")
+def source():
+    made = simulate(Market.tiny(), 240, 3)
+    return Recording(made.instruments, made.events)
+
+
+@pytest.fixture(scope="module")
+def result(source):
+    return run(source, RunConfig(("imbalance", "antisymmetric"), targets=TARGETS))
+
+
+@pytest.fixture(scope="module")
+def folder(result, tmp_path_factory):
+    place = tmp_path_factory.mktemp("run") / "out"
+    result.save(place)
+    return place
+
+
+def test_the_files_are_those_promised(folder, result):
+    names = {p.name for p in folder.iterdir()}
+    expected = {"metrics.json", "curves.json", "manifest.json", "report.html"}
+    assert names == expected | {"forecasts", "checkpoints"}
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["schema"] == 1 and metrics["models"].keys() == result.metrics["models"].keys()
+    assert "NaN" not in (folder / "metrics.json").read_text()
+
+
+@pytest.mark.parametrize("name", ["imbalance", "antisymmetric"])
+def test_a_checkpoint_loads_and_forecasts_the_same(folder, result, name):
+    model, spec = load_model(folder / "checkpoints" / name)
+    said, data = result.forecasts[name][0], result.material.learn
+    again = forecast(model, data)
+    test = result.material.folds[0].test
+    assert spec == data.spec
+    assert again.proba[test].tobytes() == said.proba[test].tobytes()
+    assert again.value[test].tobytes() == said.value[test].tobytes()
+
+
+def test_a_damaged_checkpoint_is_refused(folder, tmp_path):
+    file = folder / "checkpoints" / "imbalance" / "manifest.json"
+    text = file.read_bytes()
+    file.write_bytes(text.replace(b'"seed": 0', b'"seed": 1').replace(b'"seed":0', b'"seed":1'))
+    with pytest.raises(CheckpointError):
+        load_model(folder / "checkpoints" / "imbalance")
+    file.write_bytes(text)
+
+
+def test_the_forecasts_score_the_same_when_read_back(folder, result, source):
+    path = folder / "forecasts" / "antisymmetric.parquet"
+    table = pq.read_table(path)
+    assert table.num_rows == sum(int(f.test.sum()) for f in result.material.folds)
+    found = score(path, source, share=1e-9).models["antisymmetric"]["mid@500ms"]
+    own = result.metrics["models"]["antisymmetric"]["mid@500ms"]
+    assert found.accuracy == pytest.approx(own["accuracy"], abs=0.01)
+    assert abs(found.n - own["n"]) <= 3  # the first instant sets thresholds
+
+
+def test_the_report_alone_can_be_written(result, tmp_path):
+    result.report(tmp_path / "r.html")
+    assert "<html" in (tmp_path / "r.html").read_text()[:200]
+
+
+def test_folders_that_hold_other_things_are_not_touched(folder, tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    for place, why in ((tmp_path, "holds something"), (tmp_path / "mine.txt", "is a file")):
+        with pytest.raises(InputError, match=why):
+            check_folder(place)
+    check_folder(folder)
+    assert np.array_equal(sorted(p.name for p in tmp_path.iterdir()), ["mine.txt"])
