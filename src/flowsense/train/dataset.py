@@ -1,7 +1,7 @@
 """A recording folded once: its rows and labels in memory, as a Reader that any model can fit."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -42,6 +42,7 @@ class Dataset:
     events: int  # read to make it
     quotes: int
     cost: dict[str, Cost] = field(default_factory=dict)
+    name: str = ""  # of what was read
 
     def __iter__(self) -> Iterator[Tape]:
         return iter(self.tapes)
@@ -120,12 +121,13 @@ def prepare(
     cost = {"read": Cost(reading.seconds, events, 0), "rows": Cost(folding.seconds, events, rows)}
     if rows == 0:
         raise InputError(f"{events} events give no row: no instrument has a book long enough")
-    found = Dataset(spec, source.instruments, joined, join(labels), events, quotes, cost)
+    name, table = source.name, source.instruments
+    found = Dataset(spec, table, joined, join(labels), events, quotes, cost, name)
     inside = (found.ts >= start) & (found.ts < end)
     if not inside.any():
         raise InputError("no row lies between start and end: widen them")
     bounded = found.labels._replace(valid=found.labels.valid & inside[:, None])
-    return Dataset(spec, source.instruments, joined, bounded, events, quotes, cost)
+    return replace(found, labels=bounded)
 
 
 def without_events(tape: Tape, before: int) -> Tape:

@@ -38,6 +38,10 @@ class First:
         self.share: float | None = None
 
     @property
+    def name(self) -> str:
+        return self.recording.source.name
+
+    @property
     def instruments(self) -> tuple[Instrument, ...]:
         return self.recording.instruments
 

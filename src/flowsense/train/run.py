@@ -220,6 +220,8 @@ def data_of(of: Material) -> dict[str, Any]:
     """What was read, for people and for comparison."""
     recordings = (of.learn, *of.tests)
     return {
+        "source": of.learn.name,
+        "tests": [test.name for test in of.tests],
         "instruments": [
             {"symbol": name, "venue": i.venue, "tick": float(i.tick), "lot": float(i.lot)}
             for name, i in zip(names_of(of.instruments), of.instruments, strict=True)

@@ -232,8 +232,11 @@ def told(settings: Metrics) -> dict[str, Any]:
 
 
 def command(metrics: Metrics) -> str:
-    """What to type for the same run; the recordings, whose hashes the manifest has, stay SRC."""
-    config, words = metrics["config"], ["flowsense", "run", "SRC"]
+    """What to type for the same run; several recordings are named by the first of them."""
+    config, data = metrics["config"], metrics["data"]
+    words = ["flowsense", "run", str(data.get("source", "SRC"))]
+    for test in data.get("tests", []):
+        words += ["--test", str(test)]
     for option, key in OPTIONS.items():
         value = config.get(key)
         if value:
