@@ -233,7 +233,7 @@ def test_places_that_cannot_be_written(flowsense, table, tmp_path):
         (("--targets", ","), "--targets: no target is named"),
         (("--clock", "ticks:5"), "--clock: clock 'ticks:5': write interval:100ms"),
         (("--clock", "interval:5"), "--clock: duration '5': write a whole number and a unit"),
-        (("--families", "offi"), "--families: family 'offi': known are ofi"),
+        (("--families", "offi"), "--families: family 'offi' is unknown: did you mean ofi?"),
         (("--split", "tst"), "split 'tst': write train, validation, test"),
         (("--epochs", "ten"), "--epochs: 'ten': write a whole number"),
         (("--epochs", "0"), "epochs 0: must be above 0"),

@@ -48,9 +48,10 @@ def sources() -> Iterator[tuple[str, ...]]:
 
 def features() -> Iterator[tuple[str, ...]]:
     """Family, column, unit, formula."""
-    from flowsense.features.catalogue import DEFAULT, columns
+    from flowsense.features.catalogue import DEFAULT, MORE, columns
+    from flowsense.registry import names
 
-    for family in DEFAULT:
+    for family in (*DEFAULT, *MORE, *names("feature", {})):
         for column in columns((family,)):
             yield family, column.name, column.unit, column.formula
 

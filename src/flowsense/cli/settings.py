@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flowsense.errors import InputError
-from flowsense.features.catalogue import family
+from flowsense.features.catalogue import DEFAULT, MORE
 from flowsense.features.clock import clocks
 from flowsense.forecast import Target, duration, spell
+from flowsense.registry import names, unknown
 from flowsense.schema import SECOND
 from flowsense.train.config import RunConfig
 
@@ -37,9 +38,10 @@ def listed(value: Any) -> tuple[str, ...]:
 
 
 def families(value: Any) -> tuple[str, ...]:
-    found = listed(value)
+    found, known = listed(value), (*DEFAULT, *MORE, *names("feature", {}))
     for name in found:
-        family(name)
+        if name not in known:
+            raise InputError(unknown("family", name, known))
     return found
 
 
@@ -154,12 +156,12 @@ def from_file(file: Path | None) -> Iterator[tuple[str, Given]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not TOML: {error}") from None
     for name in content:
-        known(name, (TABLE,), f"{path}: {name}")
+        check(name, (TABLE,), f"{path}: {name}")
     table = content.get(TABLE, {})
     if not isinstance(table, dict):
         raise InputError(f"{path}: {TABLE}: write a table, [{TABLE}]")
     for name, value in table.items():
-        known(name, KEYS, f"{path}: {TABLE}.{name}")
+        check(name, KEYS, f"{path}: {TABLE}.{name}")
         yield name, taken(name, f"{path}: {TABLE}.{name}", value)
 
 
@@ -168,12 +170,12 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
     for variable, value in sorted(environment.items()):
         if variable.startswith(VARIABLE):
             name = variable.removeprefix(VARIABLE).lower()
-            known(name, KEYS, variable)
+            check(name, KEYS, variable)
             found[name] = taken(name, variable, value)
     return found
 
 
-def known(name: str, keys: Iterable[str], where: str) -> None:
+def check(name: str, keys: Iterable[str], where: str) -> None:
     """Raises InputError that names the keys there are and the closest."""
     keys = tuple(keys)
     if name not in keys:
