@@ -38,15 +38,15 @@ def gather(reader: Reader, labels: Labels, most: int, seed: int) -> Gathered:
     weight = np.zeros(labels.y.shape, np.float32)
     stop = np.zeros_like(labels.valid) if labels.stop is None else labels.stop
     for j, target in enumerate(labels.targets):
-        moves = moved(labels.y[:, j]) | (target.kind == "magnitude")
+        moves = np.asarray(moved(labels.y[:, j]) | (target.kind == "magnitude"))
         for use, block, few in ((LEARN, ~stop, 1), (STOP, stop, 4)):
             valid = labels.valid[:, j] & block[:, j]
             for group, share in ((valid & moves, 1), (valid & ~moves, 2)):
                 found = np.flatnonzero(group)
                 kept = drawn(found, most * len(reader.instruments) // (few * share), rng)
                 role[kept, j], weight[kept, j] = use, len(found) / max(len(kept), 1)
-    used = role.any(axis=1)
-    X, instrument, at = [], [], 0
+    used = np.asarray(role.any(axis=1))
+    X, instrument, at = list[NDArray[np.float32]](), list[Ints](), 0
     for tape in reader:
         rows = tape.rows[0]
         here = np.flatnonzero(used[at : at + len(rows.ts)])
@@ -54,9 +54,8 @@ def gather(reader: Reader, labels: Labels, most: int, seed: int) -> Gathered:
         instrument.append(rows.instrument[here])
         at += len(rows.ts)
     y, size = labels.y[used], np.abs(labels.move[used])
-    return Gathered(
-        np.concatenate(X), np.concatenate(instrument), y, size, role[used], weight[used]
-    )
+    told = np.concatenate(X), np.concatenate(instrument)
+    return Gathered(*told, y, size, role[used], weight[used])
 
 
 def drawn(rows: Ints, most: int, rng: np.random.Generator) -> Ints:
@@ -66,4 +65,4 @@ def drawn(rows: Ints, most: int, rng: np.random.Generator) -> Ints:
 
 def present(rows: Rows, which: Ints | slice = slice(None)) -> NDArray[np.float32]:
     """(m, F) of these rows, NaN where missing."""
-    return np.where(rows.valid[which], rows.X[which], np.float32(np.nan))
+    return np.asarray(np.where(rows.valid[which], rows.X[which], np.float32(np.nan)), np.float32)

@@ -18,14 +18,16 @@ from flowsense.model import Budget
 from flowsense.model.gather import LEARN, STOP, Gathered, gather, present
 from flowsense.model.instruments import Known, Places
 from flowsense.model.sides import Floats, combine, moved, sigmoid
-from flowsense.model.terms import Terms, even, expand, standards, weigh
+from flowsense.model.terms import Products, Terms, even, expand, multiplied, standards, weigh
 from flowsense.schema import Instrument
 from flowsense.tape import Column, Needs, Reader, Tape
 
 RIDGES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)  # per row; strong to weak
 RIDGE = 0.03  # where no row is left to choose it by
 FEWEST = 50  # rows of one instrument that a fit of its own needs
+STEPS = 8  # of Newton's method, at most, for each ridge
 Design = NDArray[np.float32]  # (n, D)
+Ints = NDArray[np.int64]
 
 
 class Fitted(NamedTuple):
@@ -33,8 +35,9 @@ class Fitted(NamedTuple):
 
     known: Known
     terms: Terms  # (D, 4) those of the side, then those of the move
+    product: Products  # (P, 2) of terms, for the side
     standard: Floats  # (K + 1, D, 2)
-    weight: Floats  # (K + 1, D, 2 T) of T sides, then of T moves or magnitudes
+    weight: Floats  # (K + 1, D + P, 2 T) of T sides, then of T moves or magnitudes
     offset: Floats  # (K + 1, 2 T)
     size: Floats  # (K + 1, T) mean |move| of moved rows
     ridge: Floats  # (K, 2 T) chosen; 0 where not fitted
@@ -44,12 +47,16 @@ class Fitted(NamedTuple):
 class Linear(ABC):
     """Everything but the terms of the side."""
 
-    most: int = 30_000  # moved rows of one instrument and target
+    most: int = 20_000  # moved rows of one instrument and target
     fitted: Fitted | None = None
 
     @abstractmethod
     def side(self, columns: tuple[Column, ...]) -> Terms:
         """The terms of the side model."""
+
+    @abstractmethod
+    def products(self, columns: tuple[Column, ...], terms: Terms) -> Products:
+        """Of which terms, of side and move together, the side model reads the product."""
 
     @property
     @abstractmethod
@@ -73,27 +80,20 @@ class Linear(ABC):
         known, columns = Known.of(labels, reader.instruments), described(reader.spec)
         side, move = self.side(columns), even(columns)
         terms = np.concatenate([side, move])
-        centred = np.r_[np.full(len(side), self.centred), np.ones(len(move), np.bool_)]
+        product = self.products(columns, terms)
         rows = gather(reader, labels, self.most, seed)
-        k, d, h = len(reader.instruments), len(terms), 2 * len(labels.targets)
-        fitted = Fitted(
-            known,
-            terms,
-            np.zeros((k + 1, d, 2)),
-            np.zeros((k + 1, d, h)),
-            np.zeros((k + 1, h)),
-            np.zeros((k + 1, h // 2)),
-            np.zeros((k, h)),
-        )
-        for who in range(k):
+        fitted = empty(known, terms, product)
+        centred = np.r_[np.full(len(side), self.centred), np.ones(len(move), np.bool_)]
+        for who in range(len(reader.instruments)):
             learned = (rows.instrument == who) & (rows.role == LEARN).any(axis=1)
             fitted.standard[who] = standards(rows.X[learned], terms, centred)
-        Z = np.zeros((len(rows.X), d), np.float32)
-        expand(rows.X, rows.instrument, terms, fitted.standard, Z)
-        steps = max(1, min(budget.steps, 8))
+        Z = expanded(rows.X, rows.instrument, fitted)
+        of_move = np.arange(len(side), len(terms))
+        of_side = np.setdiff1d(np.arange(Z.shape[1]), of_move)
+        designs = ((Z[:, of_side], of_side), (Z[:, of_move], of_move))
         for j, target in enumerate(labels.targets):
-            for who in range(k):
-                self._learn(fitted, rows, (Z[:, : len(side)], Z[:, len(side) :]), (who, j), steps)
+            for who in range(len(reader.instruments)):
+                self._learn(fitted, rows, designs, (who, j), max(1, min(budget.steps, STEPS)))
             share(fitted, rows, j, target.kind == "magnitude")
         standard_of_others(fitted)
         return replace(self, fitted=fitted)
@@ -102,32 +102,30 @@ class Linear(ABC):
         self,
         fitted: Fitted,
         rows: Gathered,
-        Z: tuple[Design, Design],
+        designs: tuple[tuple[Design, Ints], tuple[Design, Ints]],
         place: tuple[int, int],
         steps: int,
     ) -> None:
         """Write the weights of one instrument and target, where it has rows enough."""
-        who, j = place
+        (who, j), T = place, fitted.size.shape[1]
+        (side, of_side), (move, of_move) = designs
         parts = (rows.part(who, j, LEARN), rows.part(who, j, STOP))
-        y, T, width = rows.y[:, j], fitted.size.shape[1], Z[0].shape[1]
+        y = rows.y[:, j]
         if fitted.known.targets[j].kind == "magnitude":
             if len(parts[0]) >= FEWEST:
-                found = chosen_ridge(Z[1], y, parts)
-                fitted.weight[who, width:, T + j], fitted.offset[who, T + j] = found[:2]
-                fitted.ridge[who, T + j], fitted.size[who, j] = found[2], y[parts[0]].mean()
+                write(fitted, (who, T + j), of_move, ridge_regression(move, y, parts))
+                fitted.size[who, j] = y[parts[0]].mean()
             return
         moves = moved(y)
         only = (parts[0][moves[parts[0]]], parts[1][moves[parts[1]]])
         if len(only[0]):
             fitted.size[who, j] = rows.size[only[0], j].mean()
         if worth(y[only[0]] == UP):
-            found = chosen(Z[0], y == UP, only, None, self.centred, steps)
-            fitted.weight[who, :width, j], fitted.offset[who, j] = found[:2]
-            fitted.ridge[who, j] = found[2]
+            found = chosen(side, y == UP, only, None, self.centred, steps)
+            write(fitted, (who, j), of_side, found)
         if worth(moves[parts[0]]):
-            found = chosen(Z[1], moves, parts, rows.weight[:, j], True, steps)
-            fitted.weight[who, width:, T + j], fitted.offset[who, T + j] = found[:2]
-            fitted.ridge[who, T + j] = found[2]
+            found = chosen(move, moves, parts, rows.weight[:, j], True, steps)
+            write(fitted, (who, T + j), of_move, found)
 
     def init(self, instruments: tuple[Instrument, ...]) -> Places:
         none = np.zeros(len(instruments), np.int64)
@@ -138,10 +136,8 @@ class Linear(ABC):
             raise InputError(f"{type(self).__name__}: fit or load it before it predicts")
         fitted, rows, T = self.fitted, tape.rows[0], len(self.targets)
         place = state.place[rows.instrument]
-        Z = np.zeros((len(place), len(fitted.terms)), np.float32)
         out = np.zeros((len(place), 2 * T))
-        expand(present(rows), place, fitted.terms, fitted.standard, Z)
-        weigh(Z, place, fitted.weight, fitted.offset, out)
+        weigh(expanded(present(rows), place, fitted), place, fitted.weight, fitted.offset, out)
         sized = np.array([t.kind == "magnitude" for t in self.targets], np.bool_)
         size = np.where(sized, np.maximum(out[:, T:], 0.0), fitted.size[place])
         return state, combine(self.targets, sigmoid(out[:, T:]), sigmoid(out[:, :T]), size)
@@ -169,12 +165,39 @@ class Linear(ABC):
             head = T + j if target.kind == "magnitude" else j
             size = np.abs(fitted.weight[-1, :, head])
             total = np.zeros(len(columns))
-            np.add.at(total, fitted.terms[:, 0], size)
-            paired = fitted.terms[:, 2] != 0
-            np.add.at(total, fitted.terms[paired, 1], size[paired])
+            for size_k, term in zip(size, origins(fitted), strict=True):
+                total[list(term)] += size_k
             total /= max(total.sum(), 1e-12)
             out[str(target)] = dict(zip(columns, total.tolist(), strict=True))
         return out
+
+
+def empty(known: Known, terms: Terms, product: Products) -> Fitted:
+    """Nothing learned yet."""
+    k, t, d = len(known.symbol), len(known.target), len(terms) + len(product)
+    shapes = ((k + 1, len(terms), 2), (k + 1, d, 2 * t), (k + 1, 2 * t), (k + 1, t), (k, 2 * t))
+    return Fitted(known, terms, product, *(np.zeros(shape) for shape in shapes))
+
+
+def write(
+    fitted: Fitted, at: tuple[int, int], terms: Ints, found: tuple[Floats, float, float]
+) -> None:
+    """The weights of these terms, the offset and the ridge of one instrument and head."""
+    who, head = at
+    fitted.weight[who, terms, head], fitted.offset[who, head], fitted.ridge[who, head] = found
+
+
+def expanded(X: NDArray[np.float32], place: Ints, fitted: Fitted) -> Design:
+    """(n, D + P) the terms of rows and their products."""
+    Z = np.zeros((len(X), len(fitted.terms)), np.float32)
+    expand(X, place, fitted.terms, fitted.standard, Z)
+    return multiplied(Z, fitted.product)
+
+
+def origins(fitted: Fitted) -> list[set[int]]:
+    """Of each term and product, the columns it is made of."""
+    single = [{a, b} if sign else {a} for a, b, sign, _ in fitted.terms.tolist()]
+    return single + [single[a] | single[b] for a, b in fitted.product.tolist()]
 
 
 def worth(y: NDArray[np.bool_]) -> bool:
@@ -185,7 +208,7 @@ def worth(y: NDArray[np.bool_]) -> bool:
 def chosen(
     Z: Design,
     y: NDArray[np.bool_],
-    parts: tuple[NDArray[np.int64], NDArray[np.int64]],
+    parts: tuple[Ints, Ints],
     weight: NDArray[np.float32] | None,
     constant: bool,
     steps: int,
@@ -197,11 +220,13 @@ def chosen(
     b = np.zeros(A.shape[1])
     found, least = None, np.inf
     for ridge in RIDGES if len(stop) >= FEWEST else (RIDGE,):
-        b = newton(A, y[learn], w[learn] / w[learn].mean(), b, ridge, constant, steps)
+        penalty = np.full(len(b), ridge * len(A))
+        penalty[Z.shape[1] :] = 1e-3  # the constant is not shrunk
+        b = newton(A, y[learn], w[learn] / w[learn].mean(), b, penalty, steps)
         loss = log_loss(B, y[stop], w[stop], b) if len(stop) else 0.0
         if loss < least:
             found, least = (b, ridge), loss
-        elif loss > 1.01 * least:
+        else:
             break
     best, ridge = found or (b, RIDGE)
     return best[: Z.shape[1]], float(best[-1]) if constant else 0.0, ridge
@@ -216,23 +241,20 @@ def newton(
     y: NDArray[np.bool_],
     w: NDArray[np.float32],
     b: Floats,
-    ridge: float,
-    constant: bool,
+    penalty: Floats,
     steps: int,
 ) -> Floats:
-    """Penalised maximum likelihood, from b; the constant is not shrunk."""
-    penalty = np.full(len(b), ridge * len(A))
-    if constant:
-        penalty[-1] = 1e-3
-    for _ in range(steps):
+    """Penalised maximum likelihood from b: one Hessian, as the next ridge starts close by."""
+    inverse: NDArray[Any] = np.zeros((0, 0))
+    for step in range(steps):
         p = sigmoid((A @ b.astype(np.float32)).astype(np.float64))
         gradient = A.T @ (w * (y - p)).astype(np.float32) - penalty * b
-        curved = A * (w * p * (1 - p)).astype(np.float32)[:, None]
-        hessian = (curved.T @ A).astype(np.float64)
-        hessian[np.diag_indices(len(b))] += penalty
-        step = np.linalg.solve(hessian, gradient)
-        b = b + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
-        if np.abs(step).max() < 1e-3:
+        if step == 0:
+            curved = A * (w * p * (1 - p)).astype(np.float32)[:, None]
+            inverse = np.linalg.inv((curved.T @ A).astype(np.float64) + np.diag(penalty))
+        change = inverse @ gradient
+        b = b + change * min(1.0, 1.0 / max(float(np.abs(change).max()), 1e-12))
+        if np.abs(change).max() < 1e-3:
             break
     return b
 
@@ -242,10 +264,10 @@ def log_loss(A: Design, y: NDArray[np.bool_], w: NDArray[np.float32], b: Floats)
     return float(np.average(np.logaddexp(0.0, np.where(y, -margin, margin)), weights=w))
 
 
-def chosen_ridge(
+def ridge_regression(
     Z: Design,
     y: NDArray[np.float32],
-    parts: tuple[NDArray[np.int64], NDArray[np.int64]],
+    parts: tuple[Ints, Ints],
 ) -> tuple[Floats, float, float]:
     """Ridge regression of a magnitude, by the same path."""
     learn, stop = parts
@@ -273,7 +295,7 @@ def share(fitted: Fitted, rows: Gathered, j: int, sized: bool) -> None:
             offset, weight = fitted.offset[:-1][own, head], fitted.weight[:-1][own, :, head]
         else:
             offset = np.array([0.0 if sized or head < T else share_of_moves(rows, j)])
-            weight = np.zeros((1, len(fitted.terms)))
+            weight = np.zeros((1, fitted.weight.shape[1]))
         others = np.r_[~own, True]
         fitted.offset[others, head] = offset.mean()
         fitted.weight[others, :, head] = weight.mean(axis=0)

@@ -14,6 +14,7 @@ from flowsense._jit import array, compiled
 from flowsense.tape import Column
 
 Terms = NDArray[np.int64]  # (D, 4): column a, column b, sign of b (0: none), absolute value
+Products = NDArray[np.int64]  # (P, 2) places of terms
 FARTHEST = 10.0  # deviations beyond which a term grows no more
 BEND = 2.0  # terms are asinh(BEND x), x in deviations: linear inside, logarithmic in the tails
 
@@ -42,6 +43,22 @@ def partners(columns: tuple[Column, ...]) -> list[tuple[int, int]]:
     place = {c.name: k for k, c in enumerate(columns)}
     pairs = [(k, place[c.mirror]) for k, c in enumerate(columns) if c.mirror in place]
     return [(a, b) for a, b in pairs if a < b]
+
+
+def products(
+    columns: tuple[Column, ...], terms: Terms, odds: tuple[str, ...], evens: tuple[str, ...]
+) -> Products:
+    """Odd columns times even ones, by name, where they are there: odd again."""
+    names = [c.name for c in columns]
+    place = {(names[a], sign): k for k, (a, _, sign, size) in enumerate(terms.tolist()) if not size}
+    first = [place[name, 0] for name in odds if (name, 0) in place]
+    second = [place[n, s] for n in evens for s in (0, 1) if (n, s) in place]
+    return np.array([(a, b) for a in first for b in second], np.int64).reshape(-1, 2)
+
+
+def multiplied(Z: NDArray[np.float32], pairs: Products) -> NDArray[np.float32]:
+    """(n, D + P) the terms, then their products, brought to their scale."""
+    return np.concatenate([Z, Z[:, pairs[:, 0]] * Z[:, pairs[:, 1]] / np.float32(BEND)], axis=1)
 
 
 def mirror(columns: tuple[Column, ...]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

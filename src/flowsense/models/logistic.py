@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from flowsense.model.linear import Linear
-from flowsense.model.terms import Terms, plain
+from flowsense.model.terms import Products, Terms, plain
 from flowsense.tape import Column
 
 
@@ -17,3 +19,6 @@ class Logistic(Linear):
     @property
     def centred(self) -> bool:
         return True
+
+    def products(self, columns: tuple[Column, ...], terms: Terms) -> Products:
+        return np.zeros((0, 2), np.int64)

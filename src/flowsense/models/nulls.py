@@ -16,33 +16,22 @@ from flowsense.errors import InputError
 from flowsense.forecast import UP, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model import Budget
-from flowsense.model.instruments import Known
+from flowsense.model.instruments import Known, Places
 from flowsense.model.sides import Floats, combine, moved, sigmoid
-from flowsense.schema import SECOND, Instrument
-from flowsense.tape import FeatureSpec, Needs, Reader, Rows, Tape
+from flowsense.schema import Instrument
+from flowsense.tape import Needs, Reader, Rows, Tape
 
-SIGNALS = ("move", "imbalance", "ofi", "trade")
+SIGNALS = ("last_move_10s", "imb_l1", "ofi_l1_1s", "last_trade_1s")  # columns
 MOVE, IMBALANCE, OFI, TRADE = range(len(SIGNALS))
-READS = ("imb_l1", "ofi_l1_1s", "traded", "flow_share_100ms")
+FLATTEST = 1e-3
 STEEPEST = 20.0  # of a slope per deviation: a rule that was never wrong is still not certain
-
-
-class Seen(NamedTuple):
-    """What the signals remember of each instrument, (instruments,) each."""
-
-    place: NDArray[np.int64]  # of its fit
-    mid2: NDArray[np.int64]  # of its last row
-    rows: NDArray[np.int64]
-    move: NDArray[np.int64]  # side of the last change of the mid between two rows
-    trade: NDArray[np.int64]  # side of the last trade
-    traded: NDArray[np.int64]  # ns, the row that first saw it
 
 
 class Fitted(NamedTuple):
     """Of K instruments in training, and in place K the mean over them, for all others."""
 
     known: Known
-    columns: NDArray[np.int64]  # (4,) of READS
+    columns: NDArray[np.int64]  # (4,) where the signals are, -1 for what the rows do not have
     deviation: Floats  # (K + 1, 4) of each signal
     slope: Floats  # (K + 1, T) log-odds of up per unit of the rule
     move: Floats  # (K + 1, T) share of moved rows
@@ -61,8 +50,8 @@ class Null(ABC):
 
     @property
     def least(self) -> float:
-        """Of the slope: a rule's side is its own."""
-        return 0.0
+        """Of the slope: a rule that was wrong in training loses its voice, not its side."""
+        return FLATTEST
 
     @classmethod
     def tiny(cls) -> Self:
@@ -77,14 +66,11 @@ class Null(ABC):
         return self.fitted.known.targets if self.fitted else ()
 
     def fit(self, reader: Reader, labels: Labels, *, seed: int, budget: Budget) -> Self:
-        """Counting and one slope; nothing random. Raises InputError for a column not there."""
-        known, columns = Known.of(labels, reader.instruments), read_by(reader.spec)
-        state, parts, who = remember(known, reader.instruments), list[Floats](), []
-        for tape in reader:
-            state, signals = follow(state, tape.rows[0], columns)
-            parts.append(signals)
-            who.append(tape.rows[0].instrument)
-        signals, instrument = np.concatenate(parts), np.concatenate(who)
+        """Counting and one slope, nothing random. A rule without its column calls no side."""
+        known, names = Known.of(labels, reader.instruments), reader.spec.columns
+        columns = np.array([names.index(s) if s in names else -1 for s in SIGNALS], np.int64)
+        parts = [(signals_of(t.rows[0], columns), t.rows[0].instrument) for t in reader]
+        signals, instrument = (np.concatenate(part) for part in zip(*parts, strict=True))
         learned = labels.valid if labels.stop is None else labels.valid & ~labels.stop
         k, t = len(reader.instruments), len(labels.targets)
         shapes = ((k + 1, len(SIGNALS)), (k + 1, t), (k + 1, t), (k + 1, t))
@@ -125,16 +111,15 @@ class Null(ABC):
                 x = self.rule(target.kind, scaled[which])
                 fitted.slope[place, j] = slope(x, y[which, j] == UP, self.least)
 
-    def init(self, instruments: tuple[Instrument, ...]) -> Seen:
-        known = self.fitted.known if self.fitted else Known(*np.zeros((3, 0), np.str_))
-        return remember(known, instruments)
+    def init(self, instruments: tuple[Instrument, ...]) -> Places:
+        none = np.zeros(len(instruments), np.int64)
+        return Places(self.fitted.known.places(instruments) if self.fitted else none)
 
-    def predict(self, state: Seen, tape: Tape) -> tuple[Seen, Forecast]:
+    def predict(self, state: Places, tape: Tape) -> tuple[Places, Forecast]:
         rows, fitted = tape.rows[0], self.fitted
         if fitted is None:
             raise InputError(f"{type(self).__name__}: fit or load it before it predicts")
-        state, signals = follow(state, rows, fitted.columns)
-        place = state.place[rows.instrument]
+        signals, place = signals_of(rows, fitted.columns), state.place[rows.instrument]
         scaled = signals / fitted.deviation[place]
         x = np.stack([self.rule(t.kind, scaled) for t in self.targets], axis=1)
         up = sigmoid(fitted.slope[place] * x)
@@ -195,45 +180,9 @@ class Vote(Null):
         return signals[:, IMBALANCE] + signals[:, OFI] + signals[:, TRADE]
 
 
-def read_by(spec: FeatureSpec) -> NDArray[np.int64]:
-    """(4,) of READS among the columns. Raises InputError."""
-    missing = [name for name in READS if name not in spec.columns]
-    if missing:
-        raise InputError(f"nulls read the column {missing[0]}: add its family to the features")
-    return np.array([spec.columns.index(name) for name in READS], np.int64)
-
-
-def remember(known: Known, instruments: tuple[Instrument, ...]) -> Seen:
-    none = np.zeros(len(instruments), np.int64)
-    return Seen(known.places(instruments), none, none, none, none, none)
-
-
-def follow(state: Seen, rows: Rows, columns: NDArray[np.int64]) -> tuple[Seen, Floats]:
-    """Signals (n, 4) of the rows, in SIGNALS order; missing ones are 0."""
-    mid2, seen, move, trade, traded = (column.copy() for column in state[1:])
-    out = np.zeros((len(rows.ts), len(SIGNALS)))
-    imbalance, ofi, lots, share = (rows.X[:, c].astype(np.float64) for c in columns)
-    out[:, IMBALANCE], out[:, OFI] = imbalance, ofi
-    for who in np.unique(rows.instrument):
-        mine = np.flatnonzero(rows.instrument == who)
-        now = rows.quote["mid2"][mine]
-        first = now[0] if seen[who] == 0 else mid2[who]
-        moves = carried(np.sign(np.diff(now, prepend=first)), move[who])
-        side = np.where(lots[mine] > 0, np.sign(share[mine]), 0).astype(np.int64)
-        sides = carried(side, trade[who])
-        since = np.where(side != 0, rows.ts[mine], 0)
-        when = np.maximum.accumulate(np.maximum(since, traded[who]))
-        out[mine, MOVE] = moves
-        out[mine, TRADE] = sides * np.exp((when - rows.ts[mine]) / SECOND)
-        mid2[who], move[who], trade[who], traded[who] = now[-1], moves[-1], sides[-1], when[-1]
-        seen[who] += len(mine)
-    return Seen(state.place, mid2, seen, move, trade, traded), out
-
-
-def carried(x: NDArray[np.int64], before: int) -> NDArray[np.int64]:
-    """The last value that was not 0, at each place; `before` until there is one."""
-    at = np.maximum.accumulate(np.where(x != 0, np.arange(1, len(x) + 1), 0))
-    return np.asarray(np.r_[before, x][at])
+def signals_of(rows: Rows, columns: NDArray[np.int64]) -> Floats:
+    """(n, 4) of the rows, in SIGNALS order; 0 where missing."""
+    return np.where(columns >= 0, rows.X[:, columns], 0.0).astype(np.float64)
 
 
 def slope(x: Floats, up: NDArray[np.bool_], least: float) -> float:
