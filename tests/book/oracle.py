@@ -40,8 +40,10 @@ class Oracle:
             self.levels, self.orders, self.moved = ({}, {}), {}, [None, None]
         elif action == SET:
             self.change(k, price, lots - self.levels[k].get(price, 0))
-        elif action in (ADD, MODIFY):
+        elif action in (ADD, MODIFY) and lots:
             self.place(oid, k, price, lots, ts)
+        elif action in (ADD, MODIFY) and oid in self.orders:
+            self.take(oid, self.orders[oid][2], ts)
         elif action in (CANCEL, FILL) and oid in self.orders:
             self.take(oid, lots, ts)
         elif action in (CANCEL, FILL):
@@ -243,6 +245,7 @@ def program(seed, by_order):
     )
     if by_order:
         action = rng.choice((ADD, MODIFY, CANCEL, FILL), n, p=(0.5, 0.1, 0.25, 0.15))
+        lots[rng.random(n) < 0.02] = 0  # some feeds modify to nothing
     else:
         action = np.full(n, SET)
         lots[rng.random(n) < rng.choice((0.1, 0.4, 0.6))] = 0
