@@ -8,7 +8,7 @@ from flowsense.forecast import Target
 from flowsense.simulate.market import Market, simulate
 from flowsense.store.events import write_events
 from flowsense.train.dataset import prepare
-from flowsense.train.estimate import First, counted, estimate
+from flowsense.train.estimate import First, estimate
 from flowsense.train.read import read
 
 TARGETS = (Target("mid", 10**9),)
@@ -16,7 +16,7 @@ TARGETS = (Target("mid", 10**9),)
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory):
-    made = simulate(Market.tiny(), 240, 1)
+    made = simulate(Market.tiny(), 900, 1)
     path = tmp_path_factory.mktemp("estimate") / "events.parquet"
     write_events(path, made.instruments, [made.events])
     return read(path, families=("depth", "ofi"))
@@ -42,10 +42,11 @@ def test_the_start_tells_the_size_of_the_rest(recording, whole):
 
 def test_what_was_read_is_a_start(recording):
     first = First(recording, 0.0)
-    (chunk,) = first
-    events = next(iter(recording.source))
-    assert np.array_equal(chunk, events) and first.instruments == recording.instruments
-    assert first.share == counted(recording, len(events)) > 0
+    read_of = np.concatenate(list(first))
+    whole = np.concatenate(list(recording.source))
+    assert np.array_equal(read_of, whole[: len(read_of)])
+    assert first.share == pytest.approx(len(read_of) / len(whole))
+    assert first.instruments == recording.instruments
 
 
 def test_a_start_without_rows_is_read_on_and_nothing_at_all_is_refused(tmp_path, recording):
@@ -54,3 +55,18 @@ def test_a_start_without_rows_is_read_on_and_nothing_at_all_is_refused(tmp_path,
     write_events(path, recording.instruments, [events])
     with pytest.raises(InputError, match="1 events give no row"):
         estimate(read(path, families=("depth", "ofi")), TARGETS, seconds=0.0)
+
+
+def test_compressed_text_is_told_by_its_bytes(data):
+    recording = read(data / "lobster" / "GOOG*", families=("depth", "ofi"))
+    found = estimate(recording, TARGETS, seconds=0.0)
+    assert 0 < found.share < 0.9
+    assert found.events == pytest.approx(183_313, rel=0.25)  # all that the files hold
+    assert found.rows == pytest.approx(179_998, rel=0.4)  # the morning is busier
+
+
+def test_without_a_position_all_is_read(data, monkeypatch):
+    monkeypatch.setattr("flowsense.train.estimate.Position.share", lambda _: None)
+    recording = read(data / "lobster" / "GOOG*", families=("depth", "ofi"))
+    found = estimate(recording, TARGETS, seconds=0.0)
+    assert (found.share, found.events, found.rows) == (1.0, 183_313, 179_998)

@@ -22,17 +22,19 @@ def show(asked: "RunConfig", learn: "Recording", tests: tuple["Recording", ...])
     with watched() as tell:
         tell("estimating", 0, None)
         found = [estimate(one, asked.targets) for one in (learn, *tests)]
-    names = [learn.source.name, *(test.source.name for test in tests)]
     to = console()
-    to.print(table(names, found))
+    to.print(table([symbols(one) for one in (learn, *tests)], found))
     to.print()
     models = models_of(asked)
     limit = spelled(round(asked.budget_s * SECOND))
     to.print(f"Then fits: {', '.join(models)}, at most {limit} for each.")
-    if all(one.bytes is not None for one in found):
-        memory = LOADED + sum(one.bytes or 0 for one in found)
-        to.print(f"Memory at the peak: about {memory / GB:.1f} GB.")
+    memory = LOADED + sum(one.bytes for one in found)
+    to.print(f"Memory at the peak: about {memory / GB:.1f} GB.")
     to.print("Nothing was written.")
+
+
+def symbols(recording: "Recording") -> str:
+    return ", ".join(i.symbol for i in recording.instruments)
 
 
 def table(names: list[str], found: list[Estimate]) -> Table:
@@ -42,11 +44,6 @@ def table(names: list[str], found: list[Estimate]) -> Table:
         out.add_column(column, justify="right", no_wrap=True)
     for k, (name, one) in enumerate(zip(names, found, strict=True)):
         role = "train" if k == 0 else "test"
-        out.add_row(f"{role} {name.rsplit('/', 1)[-1]}", *cells(one))
+        cells = (f"{one.share:.0%}", f"{one.events:,}", f"{one.rows:,}", f"{one.seconds:.0f} s")
+        out.add_row(f"{role} {name}", *cells)
     return out
-
-
-def cells(one: Estimate) -> tuple[str, ...]:
-    if one.share is None or one.seconds is None:
-        return "?", "?", "?", "?"
-    return f"{one.share:.0%}", f"{one.events:,}", f"{one.rows:,}", f"{one.seconds:.0f} s"

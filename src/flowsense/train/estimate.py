@@ -1,6 +1,6 @@
 """What a run would take, from the first seconds of its recordings: nothing is assumed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,31 +11,33 @@ from flowsense.errors import InputError
 from flowsense.forecast import Target
 from flowsense.schema import Events, Instrument
 from flowsense.sources.position import Position
+from flowsense.sources.recorded import Recorded
 from flowsense.train.dataset import Dataset, prepare
 from flowsense.train.read import Recording
 from flowsense.wall import Stopwatch
 
 ENOUGH = 1.0  # seconds of reading
+STEPS = 8  # by which the position in the files has moved: readers take a block at a time
 COPIES = 4  # of the rows, at most at once: a fit joins them, scales them, keeps what it learns from
 LOADED = 350_000_000  # bytes of the process before it reads anything
 
 
 class Estimate(NamedTuple):
-    """Of one recording. Numbers are None where its share that was read cannot be told."""
+    """Of one recording."""
 
-    share: float | None  # of the recording that was read for this; 1.0: all of it
-    events: int | None
-    rows: int | None
-    seconds: float | None  # to read it and make its rows
-    bytes: int | None  # of memory for its rows at the peak of a fit, LOADED apart
+    share: float  # of the recording that was read for this; 1.0: all of it
+    events: int
+    rows: int
+    seconds: float  # to read it and make its rows
+    bytes: int  # of memory for its rows at the peak of a fit, LOADED apart
 
 
 class First:
-    """A source that ends once reading has taken some seconds."""
+    """A source that ends after some seconds of reading, once it is known how much is left."""
 
     def __init__(self, recording: Recording, seconds: float) -> None:
         self.recording, self.seconds = recording, seconds
-        self.share: float | None = None
+        self.share = 1.0  # that was read, after a pass
 
     @property
     def name(self) -> str:
@@ -46,29 +48,38 @@ class First:
         return self.recording.instruments
 
     def __iter__(self) -> Iterator[Events]:
-        watch, position, events = Stopwatch(), Position(self.recording.files), 0
+        """Position moves by blocks that readers take ahead, so that its pace counts, not itself."""
+        watch, position, events = Stopwatch(), position_in(self.recording), 0
+        marks: list[tuple[int, float]] = []
         for chunk in watch.over(self.recording.source):
             yield chunk
             events += len(chunk)
-            share = position.share()  # while the files are open
-            if watch.seconds > self.seconds:
-                self.share = counted(self.recording, events) or share
+            at = position(events)
+            if at is not None and (not marks or at > marks[-1][1]):
+                marks.append((events, at))
+            if watch.seconds > self.seconds and len(marks) > STEPS:
+                (some, start), (more, end) = marks[0], marks[-1]
+                self.share = min(events * (end - start) / (more - some), 1.0)
                 return
         self.share = 1.0
 
 
-def counted(recording: Recording, events: int) -> float | None:
-    """The share by rows, where all files say how many they have."""
-    if not all(path.suffix in (".parquet", ".pq") for path in recording.files):
-        return None
-    rows = sum(pq.read_metadata(path).num_rows for path in recording.files)
-    return min(events / rows, 1.0) if rows else None
+def position_in(recording: Recording) -> Callable[[int], float | None]:
+    """The share of the recording that is behind so many events; None: it cannot be told."""
+    if isinstance(recording.source, Recorded):
+        total = pq.read_metadata(recording.source.path).num_rows
+        return lambda events: events / total
+    files = Position(recording.files)
+    return lambda _: files.share()
 
 
 def estimate(
     recording: Recording, targets: tuple[Target, ...], seconds: float = ENOUGH
 ) -> Estimate:
-    """Reads for about so many seconds, all of it where that gives no row. Raises InputError."""
+    """Reads for about so many seconds; all of it where that gives no row, or no pace to go by.
+
+    Raises InputError.
+    """
     first = First(recording, seconds)
     try:
         data = prepare(first, recording.spec, targets)
@@ -77,10 +88,7 @@ def estimate(
             raise
         first = First(recording, float("inf"))
         data = prepare(first, recording.spec, targets)
-    if first.share is None:
-        return Estimate(None, None, None, None, None)
-    times = 1 / first.share
-    cost = sum(c.seconds for c in data.cost.values())
+    times, cost = 1 / first.share, sum(c.seconds for c in data.cost.values())
     return Estimate(
         first.share,
         round(data.events * times),
