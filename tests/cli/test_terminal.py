@@ -138,6 +138,7 @@ def test_the_demo(flowsense, tmp_path):
     assert "flowsense run PATH --out" in lines[-1]
     metrics = json.loads((tmp_path / "demo" / "metrics.json").read_text())
     assert metrics["warnings"] == [] and len(metrics["models"]) == 3
+    assert metrics["data"]["source"] == str(tmp_path / "demo-market" / "learn" / "events.parquet")
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "file").write_text("")

@@ -21,23 +21,24 @@ def demo(
     seed: Annotated[int, typer.Option(metavar="N", help="Of market and models.", min=0)] = 0,
 ) -> None:
     """Simulate a market, forecast it and report, in about a minute."""
-    from tempfile import TemporaryDirectory
-
     from flowsense.cli.run import opened, work
     from flowsense.cli.settings import settings
-    from flowsense.cli.simulate import made
+    from flowsense.cli.simulate import check, made
     from flowsense.cli.terminal import console
+    from flowsense.simulate.saved import SETTINGS
     from flowsense.train.save import check_folder
 
-    to = console()
+    to, market = console(), out.with_name(f"{out.name}-market")
+    learn, score = market / "learn", market / "score"
     to.print(INTRODUCTION)
     check_folder(out)
+    for folder in (learn, score):
+        check(folder, SETTINGS)
     asked = settings({"targets": TARGETS, "seed": seed}, None)
-    with TemporaryDirectory() as folder:
-        learn, score = (Path(folder) / name for name in ("learn", "score"))
-        made(learn, LEARN, 2 * seed, INSTRUMENTS)
-        made(score, SCORE, 2 * seed + 1, INSTRUMENTS)
-        work(asked, *opened([str(learn)], [str(score)], out, asked, {}), out)
+    made(learn, LEARN, 2 * seed, INSTRUMENTS)
+    made(score, SCORE, 2 * seed + 1, INSTRUMENTS)
+    work(asked, *opened([str(learn)], [str(score)], out, asked, {}), out)
+    to.print(f"{market}  the recordings, and the truth behind them", soft_wrap=True)
     to.print()
     to.print(f"Open {out / 'report.html'} in a browser.", style="bold", soft_wrap=True)
     to.print("With your own recordings: flowsense run PATH --out runs/first", soft_wrap=True)

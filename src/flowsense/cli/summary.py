@@ -26,8 +26,9 @@ def say(metrics: Mapping[str, Any], folder: Path) -> None:
         to.print()
         to.print(table(metrics))
         to.print(
-            "Accuracy of the side on moved rows (magnitude: mean absolute error, ticks); the null "
-            "that did best on the same rows; the 95 % interval of model minus null.",
+            f"Of {verdict.chosen(metrics)}: accuracy of the side on moved rows (of a magnitude, "
+            "mean absolute error in ticks), the null that did best on the same rows, and the 95 % "
+            "interval of their difference.",
             style="dim",
         )
     notes(metrics, to)
@@ -62,8 +63,8 @@ def table(metrics: Mapping[str, Any]) -> Table:
     """Of the chosen model; never wider than 80 columns."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     name = verdict.chosen(metrics)
-    for column in ("target", "rows", name, "best null", "difference", ""):
-        right = column in ("rows", name)
+    for column in ("target", "rows", "score", "best null", "difference", ""):
+        right = column in ("rows", "score")
         out.add_column(column, justify="right" if right else "left", no_wrap=True)
     for target, score in metrics["models"][name].items():
         found = verdict.judge(score, verdict.main_key(score))
