@@ -65,4 +65,5 @@ def drawn(rows: Ints, most: int, rng: np.random.Generator) -> Ints:
 
 def present(rows: Rows, which: Ints | slice = slice(None)) -> NDArray[np.float32]:
     """(m, F) of these rows, NaN where missing."""
-    return np.asarray(np.where(rows.valid[which], rows.X[which], np.float32(np.nan)), np.float32)
+    X = np.where(rows.valid[which], rows.X[which], np.float32(np.nan))
+    return np.ascontiguousarray(X, np.float32)
