@@ -14,6 +14,15 @@ def test_four_lots_that_lift_the_mid_by_one_tick():
     assert column("impact_10s", events)[-1] == approx(0.25)  # 4 lots left the ask
 
 
+def test_lots_as_fine_as_a_satoshi_do_not_overflow():
+    n = 10**10
+    levels = book((1, 100, 6 * n), (-1, 102, 4 * n), (-1, 104, 4 * n))
+    lift = ((TRADE, 1, 102, 4 * n, 0), (SET, -1, 102, 0, LAST))
+    events = stream(*levels, *lift, NEXT, every=60 * MS)
+    assert column("kyle_10s", events)[-1] == approx(0.25 / n)
+    assert column("impact_10s", events)[-1] == approx(0.25 / n)
+
+
 def test_an_interval_that_a_gap_cuts_is_left_out():
     events = stream(
         *BOOK,

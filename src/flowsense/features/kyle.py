@@ -51,7 +51,7 @@ def close(s: Record, k: int, c: Record) -> None:
     """An interval cut short by a loss is left out."""
     if not c.fresh:
         grow, y = c.grow[DECAYS[k]], 0.5 * (s.sums[0] - s.at[k, 0])
-        flow, ofi = s.sums[1] - s.at[k, 1], s.sums[2] - s.at[k, 2]
+        flow, ofi = float(s.sums[1] - s.at[k, 1]), float(s.sums[2] - s.at[k, 2])
         s.ew[k, 0] += grow * (y * flow)
         s.ew[k, 1] += grow * (flow * flow)
         s.ew[k, 2] += grow * (y * ofi)
