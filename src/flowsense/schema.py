@@ -81,11 +81,11 @@ BOOK = np.dtype(
 QUOTE = np.dtype(  # the touch, told whenever it changed; labels read nothing else
     [
         ("ts", "i8"),  # of the record that made it; it holds for every boundary after that
-        ("mid2", "i8"),  # bid + ask, ticks; the last known while a side is empty
+        ("mid2", "i8"),  # bid + ask, ticks; the last known while the state is not WHOLE
         ("ofi", "i8"),  # order flow imbalance of the touch since the stream began, lots
         ("breaks", "i8"),  # how often the state became BROKEN since then
         ("instrument", "i4"),
-        ("state", "i4"),  # BROKEN (gap, halt, no snapshot yet), ONE_SIDED or WHOLE
+        ("state", "i4"),  # BROKEN (gap, halt, no snapshot yet), ONE_SIDED (or crossed) or WHOLE
     ]
 )
 Events: TypeAlias = NDArray[Any]  # (m,) EVENT, consecutive, ts_recv never falling

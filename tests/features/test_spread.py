@@ -1,11 +1,12 @@
 from math import floor, log2
 
 import numpy as np
-from markets import LAST, MS, Market, agree, book, column, stream
+from markets import EACH, L2, LAST, MS, Market, agree, book, column, stream
 from pytest import approx
 
 from flowsense.features.context import TAUS_NS
-from flowsense.schema import SET
+from flowsense.schema import ONE_SIDED, SET, WHOLE
+from flowsense.testing import tape_of
 
 BOOK = book((1, 100, 6), (1, 98, 3), (-1, 102, 2), (-1, 105, 4))
 
@@ -57,3 +58,16 @@ def test_columns_are_the_oracles(market: Market):
         below, equal = weight[wide[:n] < wide[n - 1]].sum(), weight[wide[:n] == wide[n - 1]].sum()
         ranks.append((below + equal / 2) / weight.sum())
     agree(market.column("spread_rank"), ranks)
+
+
+def test_a_crossed_or_locked_book_has_no_mid():
+    near = book((1, 100, 5), (-1, 102, 5))
+    for price in (102, 103):
+        events = stream(*near, (SET, 1, price, 1, LAST), (SET, 1, price, 0, LAST), every=60 * MS)
+        for name in ("spread", "micro"):
+            seen = column(name, events)
+            assert np.isnan(seen[1]) and seen[2] == seen[0]
+        rows = tape_of(EACH, (L2,), events).rows[0]
+        assert rows.quote["state"].tolist() == [WHOLE, ONE_SIDED, WHOLE]
+        assert rows.quote["mid2"].tolist() == [202] * 3
+        assert column("rv_1m", events)[-1] == 0.0

@@ -42,10 +42,10 @@ STATE = np.dtype(
         ("lost", "i8"),  # not live since then: no flow is read across it
         ("fresh", "i8"),  # this whole book follows a loss, a snapshot, a halt, or nothing
         ("depth", "i8"),  # shallowest level, 0 the touch, that changed since the one before
-        ("mid2", "i8"),  # bid + ask, ticks; holds while a side is empty
+        ("mid2", "i8"),  # bid + ask, ticks; holds while the book is not whole
         ("priced", "i8"),  # mid2 was seen since the loss
         ("move2", "i8"),  # its last change
-        ("whole", "i8"),  # both sides are there
+        ("whole", "i8"),  # both sides are there, the ask above the bid: else there is no mid
         ("touch", "i8", 4),  # bid price, bid lots, ask price, ask lots of this whole book
         ("past", "i8", 4),  # the same before they last changed
         ("ofi", "i8"),  # order flow imbalance of the touch between the two, lots
@@ -186,7 +186,7 @@ def touch(c: Record, b: Record) -> None:
         c.past[k] = c.touch[k]
     c.touch[0], c.touch[1] = b.bid_px[0], b.bid_sz[0]
     c.touch[2], c.touch[3] = b.ask_px[0], b.ask_sz[0]
-    c.whole = b.bid_sz[0] > 0 and b.ask_sz[0] > 0
+    c.whole = b.bid_sz[0] > 0 and b.ask_sz[0] > 0 and b.ask_px[0] > b.bid_px[0]
     if c.fresh:
         c.priced = 0
     else:
