@@ -1,5 +1,6 @@
 """The main job on a small market: honest about what it learned and from which rows."""
 
+import numpy as np
 import pytest
 
 from flowsense.errors import InputError
@@ -85,6 +86,19 @@ def test_a_horizon_that_is_too_long_is_left_out_and_named(learn, source):
 def test_another_part_may_be_scored(source, part):
     found = run(source, RunConfig(("imbalance",), targets=TARGETS[:1], split=part))
     assert found.metrics["models"]["imbalance"]["mid@500ms"]["n"] > 0
+
+
+@pytest.mark.parametrize("part", [(0.0, 0.4), (0.6, 1.0)])
+def test_the_shares_are_of_what_lies_between_start_and_end(source, part):
+    ts = source.events["ts_recv"]
+    start, end = (int(ts[0] + share * (ts[-1] - ts[0])) for share in part)
+    made = prepare(source, spec(("depth",)), TARGETS[:1], start=start, end=end)
+    config = RunConfig(("majority",), ("depth",), targets=TARGETS[:1], start=start, end=end)
+    of = material(made, (), config)
+    spans = [of.index.ts[getattr(of.folds[0], k)[:, 0]] for k in ("train", "test")]
+    assert start <= spans[0].min() and spans[1].max() < end
+    assert np.ptp(spans[0]) == pytest.approx(0.7 * (end - start), rel=0.02)
+    assert np.ptp(spans[1]) == pytest.approx(0.2 * (end - start), rel=0.02)
 
 
 def test_models_are_named_once_and_unknown_ones_with_the_closest():

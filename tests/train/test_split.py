@@ -62,6 +62,23 @@ def test_stop_is_the_last_fifth_and_choose_the_second_half():
     assert spans == [[0, 559], [560, 699], [700, 749], [750, 799], [800, 1_000]]
 
 
+def test_nights_are_nobodys_share_of_training_and_validation_either():
+    day = np.arange(1_000)
+    ts = np.r_[day, 20_000 + day] * SECOND  # 2,058 s, of which the night counts 60
+    one = split.chronological(ts, ts[:, None] + 1, (0.47, 0.3, 0.23))
+    rows = {k: int(getattr(one, k).sum()) for k in ORDER}
+    assert rows == {"fit": 774, "stop": 194, "calibrate": 249, "choose": 309, "test": 474}
+
+
+def test_masks_among_more_rows_stand_where_their_rows_are():
+    ts, known_at = grid(100)
+    one = split.chronological(ts, known_at)
+    wide = one.among(150, 20)
+    for name in one.__slots__:
+        assert np.array_equal(getattr(wide, name)[20:120], getattr(one, name))
+        assert getattr(wide, name).sum() == getattr(one, name).sum()
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_no_label_reaches_a_later_block(seed):
     rng = np.random.default_rng(seed)

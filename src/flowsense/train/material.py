@@ -54,11 +54,7 @@ def table(data: tuple[Dataset, ...]) -> tuple[Instrument, ...]:
 
 def material(learn: Dataset, tests: tuple[Dataset, ...], config: RunConfig) -> Material:
     """Cut time into folds. Raises InputError where no target is left."""
-    labels = learn.labels
-    if tests:
-        folds: tuple[Split, ...] = (with_test(learn.ts, labels.known_at),)
-    else:
-        folds = walk_forward(learn.ts, labels.known_at, config.train_ns, config.test_ns)
+    labels, folds = learn.labels, folds_of(learn, bool(tests), config)
     scored = [scored_rows(test, config.unscored_ns) for test in tests]
     for rows in scored:
         folds = tuple(fold.followed_by(rows) for fold in folds)
@@ -70,6 +66,17 @@ def material(learn: Dataset, tests: tuple[Dataset, ...], config: RunConfig) -> M
         raise InputError(f"the recording is too short for any target: {left_out[0]}")
     labels, folds = labels.of(keep), tuple(narrowed(fold, keep) for fold in folds)
     return Material(learn, tests, labels, index_of((learn, *tests)), folds, left_out)
+
+
+def folds_of(learn: Dataset, tests: bool, config: RunConfig) -> tuple[Split, ...]:
+    """Masks over all its rows; those outside [start, end) are nobody's share of time."""
+    first, end = np.searchsorted(learn.ts, (config.start, config.end))
+    ts, known_at = learn.ts[first:end], learn.labels.known_at[first:end]
+    if tests:
+        folds: tuple[Split, ...] = (with_test(ts, known_at),)
+    else:
+        folds = walk_forward(ts, known_at, config.train_ns, config.test_ns)
+    return tuple(fold.among(len(learn), int(first)) for fold in folds)
 
 
 def scored_rows(test: Dataset, unscored_ns: int) -> NDArray[np.bool_]:

@@ -45,6 +45,14 @@ class Split:
         parts = {name: scored if name == "test" else none for name in self.__slots__}
         return Split(**{k: np.concatenate([getattr(self, k), v]) for k, v in parts.items()})
 
+    def among(self, rows: int, first: int) -> "Split":
+        """The same masks over that many rows, of which these are those from `first` on."""
+        n, targets = self.test.shape
+        every = {name: np.zeros((rows, targets), np.bool_) for name in self.__slots__}
+        for name, mask in every.items():
+            mask[first : first + n] = getattr(self, name)
+        return Split(**every)
+
     def short_of(self, labels: Labels) -> tuple[str, ...]:
         """One sentence per target and block that has no valid label left."""
         blocks = {"training": self.fit, "early stopping": self.stop}
@@ -110,11 +118,22 @@ def _edges(ts: Ints, shares: tuple[float, ...]) -> tuple[int, ...]:
     """Where each block but the first begins, ns."""
     if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
         raise InputError(f"shares {shares}: give one above 0 for each block, together 1")
-    steps = np.minimum(np.diff(ts), PAUSE)
+    steps = np.diff(ts)
     if len(ts) < 2 or steps.min() < 0 or steps.sum() == 0:
         raise InputError(f"{len(ts)} rows that span no time in order cannot be split; give more")
-    active = np.r_[0, np.cumsum(steps)]
-    cuts = [share * float(active[-1]) for share in accumulate(shares[:-1])]
+    return _cuts(ts, tuple(accumulate(shares[:-1])))
+
+
+def _inside(ts: Ints, span: tuple[int, int], share: float) -> int:
+    """Where this share of a span has passed, ns."""
+    rows = ts[(ts > span[0]) & (ts < span[1])]
+    return _cuts(np.r_[span[0], rows, span[1]], (share,))[0]
+
+
+def _cuts(ts: Ints, shares: tuple[float, ...]) -> tuple[int, ...]:
+    """Where these shares of the time from the first to the last of `ts` have passed, ns."""
+    active = np.r_[0, np.cumsum(np.minimum(np.diff(ts), PAUSE))]
+    cuts = [share * float(active[-1]) for share in shares]
     rows = np.searchsorted(active, cuts)
     return tuple(int(ts[r]) - int(active[r] - c) for r, c in zip(rows, cuts, strict=True))
 
@@ -124,7 +143,7 @@ def _split(ts: Ints, known_at: Ints, edges: tuple[int, int, int, int], embargo_n
     if embargo_ns < 0:
         raise InputError(f"embargo of {embargo_ns} ns: give 0 or more")
     a, b, c, d = edges
-    middle, half = a + int((b - a) * STOP), b + (c - b) // 2
+    middle, half = _inside(ts, (a, b), STOP), _inside(ts, (b, c), 0.5)
 
     def block(start: int, end: int, clear: int) -> Bools:
         inside = (ts >= start) & (ts < end)
