@@ -80,6 +80,9 @@ BROKEN = {
     "instrument 'Z'": lambda c: c.update(
         instrument=pa.array([{"A": "Z"}.get(x, x) for x in c["instrument"].to_pylist()])
     ),
+    "row 3: ts is blank": lambda c: c.update(ts=blanked(c["ts"])),
+    "row 3: horizon_ns is blank": lambda c: c.update(horizon_ns=blanked(c["horizon_ns"])),
+    "at most 366 days": lambda c: c.update(horizon_ns=pa.array([2**62] * len(c["ts"]))),
     "wrong type": lambda c: c.update(ts=pa.array(["soon"] * len(c["ts"]))),
     "not finite": lambda c: c.update(value=pa.array(spoiled(c["p_up"], np.inf))),
     "times": lambda c: c.update(ts=pa.array(np.asarray(c["ts"]) + 10**17)),
@@ -90,6 +93,10 @@ def spoiled(column, value):
     x = np.array(column)
     x[2] = value
     return x
+
+
+def blanked(column):
+    return pa.array([None if k == 2 else x for k, x in enumerate(column.to_pylist())])
 
 
 @pytest.mark.parametrize("sentence", BROKEN)

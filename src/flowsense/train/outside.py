@@ -66,6 +66,10 @@ def load(path: Path) -> Given:
 
 def arranged(path: Path, table: pa.Table) -> Given:
     """One row per time and instrument, one column per target."""
+    for name in KEYS:
+        if table[name].null_count:
+            row = table[name].is_null().index(True).as_py() + 1
+            raise InputError(f"{path}: row {row}: {name} is blank: fill it in or remove the row")
     try:
         ts = table["ts"].cast(pa.timestamp("ns", "UTC")).cast(pa.int64()).to_numpy()
         horizon = table["horizon_ns"].cast(pa.int64()).to_numpy()
