@@ -25,9 +25,11 @@ check: dev ## format, lint, types, layers and the fast tests; what to run before
 	$(BIN)/pytest -q -n 2 -m "not slow and not soak"
 
 # Compiled code cannot be traced: the first run counts the kernels, as plain Python.
+KERNELS := $(addprefix tests/,book exchange simulate sources features model models)
+
 test: dev ## the whole suite with its branch coverage
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n 2 -m "not slow and not soak and not compiled" \
-		--cov --cov-report=
+		--cov --cov-report= $(KERNELS)
 	$(BIN)/pytest -n 2 -m "not soak" --cov --cov-append --cov-report=term --cov-fail-under=95
 
 bench: core ## our figures beside a named alternative, in one run

@@ -76,6 +76,7 @@ def test_probabilities_stay_probabilities_at_the_edges():
     assert np.isfinite(out).all() and out.sum(1).tolist() == pytest.approx([1] * 4)
 
 
+@pytest.mark.compiled
 def test_laws(instruments, events):
     tape = tape_of(SPEC, instruments, events)
     model = Calibrated(Ewma(MID, SPEC.columns.index("ofi_l1_1s")), np.array([[0.7, 1.2, -0.1]]))

@@ -14,6 +14,8 @@ from flowsense.registry import load
 from flowsense.schema import Decimal, Instrument
 from flowsense.testing import Recording, check_model, tape_of
 
+pytestmark = pytest.mark.compiled
+
 SPEC = spec()
 TARGETS = tuple(map(Target.parse, ("mid@500ms", "ofi@1s", "magnitude@1s")))
 

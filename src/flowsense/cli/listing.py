@@ -47,13 +47,16 @@ def sources() -> Iterator[tuple[str, ...]]:
 
 
 def features() -> Iterator[tuple[str, ...]]:
-    """Family, column, unit, formula."""
-    from flowsense.features.catalogue import DEFAULT, MORE, columns
+    """Of each family what it is and where it is from, then its columns: name, unit, formula."""
+    from flowsense.features.catalogue import DEFAULT, MORE, family
     from flowsense.registry import names
 
-    for family in (*DEFAULT, *MORE, *names("feature", {})):
-        for column in columns((family,)):
-            yield family, column.name, column.unit, column.formula
+    for name in (*DEFAULT, *MORE, *names("feature", {})):
+        module = family(name)
+        yield name, "", " ".join((module.__doc__ or "").split())
+        for column in module.COLUMNS:
+            yield f"  {column.name}", column.unit, column.formula
+        yield ("",)
 
 
 def clocks() -> Iterator[tuple[str, ...]]:
