@@ -1,32 +1,148 @@
 """What the documents point at is there, and what they show in Python is true."""
 
+import ast
 import doctest
+import pkgutil
 import re
+import shlex
+import struct
+import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
+
+from flowsense.cli.app import app
+from flowsense.evaluate.results import Null, Score, SizeNull, SizeScore
+from flowsense.models import MODELS
+from flowsense.sources.open import FORMATS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)|src=\"([^\"]+)\"")
-PLACE = re.compile(r"`((?:src|tests|scripts|docs|[a-z]+/)[\w/.-]*\.(?:py|md|toml|txt))`")
+TEXTS = {path.name: path.read_text(encoding="utf-8") for path in DOCUMENTS}
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
+PLACE = re.compile(r"`((?:src|tests|scripts|docs|examples|[a-z]+/)[\w/.-]*\.(?:py|md|toml|txt))")
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+NAME = re.compile(r"`(flowsense(?:\.\w+)+)`")
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SPOKEN = re.compile(r"`(flowsense [^`]+)`")
+SLOW = {"README.md": pytest.mark.slow}
+every = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def blocks(text, *languages):
+    return [body for language, body in FENCE.findall(text) if language in languages]
+
+
+def headings(text):
+    found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+@every
 def test_links_lead_somewhere(document):
-    links = [a or b for a, b in LINK.findall(document.read_text(encoding="utf-8"))]
-    local = [link for link in links if "://" not in link]
-    missing = [link for link in local if not (document.parent / link).exists()]
-    assert not missing
+    for link, heading in LINK.findall(TEXTS[document.name]):
+        if "://" not in link:
+            target = document.parent / link if link else document
+            assert target.exists(), link
+            assert not heading or heading in headings(target.read_text(encoding="utf-8")), heading
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@every
 def test_files_named_in_the_text_exist(document):
-    named = PLACE.findall(document.read_text(encoding="utf-8"))
+    named = PLACE.findall(TEXTS[document.name])
     roots = (ROOT, ROOT / "src/flowsense")
     assert not [name for name in named if not any((root / name).exists() for root in roots)]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_examples_in_python_hold(document):
-    assert doctest.testfile(str(document), module_relative=False).failed == 0
+@every
+def test_tests_named_in_the_text_exist(document):
+    for path, name in TEST.findall(TEXTS[document.name]):
+        assert f"\ndef {name}(" in (ROOT / path).read_text(encoding="utf-8"), name
+
+
+@every
+def test_names_of_the_package_exist(document):
+    for name in NAME.findall(TEXTS[document.name]):
+        pkgutil.resolve_name(name)
+
+
+def commands(text):
+    """Every `flowsense ...` of a document, as words."""
+    lines = "\n".join(blocks(text, "sh", "console")).splitlines()
+    stripped = (line.removeprefix("$ ").removeprefix(".venv/bin/") for line in lines)
+    told = [line for line in stripped if line.startswith("flowsense ")]
+    return [shlex.split(line)[1:] for line in [*told, *SPOKEN.findall(text)]]
+
+
+@every
+def test_commands_and_their_options_exist(document):
+    for words in commands(TEXTS[document.name]):
+        found = get_command(app)
+        while hasattr(found, "commands") and words and not words[0].startswith("-"):
+            assert words[0] in found.commands, words
+            found, words = found.commands[words[0]], words[1:]
+        known = {option for parameter in found.params for option in parameter.opts} | {"--help"}
+        assert not [word for word in words if word.startswith("--") and word not in known], words
+
+
+def test_the_commands_that_are_run_are_there():
+    told = blocks(TEXTS["README.md"], "sh")
+    assert sum(body.count("flowsense ") for body in told) >= 3
+
+
+@pytest.mark.parametrize(
+    "document", [pytest.param(p, marks=SLOW.get(p.name, ()), id=p.name) for p in DOCUMENTS]
+)
+def test_examples_in_python_hold(document, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = doctest.testfile(str(document), module_relative=False, encoding="utf-8")
+    shown = [body for body in blocks(TEXTS[document.name], "python") if ">>>" in body]
+    assert found.failed == 0 and (found.attempted > 0) == bool(shown)
+
+
+@every
+def test_other_python_parses(document):
+    for body in blocks(TEXTS[document.name], "python"):
+        if ">>>" not in body:
+            ast.parse("\n".join(line.strip() for line in body.splitlines()))
+
+
+def layers():
+    """Of the contract, those that there are."""
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = content["tool"]["importlinter"]["contracts"]
+    listed = re.findall(r"\w+", " ".join(contracts[0]["layers"]))
+    there = {path.stem for path in (ROOT / "src/flowsense").iterdir()}
+    return [name for name in listed if name in there]
+
+
+def first_column(document, heading):
+    """The names in the first cells of the first table under a heading."""
+    part = TEXTS[document].split(f"## {heading}\n")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in part.splitlines() if line.startswith("|")]
+    return [name for cell in cells[2:] for name in re.findall(r"[\w.-]+", cell)]
+
+
+def test_the_layers_are_those_of_the_contract():
+    assert first_column("architecture.md", "Layers") == layers()
+    readme = blocks(TEXTS["README.md"].split("## Layers")[1], "text")[0]
+    assert re.findall(r"\w+", readme) == [n for n in layers() if n not in ("doctor", "bench")]
+
+
+def test_the_models_and_sources_are_those_there_are():
+    assert sorted(first_column("architecture.md", "Models")) == sorted(MODELS)
+    assert len(first_column("architecture.md", "Sources")) == len(FORMATS)
+
+
+def test_every_field_of_a_score_is_explained():
+    explained = set(re.findall(r"`(\w+)`", TEXTS["metrics.md"]))
+    wanted = {f.name for kind in (Score, Null, SizeScore, SizeNull) for f in fields(kind)}
+    assert wanted <= explained
+
+
+def test_the_picture_of_the_report_is_wide_and_light():
+    content = (ROOT / "docs/report.png").read_bytes()
+    assert struct.unpack(">I", content[16:20]) == (1280,)
+    assert len(content) <= 300_000
