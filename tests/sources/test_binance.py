@@ -206,7 +206,7 @@ def test_a_compressed_recording_by_hand(tmp_path):
     assert (table.tick, table.lot) == (Decimal(5, -1), Decimal(5, -1))
     assert events["price"].tolist() == [0, 18, 20, 18, 20, 19]
     assert events["lots"].tolist() == [0, 2, 4, 3, 5, 1]
-    assert source.name == str(path) and source.size == path.stat().st_size
+    assert source.name == str(path) and source.files == (path,)
 
 
 def test_a_given_tick_and_lot_hold_and_must_fit(tmp_path):

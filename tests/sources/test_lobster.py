@@ -258,7 +258,7 @@ def test_either_file_finds_the_other_however_compressed(data, tmp_path):
     message = folder / PAIRS["GOOG"]
     book = folder / PAIRS["GOOG"].replace("message", "orderbook")
     assert Lobster(book).pair == Lobster(message).pair == Lobster(message, book).pair
-    assert Lobster(message).size == message.stat().st_size + book.stat().st_size
+    assert Lobster(message).files == (message, book)
     assert Lobster(message).name == message.name
 
 

@@ -1,6 +1,7 @@
 """Merging is a fold: the order of all events, and nothing else, decides."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,8 +34,8 @@ class Listed:
     chunk: int = 3
 
     @property
-    def size(self):
-        return self.events.nbytes
+    def files(self):
+        return (Path(self.name),)
 
     def __iter__(self):
         for i in range(0, len(self.events), self.chunk):
@@ -75,7 +76,7 @@ def test_the_table_holds_each_instrument_once():
     b = Listed("b", np.concatenate([trades(5), trades(6, instrument=1)]), (C, A))
     source = Merged((a, b))
     assert source.instruments == (B, A, C)
-    assert (source.name, source.size) == ("a, b", 4 * EVENT.itemsize)
+    assert (source.name, source.files) == ("a, b", (Path("a"), Path("b")))
     assert merged(a, b)["instrument"].tolist() == [0, 1, 2, 1]
 
 

@@ -28,7 +28,7 @@ def test_what_was_written_is_read_bit_equal(recording, events, instruments):
     for _ in range(2):
         assert np.concatenate(list(source)).tobytes() == events.tobytes()
     assert source.instruments == instruments
-    assert (source.name, source.size) == (str(recording), recording.stat().st_size)
+    assert (source.name, source.files) == (str(recording), (recording,))
 
 
 def test_every_field_keeps_its_extremes(tmp_path, instruments):

@@ -306,7 +306,7 @@ def test_claims_and_options(tmp_path):
     assert claims(path, b"") and claims(tmp_path / "x.csv.zst", b"")
     assert not claims(tmp_path / "x.txt", b"") and not claims(tmp_path / "x.parquet.gz", b"")
     (source,) = open([path], tick="0.05")
-    assert (source.name, source.size) == (str(path), path.stat().st_size)
+    assert (source.name, source.files) == (str(path), (path,))
 
 
 def test_files_of_one_instrument_agree_on_its_units(tmp_path):

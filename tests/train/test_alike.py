@@ -5,8 +5,9 @@ import pytest
 from flowsense.errors import InputError
 from flowsense.schema import Decimal
 from flowsense.sources.merge import Merged
+from flowsense.sources.units import Unit, common
 from flowsense.store.events import write_events
-from flowsense.train.read import Recording, Unit, alike, common, files_of, read
+from flowsense.train.read import Recording, alike, read
 
 HEADER = "ts,bid,ask,bid_size,ask_size\n"
 
@@ -38,12 +39,13 @@ def test_what_agrees_is_left_alone(tmp_path):
 def test_a_merged_source_is_put_right_part_by_part(tmp_path):
     learn = quotes(tmp_path / "a.csv", [1.0, 1.5])
     other = quotes(tmp_path / "b.csv", [1.0, 1.1])
-    apart = read(tmp_path / "a.csv", symbol="Y", families=("depth",))
+    quotes(tmp_path / "c.csv", [1.0, 1.5])
+    apart = read(tmp_path / "c.csv", symbol="Y", families=("depth",))
     both = Merged((apart.source, other.source))
-    _, (test,) = alike(learn, (Recording(other.spec, both, other.files),))
+    _, (test,) = alike(learn, (Recording(other.spec, both),))
     ticks = {i.symbol: i.tick for i in test.instruments}
     assert ticks == {"X": Decimal(1, -1), "Y": Decimal(5, -1)}
-    assert files_of(test.source) == (tmp_path / "a.csv", tmp_path / "b.csv")
+    assert test.files == (tmp_path / "c.csv", tmp_path / "b.csv")
 
 
 def test_a_recording_that_says_its_units_is_refused(tmp_path, events, instruments):

@@ -61,7 +61,7 @@ def everywhere(
 def main() -> None:
     """Exit code 0; 1: our fault; 2: the user's input, told in one sentence; 130: interrupted."""
     try:
-        app()
+        app(prog_name="flowsense")
     except InputError as error:
         typer.echo(f"flowsense: {error}", err=True)
         sys.exit(2)

@@ -24,7 +24,7 @@ Lot = Annotated[Text, typer.Option(metavar="STEP", help="Smallest step of a size
 
 def options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Those of `train.read.read` among a command's options. Raises InputError."""
-    from flowsense.train.read import Unit as Step
+    from flowsense.sources.units import Unit as Step
 
     found = {name: given[name] for name in TABLES if given[name]}
     found |= {name: Step.parse(name, given[name]) for name in ("tick", "lot") if given[name]}

@@ -1,9 +1,13 @@
 """One format or venue per file: bytes in, EVENTs out. Nothing here knows what a feature is."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
 
 from flowsense.schema import Events, Instrument
+
+if TYPE_CHECKING:
+    from flowsense.sources.units import Units
 
 
 class Source(Protocol):
@@ -18,5 +22,9 @@ class Source(Protocol):
     @property
     def instruments(self) -> tuple[Instrument, ...]: ...
     @property
-    def size(self) -> int: ...  # bytes to read, for progress
+    def files(self) -> tuple[Path, ...]: ...  # that it reads; none of a table in memory
+    def in_units(self, units: "Units") -> Self:
+        """The same recording in these ticks and lots. Raises InputError where it cannot be."""
+        ...
+
     def __iter__(self) -> Iterator[Events]: ...

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from flowsense.errors import InputError
 from flowsense.schema import Decimal, Events, Instrument
@@ -36,6 +36,7 @@ from flowsense.sources.binance_decode import Feed, State, advance, decode, exact
 from flowsense.sources.binance_lines import Market, parse
 from flowsense.sources.binance_sync import Piece, Sync
 from flowsense.sources.files import blocks
+from flowsense.sources.units import Units, other
 
 LINES = 500  # of a block: some thousand events
 CLAIMED = re.compile(rb'\d{19} \{("stream":"(!|[^"@]*@)|"lastUpdateId":)')
@@ -136,8 +137,12 @@ class BinanceRaw:
         return " + ".join(map(str, self.paths))
 
     @property
-    def size(self) -> int:
-        return sum(path.stat().st_size for path in self.paths)
+    def files(self) -> tuple[Path, ...]:
+        return self.paths
+
+    def in_units(self, units: Units) -> Self:
+        pair = other(self, units)
+        return self if pair is None else replace(self, tick=pair[0], lot=pair[1])
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:

@@ -24,7 +24,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -54,6 +54,7 @@ from flowsense.sources import Source
 from flowsense.sources.files import COMPRESSED, Block, bare_name, blocks
 from flowsense.sources.rows import NOWHERE, differ, emit
 from flowsense.sources.table import parse
+from flowsense.sources.units import Units, unchanged
 
 NAME = re.compile(r"(.+)_(\d{4}-\d\d-\d\d)_\d+_\d+_(message|orderbook)_([1-9]\d*)\.csv")
 CENT = Decimal(1, -2)
@@ -307,8 +308,11 @@ class Lobster:
         return (self.pair.instrument,)
 
     @property
-    def size(self) -> int:
-        return self.pair.message.stat().st_size + self.pair.orderbook.stat().st_size
+    def files(self) -> tuple[Path, ...]:
+        return self.pair.message, self.pair.orderbook
+
+    def in_units(self, units: Units) -> Self:
+        return unchanged(self, units)
 
     def __iter__(self) -> Iterator[Events]:
         state, none = start(self.pair), Block(0, b"")

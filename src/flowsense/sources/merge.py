@@ -1,21 +1,19 @@
 """Several sources as one stream in order of `ts_recv`; at equal times in order of the sources."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from flowsense.errors import InputError
 from flowsense.schema import CLEAR, EVENT, GAP, SNAPSHOT, Events, Instrument
 from flowsense.sources import Source
+from flowsense.sources.units import Key, Units, key_of
 
 NEVER = 2**63 - 1
-Key = tuple[str, str]  # symbol and venue
-
-
-def key_of(instrument: Instrument) -> Key:
-    return instrument.symbol, instrument.venue
 
 
 class Cursor:
@@ -101,8 +99,11 @@ class Merged:
         return tuple(self.table.values())
 
     @property
-    def size(self) -> int:
-        return sum(source.size for source in self.sources)
+    def files(self) -> tuple[Path, ...]:
+        return tuple(path for source in self.sources for path in source.files)
+
+    def in_units(self, units: Units) -> Self:
+        return replace(self, sources=tuple(source.in_units(units) for source in self.sources))
 
     def __iter__(self) -> Iterator[Events]:
         starts = [(start_of(source), rank) for rank, source in enumerate(self.sources)]

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from flowsense.schema import EVENT, LAST, Events, Instrument
 from flowsense.sources import Source
+from flowsense.sources.units import Units, unchanged
 from flowsense.store.events import read_events, read_instruments, recording
 
 CHUNK = 4096  # events: what fits the second-level cache
@@ -28,8 +30,11 @@ class Recorded:
         return str(self.path)
 
     @property
-    def size(self) -> int:
-        return self.path.stat().st_size
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    def in_units(self, units: Units) -> Self:
+        return unchanged(self, units)
 
     def __iter__(self) -> Iterator[Events]:
         return whole(read_events(self.path, len(self.instruments)))

@@ -20,9 +20,9 @@ table says where a message ends. A quote is a message, and so is a trade in a ta
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +37,7 @@ from flowsense.sources.recorded import whole
 from flowsense.sources.tick_events import events_of
 from flowsense.sources.tick_form import Form, agreed, survey
 from flowsense.sources.tick_rows import join, rows_of
+from flowsense.sources.units import Units, other
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,12 @@ class Ticks:
         return str(self.path)
 
     @property
-    def size(self) -> int:
-        return self.path.stat().st_size if self.table is None else int(self.table.nbytes)
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,) if self.table is None else ()
+
+    def in_units(self, units: Units) -> Self:
+        pair = other(self, units)
+        return self if pair is None else replace(self, tick=str(pair[0]), lot=str(pair[1]))
 
     def __iter__(self) -> Iterator[Events]:
         return whole(self.messages())

@@ -1,9 +1,7 @@
 """From paths to a Reader that people hold in their hands: rows as tables of other libraries."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +11,10 @@ from numpy.typing import NDArray
 from flowsense.errors import InputError
 from flowsense.features.catalogue import CLOCKS, DEFAULT, spec
 from flowsense.features.fold import Replay
-from flowsense.schema import Decimal, Events
+from flowsense.schema import Events
 from flowsense.sources import Source
-from flowsense.sources.merge import Key, Merged, key_of
-from flowsense.sources.open import expand, open_source
+from flowsense.sources.open import open_source
+from flowsense.sources.units import shared
 from flowsense.tape import FeatureSpec, Rows
 
 if TYPE_CHECKING:
@@ -35,9 +33,12 @@ class Recording(Replay):
 
     source: Source
 
-    def __init__(self, spec: FeatureSpec, source: Source, files: tuple[Path, ...]) -> None:
+    def __init__(self, spec: FeatureSpec, source: Source) -> None:
         super().__init__(spec, source)
-        self.files = files
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return self.source.files
 
     def __repr__(self) -> str:
         symbols = ", ".join(i.symbol for i in self.instruments)
@@ -98,49 +99,7 @@ def read(
     """
     listed = [paths] if isinstance(paths, str | Path) else list(paths)
     source = open_source(listed, format=format, **options)
-    given = tuple(sorted({one.path for path in listed for one in expand(path)}))
-    return Recording(spec(families, clocks), source, files_of(source) or given)
-
-
-def files_of(source: Source) -> tuple[Path, ...]:
-    """The files that it reads, in order; none where it is of another package."""
-    from flowsense.sources.binance import BinanceRaw
-    from flowsense.sources.lobster import Lobster
-    from flowsense.sources.recorded import Recorded
-    from flowsense.sources.ticks import Ticks
-
-    match source:
-        case Merged():
-            return tuple(path for one in source.sources for path in files_of(one))
-        case BinanceRaw():
-            return source.paths
-        case Lobster():
-            return source.pair.message, source.pair.orderbook
-        case Recorded() | Ticks():
-            return (source.path,)
-    return ()
-
-
-class Unit(Decimal):
-    """A tick or a lot as every format takes it: some read numbers, some the text."""
-
-    def __str__(self) -> str:
-        digits = str(self.mantissa).rjust(1 - self.exponent, "0")
-        whole = len(digits) + min(self.exponent, 0)
-        point = "." if self.exponent < 0 else ""
-        return digits[:whole] + point + digits[whole:] + "0" * max(self.exponent, 0)
-
-    @classmethod
-    def parse(cls, name: str, text: str) -> "Unit":
-        """Exactly, from text like ``0.01``. Raises InputError."""
-        whole, _, decimals = text.partition(".")
-        digits = whole + decimals
-        if not (digits.isascii() and digits.isdigit()) or int(digits) == 0:
-            raise InputError(f"--{name} {text!r}: write a number above 0, like 0.01")
-        return cls(int(digits), -len(decimals))
-
-
-Units = Mapping[Key, tuple[Unit, Unit]]  # tick and lot
+    return Recording(spec(families, clocks), source)
 
 
 def alike(
@@ -156,48 +115,9 @@ def alike(
     for path in (path for test in tests for path in test.files):
         if path.resolve() in trained:
             raise InputError(f"{path}: is named for training and for testing: leave it out of one")
-    units: dict[Key, tuple[Unit, Unit]] = {}
-    for i in (i for recording in (learn, *tests) for i in recording.instruments):
-        tick, lot = units.get(key_of(i), (Unit(*i.tick), Unit(*i.lot)))
-        units[key_of(i)] = common(tick, i.tick), common(lot, i.lot)
-    learn, *others = (
-        Recording(r.spec, in_units(r.source, units), r.files) for r in (learn, *tests)
-    )
+    units = shared([i for recording in (learn, *tests) for i in recording.instruments])
+    learn, *others = (Recording(r.spec, r.source.in_units(units)) for r in (learn, *tests))
     return learn, tuple(others)
-
-
-def common(a: Decimal, b: Decimal) -> Unit:
-    """The greatest common divisor, in lowest terms."""
-    exponent = min(a.exponent, b.exponent)
-    x, y = (u.mantissa * 10 ** (u.exponent - exponent) for u in (a, b))
-    mantissa = gcd(x, y)
-    while mantissa % 10 == 0 and exponent < 0:
-        mantissa, exponent = mantissa // 10, exponent + 1
-    return Unit(mantissa, exponent)
-
-
-def in_units(source: Source, units: Units) -> Source:
-    """The source itself where its units are these, else one that reads the same files in them."""
-    from flowsense.sources.binance import BinanceRaw
-    from flowsense.sources.ticks import Ticks
-
-    if isinstance(source, Merged):
-        return Merged(tuple(in_units(one, units) for one in source.sources))
-    wanted = {units[key_of(i)] for i in source.instruments}
-    if all(
-        units[key_of(i)] == (common(i.tick, i.tick), common(i.lot, i.lot))
-        for i in source.instruments
-    ):
-        return source
-    tick, lot = next(iter(wanted))
-    if len(wanted) == 1 and isinstance(source, BinanceRaw):
-        return replace(source, tick=tick, lot=lot)
-    if len(wanted) == 1 and isinstance(source, Ticks):
-        return replace(source, tick=str(tick), lot=str(lot))
-    raise InputError(
-        f"{source.name}: its tick {float(source.instruments[0].tick)} is another in the other "
-        "recordings: give --tick and --lot, or record it again"
-    )
 
 
 def hashes(files: tuple[Path, ...]) -> dict[str, str]:
