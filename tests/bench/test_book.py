@@ -3,7 +3,7 @@ import pytest
 
 from flowsense.bench import book
 from flowsense.schema import CLEAR, EVENT, SET
-from flowsense.simulate.toy import by_level, by_order
+from flowsense.testing.toy import by_level, by_order
 
 
 @pytest.fixture

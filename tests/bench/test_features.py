@@ -5,8 +5,8 @@ from markets import L2, Market, agree, book, stream
 from flowsense.bench.features import Stream, columns_of, shared, whole_books
 from flowsense.features.catalogue import spec
 from flowsense.schema import EVENT
-from flowsense.simulate.toy import by_level, by_order
 from flowsense.testing import tape_of
+from flowsense.testing.toy import by_level, by_order
 
 
 def from_full_book(market, k):

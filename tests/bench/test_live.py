@@ -4,7 +4,7 @@ import pytest
 from flowsense.bench import live
 from flowsense.bench.features import Stream
 from flowsense.schema import Decimal, Instrument
-from flowsense.simulate.toy import by_level, by_order
+from flowsense.testing.toy import by_level, by_order
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 import pytest
 from markets import L3, Market
 
-from flowsense.simulate.toy import by_level, by_order
+from flowsense.testing.toy import by_level, by_order
 
 
 @pytest.fixture(scope="session")

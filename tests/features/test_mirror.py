@@ -7,9 +7,9 @@ from markets import EACH, FAMILIES, L2, L3, Market
 from flowsense.features import depth
 from flowsense.features.catalogue import described, spec
 from flowsense.schema import EVENT, SET
-from flowsense.simulate.toy import by_level, by_order, merge
 from flowsense.sources.open import open_source
 from flowsense.testing.mirror import check_mirror, mirrored
+from flowsense.testing.toy import by_level, by_order, merge
 
 BOTH = spec(FAMILIES, ("interval:100ms", "events:3"))
 

@@ -7,8 +7,8 @@ from markets import GRID, L2, agree, told
 from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
 from flowsense.features.fold import Fold
-from flowsense.simulate.toy import by_level, by_order, merge
 from flowsense.testing import tape_of
+from flowsense.testing.toy import by_level, by_order, merge
 
 THREE = tuple(L2._replace(symbol=s) for s in "ABC")
 

@@ -23,8 +23,8 @@ from flowsense.book.orders import ORDER, l3
 from flowsense.book.sides import LEVEL, SIDES, TOUCH, l2, show
 from flowsense.schema import BOOK, CLEAR, EVENT, LAST, SET, Events
 from flowsense.simulate.market import Market, simulate
-from flowsense.simulate.toy import by_level, by_order
 from flowsense.sources.open import open_source
+from flowsense.testing.toy import by_level, by_order
 from flowsense.wall import Stopwatch
 
 RECORDINGS = ("usdm_btcusdt", "usdm_ethusdt", "spot_btcusdt", "cm_btcusd_perp")

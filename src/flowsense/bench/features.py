@@ -30,8 +30,8 @@ from flowsense.schema import (
     Events,
     Instrument,
 )
-from flowsense.simulate.toy import by_level, by_order
 from flowsense.sources.open import open_source
+from flowsense.testing.toy import by_level, by_order
 from flowsense.wall import Stopwatch
 
 CLOCK, EACH, NEVER = "interval:100ms", "events:1", "interval:10000000s"

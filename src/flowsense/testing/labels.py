@@ -8,10 +8,10 @@ import numpy as np
 from flowsense.features.fold import Fold
 from flowsense.labels import COLUMNS, Labels, join
 from flowsense.schema import Events, Instrument, checked
-from flowsense.simulate.toy import beats, merge
 from flowsense.store.checkpoint import pack, unpack
 from flowsense.tape import FeatureSpec, Tape
 from flowsense.testing.streams import poison
+from flowsense.testing.toy import beats, merge
 
 ENDS = 24  # labels after which the future is taken away or replaced
 
