@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+import flowsense.testing
+import flowsense.testing.mirror
 from flowsense.cli.app import app
 from flowsense.evaluate.results import Null, Score, SizeNull, SizeScore
 from flowsense.models import MODELS
@@ -66,6 +68,12 @@ def test_tests_named_in_the_text_exist(document):
 def test_names_of_the_package_exist(document):
     for name in NAME.findall(TEXTS[document.name]):
         pkgutil.resolve_name(name)
+
+
+@every
+def test_laws_named_in_the_text_exist(document):
+    laws = set(re.findall(r"\b(check_\w+)`", TEXTS[document.name]))
+    assert laws <= {*dir(flowsense.testing), *dir(flowsense.testing.mirror)}
 
 
 def commands(text):
