@@ -7,6 +7,7 @@ from toys import Ewma
 from flowsense.engine import Engine
 from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
+from flowsense.features.fold import Fold
 from flowsense.forecast import UP, Target
 
 SPEC = spec(("ofi", "flow"), ("interval:100ms", "interval:1s"))
@@ -40,6 +41,15 @@ def test_a_snapshot_of_another_model_is_refused(instruments):
     saved = engine(instruments).snapshot()
     with pytest.raises(InputError, match="snapshot of"):
         engine(instruments, Ewma(MODEL.target, slope=0.5)).restore(saved)
+
+
+@pytest.mark.parametrize("others", [slice(1), slice(None, None, -1)])
+def test_a_snapshot_of_other_instruments_is_refused(instruments, others):
+    saved = engine(instruments).snapshot()
+    with pytest.raises(InputError, match="snapshot of"):
+        engine(instruments[others]).restore(saved)
+    with pytest.raises(InputError, match="of other instruments"):
+        Fold(SPEC, instruments[:1]).restore(Fold(SPEC, instruments).snapshot())
 
 
 def test_an_event_of_an_unknown_instrument_is_refused(instruments, events):
