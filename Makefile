@@ -25,7 +25,7 @@ check: dev ## format, lint, types, layers and the fast tests; what to run before
 	$(BIN)/pytest -q -n 2 -m "not slow and not soak"
 
 # Compiled code cannot be traced: the first run counts the kernels, as plain Python.
-KERNELS := $(addprefix tests/,book exchange simulate sources features model models)
+KERNELS := $(addprefix tests/,book exchange simulate sources features model)
 
 test: dev ## the whole suite with its branch coverage
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n 2 -m "not slow and not soak and not compiled" \

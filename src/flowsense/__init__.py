@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flowsense.engine import Engine
     from flowsense.errors import InputError
     from flowsense.forecast import Forecast, Target
-    from flowsense.simulate.market import Market, simulate
+    from flowsense.simulate.market import Market
     from flowsense.tape import Rows
     from flowsense.train.read import Recording, read
     from flowsense.train.run import Run, walk_forward
@@ -33,7 +33,6 @@ FACE = {
     "Run": "flowsense.train.run",
     "Target": "flowsense.forecast",
     "read": "flowsense.train.read",
-    "simulate": "flowsense.simulate.market",
     "walk_forward": "flowsense.train.run",
 }
 __all__ = [
@@ -46,7 +45,6 @@ __all__ = [
     "Run",
     "Target",
     "read",
-    "simulate",
     "walk_forward",
 ]
 __version__ = "0.1.0"
