@@ -45,7 +45,9 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
     split: Annotated[
         Text, typer.Option(metavar="PART", help="Part scored: train, validation, test.")
     ] = None,
-    epochs: Annotated[Text, typer.Option(metavar="N", help="Trees or iterations, at most. [default: 1000]")] = None,
+    epochs: Annotated[
+        Text, typer.Option(metavar="N", help="Trees or iterations, at most. [default: 1000]")
+    ] = None,
     budget: Annotated[
         Text, typer.Option(metavar="TIME", help="Time for each model. [default: 3m]")
     ] = None,
