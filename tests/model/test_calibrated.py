@@ -7,7 +7,8 @@ from toys import Ewma
 from flowsense.features.catalogue import spec
 from flowsense.forecast import FLAT, Forecast, Target
 from flowsense.labels import Labels
-from flowsense.model.calibrated import Calibrated, expit, odds, platt, scaled
+from flowsense.model.calibrated import Calibrated, Question, odds, platt, scaled
+from flowsense.model.sides import sigmoid
 from flowsense.testing import check_model, tape_of
 
 MID = Target("mid", 500_000_000)
@@ -18,9 +19,9 @@ def world(n, sharpness, move, seed=0):
     """Log-odds of the side are `sharpness` times too large, those of a move `move` times."""
     rng = np.random.default_rng(seed)
     side, moves = rng.normal(0, 1, n), rng.normal(-1, 0.5, n)
-    moved, up = rng.random(n) < expit(moves), rng.random(n) < expit(side)
+    moved, up = rng.random(n) < sigmoid(moves), rng.random(n) < sigmoid(side)
     y = np.where(moved, np.where(up, 2, 0), FLAT).astype(np.float32)[:, None]
-    u, m = expit(sharpness * side), expit(move * moves)
+    u, m = sigmoid(sharpness * side), sigmoid(move * moves)
     proba = np.stack([m * (1 - u), 1 - m, m * u], -1).astype(np.float32)[:, None]
     yes = np.ones((n, 1), np.bool_)
     said = Forecast((MID,), proba, proba[:, :, 0], yes)
@@ -29,17 +30,26 @@ def world(n, sharpness, move, seed=0):
 
 def fitted(said, labels):
     plain = Calibrated(Ewma(MID), np.array([[1.0, 1.0, 0.0]]))
-    return plain.on(said, labels, labels.valid)
+    early = np.arange(len(labels.y))[:, None] < len(labels.y) // 2
+    return plain.on(said, labels, early, ~early)
 
 
 def test_an_overconfident_forecaster_is_told_by_how_much():
     found = fitted(*world(40_000, 2.0, 1.5)).scale[0]
-    assert found.tolist() == pytest.approx([1 / 2, 1 / 1.5, 0.0], abs=0.06)
+    assert found.tolist() == pytest.approx([1 / 2, 1 / 1.5, 0.0], abs=0.08)
 
 
 def test_a_calibrated_forecaster_stays_as_it_is():
     found = fitted(*world(40_000, 1.0, 1.0)).scale[0]
     assert found.tolist() == pytest.approx([1.0, 1.0, 0.0], abs=0.06)
+
+
+def test_a_scale_that_hurts_the_rows_after_it_is_dropped():
+    (early, first), (late, second) = world(5_000, 3.0, 1.0), world(5_000, 0.5, 1.0, seed=1)
+    proba = np.concatenate([early.proba, late.proba])
+    said = Forecast((MID,), proba, proba[:, :, 0], np.ones((10_000, 1), np.bool_))
+    columns = (np.concatenate([getattr(x, k) for x in (first, second)]) for k in first._fields[1:6])
+    assert fitted(said, Labels((MID,), *columns)).scale[0, 0] == 1.0
 
 
 def test_no_side_turns_and_the_order_of_convictions_stays():
@@ -52,20 +62,21 @@ def test_no_side_turns_and_the_order_of_convictions_stays():
 def test_too_few_rows_and_one_sided_outcomes_change_nothing():
     said, labels = world(100, 3.0, 2.0)
     assert fitted(said, labels).scale.tolist() == [[1.0, 1.0, 0.0]]
-    assert platt(np.ones(1_000), np.ones(1_000, np.bool_), offset=True) == (1.0, 0.0)
+    always = Question(np.ones(1_000), np.ones(1_000, np.bool_), np.ones(1_000))
+    assert platt(always, offset=True) == (1.0, 0.0)
 
 
 def test_platt_is_the_minimum_of_its_loss():
     rng = np.random.default_rng(1)
     x = rng.normal(0, 1, 2_000)
-    y = rng.random(2_000) < expit(0.7 * x - 0.3)
+    y, weight = rng.random(2_000) < sigmoid(0.7 * x - 0.3), rng.random(2_000)
 
     def loss(slope, offset):
-        p = expit(slope * x + offset)
-        fit = -np.log(np.where(y, p, 1 - p)).sum()
+        p = sigmoid(slope * x + offset)
+        fit = -(weight * np.log(np.where(y, p, 1 - p))).sum()
         return fit + 10.0 * ((slope - 1) ** 2 + offset**2)
 
-    found = platt(x, y, offset=True)
+    found = platt(Question(x, y, weight), offset=True)
     around = [(found[0] + a, found[1] + b) for a in (-0.01, 0, 0.01) for b in (-0.01, 0, 0.01)]
     assert min(around, key=lambda w: loss(*w)) == found
 

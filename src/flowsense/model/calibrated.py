@@ -5,20 +5,20 @@ which side (slope alone, so that no side is turned and the order of convictions 
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
+from flowsense.forecast import DOWN, UP, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model import Budget, Model
+from flowsense.model.sides import Floats, moved, probabilities, sigmoid
 from flowsense.schema import Instrument
 from flowsense.tape import Needs, Reader, Tape
 
-Floats = NDArray[np.float64]
 FEWEST = 200  # rows that a scale is fitted on
-PRIOR = 20.0  # rows that speak for leaving all as it is
+PRIOR = 20.0  # rows, not overlapping, that speak for leaving all as it is
 TINY = 1e-6
 STEPS = 30
 SCALE = "calibration"  # its name among the parameters
@@ -42,18 +42,25 @@ class Calibrated:
         model = self.model.fit(reader, labels, seed=seed, budget=budget)
         return replace(self, model=model, scale=np.tile([1.0, 1.0, 0.0], (len(labels.targets), 1)))
 
-    def on(self, said: Forecast, labels: Labels, rows: NDArray[np.bool_]) -> Self:
-        """Scaled to fit what came of `said`, the model's own forecast, on `rows` (n, T)."""
+    def on(
+        self,
+        said: Forecast,
+        labels: Labels,
+        rows: NDArray[np.bool_],
+        later: NDArray[np.bool_],
+    ) -> Self:
+        """Scaled to fit what came of `said` on `rows` (n, T), where that also helps on `later`.
+
+        `said` is the model's own forecast. Markets drift, so a scale that is best on one stretch
+        may hurt on the next: each is kept only if it lowers the log-loss of the rows after it.
+        """
         scale = self.scale.copy()
         for t, target in enumerate(self.targets):
-            if target.kind == "magnitude":
-                continue
-            mine = rows[:, t] & labels.valid[:, t] & said.ready[:, t]
-            up, move = odds(said.proba[mine, t])
-            y = labels.y[mine, t]
-            moved = y != FLAT
-            scale[t, 0], _ = platt(up[moved], y[moved] == UP, offset=False)
-            scale[t, 1:] = platt(move, moved, offset=True)
+            if target.kind != "magnitude":
+                asked = [answered(said, labels, t, where) for where in (rows, later)]
+                (side, move), (later_side, later_move) = asked
+                scale[t, 0] = kept(platt(side, offset=False), later_side)[0]
+                scale[t, 1:] = kept(platt(move, offset=True), later_move)
         return replace(self, scale=scale)
 
     def apply(self, said: Forecast) -> Forecast:
@@ -85,10 +92,6 @@ def logit(p: Floats) -> Floats:
     return np.log(p) - np.log1p(-p)
 
 
-def expit(x: Floats) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
-
-
 def odds(p: NDArray[np.float32]) -> tuple[Floats, Floats]:
     """(n, 3) -> log-odds of up given a move, and of a move."""
     wide = p.astype(np.float64)
@@ -99,24 +102,54 @@ def odds(p: NDArray[np.float32]) -> tuple[Floats, Floats]:
 def scaled(p: NDArray[np.float32], scale: Floats) -> NDArray[np.float32]:
     """(n, 3) probabilities with both log-odds scaled."""
     up, move = odds(p)
-    u, m = expit(scale[0] * up), expit(scale[1] * move + scale[2])
-    return np.stack([m * (1 - u), 1 - m, m * u], axis=1).astype(np.float32)
+    return probabilities(sigmoid(scale[1] * move + scale[2]), sigmoid(scale[0] * up))
 
 
-def platt(x: Floats, y: NDArray[np.bool_], *, offset: bool) -> tuple[float, float]:
+class Question(NamedTuple):
+    """Log-odds of yes, whether yes came, and how much each row counts; (m,) each."""
+
+    odds: Floats
+    yes: NDArray[np.bool_]
+    weight: Floats
+
+
+def answered(
+    said: Forecast, labels: Labels, t: int, where: NDArray[np.bool_]
+) -> tuple[Question, Question]:
+    """Of the rows of target t: up, where it moved; and whether it moved."""
+    mine = where[:, t] & labels.valid[:, t] & said.ready[:, t]
+    up, move = odds(said.proba[mine, t])
+    y, weight = labels.y[mine, t], labels.weight[mine, t].astype(np.float64)
+    moves = moved(y)
+    return Question(up[moves], y[moves] == UP, weight[moves]), Question(move, moves, weight)
+
+
+def loss(of: Question, slope: float, offset: float) -> float:
+    """Sum of weighted log-losses."""
+    x = slope * of.odds + offset
+    return float(of.weight @ np.logaddexp(0.0, np.where(of.yes, -x, x)))
+
+
+def kept(scale: tuple[float, float], later: Question) -> tuple[float, float]:
+    """The scale where it lowers the loss of later rows, else none."""
+    return scale if loss(later, *scale) < loss(later, 1.0, 0.0) else (1.0, 0.0)
+
+
+def platt(of: Question, *, offset: bool) -> tuple[float, float]:
     """Slope and offset of most likelihood by Newton's method, drawn towards 1 and 0.
 
     The slope stays in [0.2, 2]; too few rows leave everything as it is.
     """
+    x, y, weight = of
     if len(x) < FEWEST or y.all() or not y.any():
         return 1.0, 0.0
     design = np.stack([x, np.ones_like(x) * offset], axis=1)
     prior, start = PRIOR * np.eye(2), np.array([1.0, 0.0])
     w = start.copy()
     for _ in range(STEPS):
-        p = expit(design @ w)
-        gradient = design.T @ (p - y) + prior @ (w - start)
-        curvature = (design * (p * (1 - p))[:, None]).T @ design + prior
+        p = sigmoid(design @ w)
+        gradient = design.T @ (weight * (p - y)) + prior @ (w - start)
+        curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + prior
         step = np.linalg.solve(curvature, gradient)
         w = w - step
         if np.abs(step).max() < 1e-9:

@@ -18,6 +18,11 @@ def sigmoid(x: Floats) -> Floats:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)), np.float64)
 
 
+def probabilities(move: Floats, up: Floats) -> NDArray[np.float32]:
+    """(..., 3) down, flat, up of P(move) and P(up | move)."""
+    return np.stack([move * (1 - up), 1 - move, move * up], axis=-1).astype(np.float32)
+
+
 def combine(targets: tuple[Target, ...], move: Floats, up: Floats, size: Floats) -> Forecast:
     """P(move), P(up | move) and the mean size of a move, (n, T) each, as a forecast.
 
@@ -25,7 +30,7 @@ def combine(targets: tuple[Target, ...], move: Floats, up: Floats, size: Floats)
     its probabilities are a third each.
     """
     sized = np.array([t.kind == "magnitude" for t in targets], np.bool_)
-    proba = np.stack([move * (1 - up), 1 - move, move * up], axis=-1).astype(np.float32)
+    proba = probabilities(move, up)
     proba[:, sized] = THIRD
     value = np.where(sized, size, move * (2 * up - 1) * size).astype(np.float32)
     return Forecast(targets, proba, value, np.ones(move.shape, np.bool_))
