@@ -23,9 +23,9 @@ def demo(
     """Simulate a market, forecast it and report, in about a minute."""
     from flowsense.cli.run import opened, work
     from flowsense.cli.settings import settings
-    from flowsense.cli.simulate import check, made
+    from flowsense.cli.simulate import made
     from flowsense.cli.terminal import console
-    from flowsense.simulate.saved import SETTINGS
+    from flowsense.simulate import saved
     from flowsense.train.save import check_folder
 
     to, market = console(), out.with_name(f"{out.name}-market")
@@ -33,7 +33,7 @@ def demo(
     to.print(INTRODUCTION)
     check_folder(out)
     for folder in (learn, score):
-        check(folder, SETTINGS)
+        saved.check_folder(folder)
     asked = settings({"targets": TARGETS, "seed": seed}, None)
     made(learn, LEARN, 2 * seed, INSTRUMENTS)
     made(score, SCORE, 2 * seed + 1, INSTRUMENTS)

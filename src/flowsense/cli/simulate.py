@@ -19,7 +19,7 @@ def simulate(
     from flowsense.cli.terminal import console
     from flowsense.simulate import saved
 
-    check(out, saved.SETTINGS)
+    saved.check_folder(out)
     events = made(out, minutes, seed, instruments)
     say = console().print
     of = f"{events:,} events of {instruments} instruments in {minutes:g} minutes"
@@ -45,15 +45,3 @@ def market_of(instruments: int) -> "Market":
 
     leads = (x for x in Market.leads if max(x.leader, x.follower) < instruments)
     return Market(instruments=instruments, leads=tuple(leads))
-
-
-def check(folder: Path, mark: str) -> None:
-    """Before anything is computed. Raises InputError where a simulation could not be left there."""
-    from flowsense.errors import InputError
-    from flowsense.store.atomic import ensure_writable
-
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file: name a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / mark).exists():
-        raise InputError(f"{folder}: holds something that is no simulation: name another folder")
-    ensure_writable(folder.parent)

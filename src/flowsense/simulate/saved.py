@@ -9,18 +9,25 @@ from flowsense.simulate.hawkes import Hawkes
 from flowsense.simulate.latent import LATENT, Latent, Lead
 from flowsense.simulate.market import Market, Simulation, Truth
 from flowsense.store.arrays import pack, unpack
-from flowsense.store.atomic import replacing
+from flowsense.store.atomic import ensure_replaceable, replacing
 from flowsense.store.events import write_events
 
 EVENTS, ARRAYS, SETTINGS = "events.parquet", "truth.npz", "truth.json"
+
+
+def check_folder(folder: Path) -> None:
+    """Before anything is computed. Raises InputError where `save` could not write."""
+    ensure_replaceable(folder, SETTINGS, "a simulation")
 
 
 def save(simulation: Simulation, folder: Path) -> None:
     """Writes `events.parquet` (native recording), `truth.npz` and `truth.json`, or nothing.
 
     The arrays are mu (6,) and decay (6,) per second, alpha (6, 6), latent (n,) LATENT, lag_ns
-    and beta (k, k) of [follower, leader]. Raises InputError where nothing can be written.
+    and beta (k, k) of [follower, leader]. Raises InputError where nothing can be written, and for
+    a folder that holds other things.
     """
+    check_folder(folder)
     truth = simulation.truth
     arrays = {
         "mu": truth.hawkes.mu,

@@ -16,16 +16,29 @@ from flowsense.errors import InputError
 
 
 def ensure_writable(folder: Path) -> None:
-    """Makes the folder and proves that a file can be written there, before anything is computed.
+    """Proves that a file can be written there, or where the folder would be made; leaves nothing.
 
     Raises InputError naming the folder and the reason.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        with tempfile.TemporaryFile(dir=there) as file:
             file.write(b"\0")
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def ensure_replaceable(folder: Path, mark: str, what: str) -> None:
+    """Proves that one of ours can be left at `folder`, before anything is computed.
+
+    Raises InputError for a file, for a folder that holds anything but lacks `mark`, the file by
+    which one of ours is known, and where nothing can be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file: name a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / mark).exists():
+        raise InputError(f"{folder}: holds something that is not {what}: name another folder")
+    ensure_writable(folder.parent)
 
 
 @contextmanager

@@ -9,16 +9,15 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flowsense.errors import InputError
 from flowsense.evaluate.curves import curves
-from flowsense.evaluate.report import render
+from flowsense.evaluate.report import render, write
 from flowsense.evaluate.sample import Index
 from flowsense.features.catalogue import spec
 from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
 from flowsense.model.calibrated import Calibrated
 from flowsense.models import build
 from flowsense.store import checkpoint
-from flowsense.store.atomic import ensure_writable, replacing
+from flowsense.store.atomic import ensure_replaceable, replacing
 from flowsense.store.checkpoint import CheckpointError, versions
 from flowsense.tape import FeatureSpec
 
@@ -30,11 +29,7 @@ MARK = "metrics.json"  # a folder with it is a run's, and may be replaced by ano
 
 def check_folder(folder: Path) -> None:
     """Before anything is computed. Raises InputError where the run could not be left there."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file: name a folder for the results")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists():
-        raise InputError(f"{folder}: holds something that is not a run: name another folder")
-    ensure_writable(folder.parent)
+    ensure_replaceable(folder, MARK, "a run")
 
 
 def details(run: "Run") -> dict[str, Any]:
@@ -51,9 +46,7 @@ def details(run: "Run") -> dict[str, Any]:
 
 def report(run: "Run", path: Path) -> None:
     """One self-contained HTML file. Raises InputError where it cannot be written."""
-    text = render(run.metrics, details(run))
-    with replacing(path) as draft:
-        draft.write_text(text)
+    write(path, run.metrics, details(run))
 
 
 def save(run: "Run", folder: Path, files: dict[str, str]) -> None:
@@ -78,7 +71,7 @@ def save(run: "Run", folder: Path, files: dict[str, str]) -> None:
             ("manifest.json", manifest),
         ):
             (draft / name).write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-        (draft / "report.html").write_text(render(run.metrics, drawn))
+        (draft / "report.html").write_text(render(run.metrics, drawn), "utf-8")
         (draft / "forecasts").mkdir()
         for name, said in run.forecasts.items():
             pq.write_table(forecast_table(run, said), draft / "forecasts" / f"{name}.parquet")
