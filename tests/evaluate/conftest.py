@@ -80,7 +80,7 @@ def scored(world):
         "models": found.as_json(),
         "backtest": {},
         "warnings": list(found.warnings),
-        "left_out": ["mid@1m: no row is left for test, the recording is too short"],
+        "left_out": ["mid@1m: no row is left for test: record longer"],
         "chosen": "good",
         "importances": {"good": {"mid@500ms": {"queue_imbalance": 3.0, "spread": 1.0}}},
     }

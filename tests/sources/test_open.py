@@ -105,8 +105,9 @@ def test_a_stranger_is_refused_by_name_with_the_known_formats(tmp_path):
 
 def test_an_option_that_the_format_does_not_know_is_refused(tmp_path):
     message = day(tmp_path)
-    with pytest.raises(InputError, match=r"lobster: .*'tik'; its options: tick"):
-        open_source(message, tik=Decimal(1, -2))
+    why = r"format lobster has no option lot: leave it out, its options are tick$"
+    with pytest.raises(InputError, match=rf"_message_1.csv: {why}"):
+        open_source(message, lot=Decimal(1, -2))
 
 
 def test_a_format_can_be_named_for_a_file_that_no_one_claims(tmp_path):
@@ -126,6 +127,8 @@ def test_a_format_of_another_package_is_asked_too(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     message = day(tmp_path / "data")
     assert open_source(file, message=message).instruments[0].symbol == "ABC"
+    with pytest.raises(InputError, match="format quux needs the option message: give it"):
+        open_source(file)
 
 
 @pytest.mark.parametrize("name", FORMATS)

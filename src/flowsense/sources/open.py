@@ -111,9 +111,17 @@ def module(name: str) -> Format:
 def opened(name: str, files: list[Path], options: dict[str, object]) -> list[Source]:
     """The sources that a format makes of its files, after a check of the options' names."""
     read = module(name).open
-    try:
-        signature(read).bind(files, **options)
-    except TypeError as error:
-        taken = ", ".join(list(signature(read).parameters)[1:]) or "none"
-        raise InputError(f"{files[0]}: format {name}: {error}; its options: {taken}") from None
+    _, *taken = signature(read).parameters.values()
+    anything = any(option.kind is option.VAR_KEYWORD for option in taken)
+    own = {option.name: option for option in taken if option.kind is not option.VAR_KEYWORD}
+    strange = [option for option in options if option not in own]
+    if strange and not anything:
+        its = f"its options are {', '.join(own)}" if own else "it has none"
+        raise InputError(
+            f"{files[0]}: format {name} has no option {strange[0]}: leave it out, {its}"
+        )
+    needed = [name for name, option in own.items() if option.default is option.empty]
+    missing = [name for name in needed if name not in options]
+    if missing:
+        raise InputError(f"{files[0]}: format {name} needs the option {missing[0]}: give it")
     return read(files, **options)

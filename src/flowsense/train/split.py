@@ -58,7 +58,7 @@ class Split:
         blocks = {"training": self.fit, "early stopping": self.stop}
         blocks |= {"calibration": self.calibrate, "choice": self.choose, "test": self.test}
         return tuple(
-            f"{target}: no row is left for {name}, the recording is too short"
+            f"{target}: no row is left for {name}: record longer or ask for shorter horizons"
             for t, target in enumerate(labels.targets)
             for name, rows in blocks.items()
             if not (rows[:, t] & labels.valid[:, t]).any()
