@@ -30,6 +30,7 @@ from flowsense.errors import InputError
 MILLISECOND, SECOND = 1_000_000, 1_000_000_000
 DEPTH = 10  # levels a side that features see
 NO_BID, NO_ASK = -(2**62), 2**62  # prices of an empty level; its lots are 0
+NEVER = 2**62  # ns: after every record
 LARGEST = 2**53  # of a price or a size: sums of two stay exact as float64
 
 ADD, MODIFY, CANCEL, FILL, TRADE, SET, CLEAR, BEAT, STATUS, CONTROL = range(1, 11)

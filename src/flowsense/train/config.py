@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from flowsense.errors import InputError
 from flowsense.features.catalogue import CLOCKS, DEFAULT
 from flowsense.forecast import Target
-from flowsense.schema import SECOND
+from flowsense.schema import NEVER, SECOND
 from flowsense.train.split import DAY
 
 Part = Literal["train", "validation", "test"]
@@ -29,7 +29,7 @@ class RunConfig:
     train_ns: int = 60 * DAY  # walk-forward windows, where the recording holds two
     test_ns: int = 7 * DAY
     start: int = 0  # ns UTC; rows before it are not used
-    end: int = 2**62
+    end: int = NEVER
     unscored_ns: int = 120 * SECOND  # of each test file, from its first row
 
     def __post_init__(self) -> None:

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 from flowsense.features.fold import Chunks, Fold
+from flowsense.features.fold import join as join_rows
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels, join
 from flowsense.labels.anchored import Anchored
 from flowsense.model import Model
-from flowsense.schema import EVENT, Instrument, checked, zeros
+from flowsense.schema import EVENT, NEVER, Instrument, checked, zeros
 from flowsense.tape import FeatureSpec, Tape
 from flowsense.train.progress import Progress, silent
 from flowsense.wall import Stopwatch
 
-FOREVER = 2**62
 NO_EVENTS = zeros(EVENT)
 
 
@@ -94,7 +94,7 @@ def prepare(
     targets: tuple[Target, ...],
     *,
     start: int = 0,
-    end: int = FOREVER,
+    end: int = NEVER,
     progress: Progress = silent,
 ) -> Dataset:
     """Fold a source into rows and labels. Rows outside [start, end) are kept but never valid.
@@ -151,16 +151,10 @@ def merged(tapes: list[Tape], least: int = 8_192) -> tuple[Tape, ...]:
 def one(tapes: list[Tape]) -> Tape:
     """Consecutive tapes without events as one; rows keep their instants apart by `event`."""
     clocks = zip(*(t.rows for t in tapes), strict=True)
-    rows = []
-    for parts in clocks:
-        columns = [np.concatenate(c) for c in zip(*parts, strict=True)]
-        rows.append(type(parts[0])(*columns))
-    return tapes[0]._replace(rows=tuple(rows))
+    return tapes[0]._replace(rows=tuple(join_rows(list(parts)) for parts in clocks))
 
 
-def forecast(
-    model: Model[object], data: Dataset, *, start: int = 0, end: int = FOREVER
-) -> Forecast:
+def forecast(model: Model[object], data: Dataset, *, start: int = 0, end: int = NEVER) -> Forecast:
     """Of all n rows in order, from an empty state; silent outside [start, end) of time.
 
     Only the tapes that overlap the span are read: begin early enough to warm the model up.

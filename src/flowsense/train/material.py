@@ -10,9 +10,9 @@ from flowsense.evaluate.sample import Index
 from flowsense.forecast import Forecast, spell
 from flowsense.labels import Labels, join
 from flowsense.model import Model
-from flowsense.schema import SECOND, Instrument
+from flowsense.schema import NEVER, SECOND, Instrument
 from flowsense.train.config import RunConfig
-from flowsense.train.dataset import FOREVER, Dataset, chained, forecast
+from flowsense.train.dataset import Dataset, chained, forecast
 from flowsense.train.split import DAY, Split, walk_forward, with_test
 
 WARM_UP = 600 * SECOND  # of stream before a block that is forecast, from which state is folded
@@ -42,7 +42,7 @@ class Material:
         """Of all rows; folded over what lies before the fold's own blocks, silent elsewhere."""
         inside = fold.validation | fold.test | fold.train
         used = self.index.ts[: len(self.learn)][inside[: len(self.learn)].any(axis=1)]
-        span = (int(used.min()) - WARM_UP, int(used.max()) + 1) if len(used) else (0, FOREVER)
+        span = (int(used.min()) - WARM_UP, int(used.max()) + 1) if len(used) else (0, NEVER)
         parts = [forecast(model, self.learn, start=span[0], end=span[1])]
         return chained(parts + [forecast(model, test) for test in self.tests])
 

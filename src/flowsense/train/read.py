@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 from flowsense.features.catalogue import CLOCKS, DEFAULT, spec
-from flowsense.features.fold import Replay
+from flowsense.features.fold import Replay, join
 from flowsense.schema import Events
 from flowsense.sources import Source
 from flowsense.sources.open import open_source
@@ -51,9 +51,7 @@ class Recording(Replay):
 
     def rows(self) -> Rows:
         """All rows of the decision clock."""
-        parts = [tape.rows[0] for tape in self]
-        columns: list[Any] = [np.concatenate(c) for c in zip(*parts, strict=True)]
-        return Rows(*columns)
+        return join([tape.rows[0] for tape in self])
 
     def to_arrow(self) -> "pyarrow.Table":
         """ts (UTC, ns), instrument (symbol), then the columns as float32."""

@@ -22,7 +22,7 @@ from flowsense.registry import unknown
 from flowsense.train import save
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import Cost, Dataset, prepare
-from flowsense.train.material import Material, material, names_of
+from flowsense.train.material import Material, material
 from flowsense.train.progress import Progress, silent
 from flowsense.train.read import Recording, hashes
 from flowsense.wall import Stopwatch
@@ -99,7 +99,7 @@ class Bench:
                     model = model.fit(self.of.learn, labels, seed=self.config.seed, budget=budget)
                 with ahead:
                     plain = self.of.forecast(model, fold)
-                    model = model.on(plain, self.of.labels, fold.calibrate)
+                    model = model.on(plain, self.of.labels, fold.calibrate, fold.choose)
                     forecasts.append(model.apply(plain))
                 done += 1
             fitted[name], said[name] = model, tuple(forecasts)
@@ -224,7 +224,7 @@ def data_of(of: Material) -> dict[str, Any]:
         "tests": [test.name for test in of.tests],
         "instruments": [
             {"symbol": name, "venue": i.venue, "tick": float(i.tick), "lot": float(i.lot)}
-            for name, i in zip(names_of(of.instruments), of.instruments, strict=True)
+            for name, i in zip(of.index.symbols, of.instruments, strict=True)
         ],
         "span": [int(of.index.ts.min()), int(of.index.ts.max())],
         "events": sum(d.events for d in recordings),

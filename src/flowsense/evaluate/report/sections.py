@@ -8,7 +8,7 @@ from flowsense.evaluate.report import plots, tables, verdict
 from flowsense.evaluate.report.markup import Html, count, el, facts, join, moment, span
 from flowsense.evaluate.report.words import TERMS
 from flowsense.forecast import spell
-from flowsense.schema import SECOND
+from flowsense.schema import NEVER, SECOND
 
 OPTIONS = {
     "models": "models",
@@ -18,7 +18,6 @@ OPTIONS = {
     "split": "split",
     "epochs": "epochs",
 }
-UNBOUNDED = 2**62  # an end that is none
 Metrics = Mapping[str, Any]
 Curves = Mapping[str, Any]
 SAME_SIDE = "always_one_side"  # drawn as the majority: the same side on every row
@@ -227,7 +226,7 @@ def told(settings: Metrics) -> dict[str, Any]:
         said["span"] = f"{moment(said['span'][0])} to {moment(said['span'][1])} UTC"
     for key in ("start", "end"):
         if isinstance(said.get(key), int):
-            said[key] = moment(said[key]) if 0 < said[key] < UNBOUNDED else "of the recording"
+            said[key] = moment(said[key]) if 0 < said[key] < NEVER else "of the recording"
     return said
 
 
