@@ -8,10 +8,20 @@ import numpy as np
 
 from flowsense.features.catalogue import DEFAULT, MORE, spec
 from flowsense.features.context import TAUS, TAUS_NS
-from flowsense.schema import CLEAR, EVENT, LAST, SET, SNAPSHOT, TRADE, Decimal, Instrument
+from flowsense.schema import (
+    CLEAR,
+    EVENT,
+    LAST,
+    MILLISECOND,
+    SET,
+    SNAPSHOT,
+    TRADE,
+    Decimal,
+    Instrument,
+)
 from flowsense.testing import tape_of
 
-MS, SECOND = 1_000_000, 1_000_000_000
+MS = MILLISECOND
 FAMILIES = DEFAULT + MORE
 EACH, GRID = spec(FAMILIES, ("events:1",)), spec(FAMILIES, ("interval:100ms",))
 L3 = Instrument("A", "toy", Decimal(1, -2), Decimal(1, 0), by_order=True)

@@ -1,4 +1,4 @@
-"""The same input and seed give the same bits, whatever the machine does beside (R20, R21)."""
+"""The same input and seed give the same bits, whatever the machine does beside."""
 
 import os
 import subprocess

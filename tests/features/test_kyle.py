@@ -1,8 +1,8 @@
 import numpy as np
-from markets import LAST, MS, SECOND, Market, agree, book, column, stream
+from markets import LAST, MS, Market, agree, book, column, stream
 from pytest import approx
 
-from flowsense.schema import GAP, SET, TRADE
+from flowsense.schema import GAP, SECOND, SET, TRADE
 
 BOOK = book((1, 100, 6), (-1, 102, 4), (-1, 104, 4))
 NEXT = (SET, 1, 90, 1, LAST)  # a record in a later interval closes the one before

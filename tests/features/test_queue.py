@@ -1,8 +1,8 @@
 import numpy as np
-from markets import LAST, MS, SECOND, Market, agree, book, column, stream
+from markets import LAST, MS, Market, agree, book, column, stream
 from pytest import approx
 
-from flowsense.schema import SET
+from flowsense.schema import SECOND, SET
 
 BOOK = book((1, 100, 6), (1, 99, 2), (-1, 102, 9))
 

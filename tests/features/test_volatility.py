@@ -1,8 +1,8 @@
 import numpy as np
-from markets import LAST, MS, SECOND, Market, agree, book, column, stream
+from markets import LAST, MS, Market, agree, book, column, stream
 from pytest import approx
 
-from flowsense.schema import SET
+from flowsense.schema import SECOND, SET
 
 BOOK = book((1, 100, 6), (1, 98, 6), (-1, 102, 9))
 UP, DOWN = (SET, 1, 101, 1, LAST), (SET, 1, 101, 0, LAST)  # the mid by half a tick

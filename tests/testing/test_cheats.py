@@ -1,4 +1,4 @@
-"""Every law of the rows catches those who break it: R20, R21 for families, clocks, instants."""
+"""Every law of the rows catches those who break it: families, clocks and instants."""
 
 import numpy as np
 import pytest

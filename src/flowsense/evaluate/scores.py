@@ -1,4 +1,4 @@
-"""Scores of forecasts as pure functions of arrays, the terms of EVIDENCE.md; nothing is weighted.
+"""Scores of forecasts as pure functions of arrays, in the terms of `docs/metrics.md`; unweighted.
 
 A direction is scored by side over the rows that moved, three classes over all rows given.
 A score that no row supports is None, never NaN.
@@ -119,7 +119,7 @@ def taken(p: Floats, least: float | None) -> Bools:
 
 
 def tradable(p: Floats, y: Classes, least: float | None) -> Tradable:
-    """All rows with at least this conviction, still ones too: EVIDENCE.md, measured no. 12."""
+    """All rows with at least this conviction: which of them move is known only in hindsight."""
     return outcome(taken(p, least), p, y) if least is not None else Tradable(*[None] * 4)
 
 

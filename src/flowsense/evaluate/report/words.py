@@ -1,4 +1,4 @@
-"""One short sentence for each term on the page; EVIDENCE.md is the long form."""
+"""One short sentence for each term on the page; `docs/metrics.md` is the long form."""
 
 TERMS = {
     "target": "What is forecast how far ahead: mid@500ms is whether the mid price stands higher, "
