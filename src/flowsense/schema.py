@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 
-MILLISECOND, SECOND = 1_000_000, 1_000_000_000
+MILLISECOND, SECOND, DAY = 1_000_000, 1_000_000_000, 86_400_000_000_000  # ns
 DEPTH = 10  # levels a side that features see
 NO_BID, NO_ASK = -(2**62), 2**62  # prices of an empty level; its lots are 0
 NEVER = 2**62  # ns: after every record

@@ -96,8 +96,8 @@ def test_a_report_of_no_run_is_refused(flowsense, tmp_path):
 
 
 def test_a_dry_run_counts_the_rows_and_writes_nothing(flowsense, market, small, tmp_path):
-    found = flowsense("run", market, "--out", tmp_path / "out", *small, "--dry-run")
-    assert found.code == 0 and not (tmp_path / "out").exists()
+    found = flowsense("run", market, "--out", tmp_path / "runs" / "out", *small, "--dry-run")
+    assert found.code == 0 and not (tmp_path / "runs").exists()
     assert re.search(r"train SIMA, SIMB, SIMC +100% +\d+,\d+ +7,1\d\d ", found.out)
     assert "Then fits: vote, at most 3m for each." in found.out
 

@@ -29,6 +29,13 @@ def test_the_settings_can_be_read_by_a_person(small, tmp_path):
     assert said["market"]["latent"]["volatility"] == [0.2, 0.4, 0.8]
 
 
+def test_a_folder_of_other_things_is_not_replaced(small, tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(InputError, match="holds something that is not a simulation"):
+        save(small, tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
 def test_what_is_no_truth_is_named(small, tmp_path):
     with pytest.raises(InputError, match="no truth of a simulation"):
         load_truth(tmp_path)

@@ -6,8 +6,6 @@ import pytest
 from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
 from flowsense.forecast import Target
-from flowsense.simulate.market import Market, simulate
-from flowsense.testing import Recording
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import prepare
 from flowsense.train.material import material
@@ -15,12 +13,6 @@ from flowsense.train.run import judge, models_of, run
 
 TARGETS = (Target("mid", 500_000_000), Target("ofi", 1_000_000_000), Target("magnitude", 10**9))
 CONFIG = RunConfig(("imbalance", "majority"), targets=TARGETS, unscored_ns=0)
-
-
-@pytest.fixture(scope="module")
-def source():
-    made = simulate(Market.tiny(), 240, 3)
-    return Recording(made.instruments, made.events)
 
 
 @pytest.fixture(scope="module")

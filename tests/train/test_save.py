@@ -8,9 +8,7 @@ import pytest
 
 from flowsense.errors import InputError
 from flowsense.forecast import Target
-from flowsense.simulate.market import Market, simulate
 from flowsense.store.checkpoint import CheckpointError
-from flowsense.testing import Recording
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import forecast
 from flowsense.train.outside import score
@@ -18,12 +16,6 @@ from flowsense.train.run import run
 from flowsense.train.save import check_folder, load_model
 
 TARGETS = (Target("mid", 500_000_000), Target("magnitude", 10**9))
-
-
-@pytest.fixture(scope="module")
-def source():
-    made = simulate(Market.tiny(), 240, 3)
-    return Recording(made.instruments, made.events)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ nothing else, less the same backtest over as many records that it ignores.
 """
 
 import json
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -17,7 +16,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from flowsense._jit import Record, array, compiled, records
-from flowsense.bench import Result
+from flowsense.bench import Result, recordings
 from flowsense.book import tables
 from flowsense.book.orders import ORDER, l3
 from flowsense.book.sides import LEVEL, SIDES, TOUCH, l2, show
@@ -123,7 +122,7 @@ def ours(events: Events, instruments: int, by_order: bool) -> Timing:
 
 def streams() -> dict[str, Events]:
     """Depth updates by name: recorded ones where FLOWSENSE_DATA has them, else simulated ones."""
-    folder = Path(os.environ.get("FLOWSENSE_DATA", "../shared/data")) / "binance_ws_raw"
+    folder = recordings() / "binance_ws_raw"
     paths = {name: folder / f"{name}_20240808.jsonl.zst" for name in RECORDINGS}
     raw = {n: np.concatenate(list(open_source(p))) for n, p in paths.items() if p.exists()}
     raw = raw or {"simulated": by_level(by_order(60_000))}

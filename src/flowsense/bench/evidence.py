@@ -6,7 +6,6 @@ target moves. The marks are what plain boosted trees reached on hand-made featur
 depth 5, rate .05). A score is below its mark where its whole interval is.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from flowsense.bench import Result
+from flowsense.bench import Result, recordings
 from flowsense.errors import InputError
 from flowsense.evaluate.scores import COVERAGES, conviction, hits
 from flowsense.evaluate.significance import blocks, interval
@@ -122,7 +121,7 @@ def each(
 
 def recording(symbol: str) -> Path:
     """Of FLOWSENSE_DATA, by default beside the repository. Raises InputError."""
-    folder = Path(os.environ.get("FLOWSENSE_DATA", "../shared/data")) / "lobster"
+    folder = recordings() / "lobster"
     found = sorted(folder.glob(f"{symbol}_2012-06-21_34200000_52200000_message_*"))
     if not found:
         raise InputError(f"{folder}: no recording of {symbol} on 2012-06-21: set FLOWSENSE_DATA")

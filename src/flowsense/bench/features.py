@@ -5,16 +5,14 @@ part of the columns from it with expressions; ours is charged what families cost
 loop without any. Both per column and event of the stream.
 """
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from flowsense.bench import Result
+from flowsense.bench import Result, recordings
 from flowsense.features.catalogue import DEFAULT, spec
 from flowsense.features.context import TAUS, TAUS_NS
 from flowsense.features.depth import TOGETHER
@@ -51,7 +49,7 @@ class Stream(NamedTuple):
 
 def stream(limit: int = 500_000) -> Stream:
     """Recorded Binance depth where FLOWSENSE_DATA has it, else a simulated market."""
-    folder = Path(os.environ.get("FLOWSENSE_DATA", "../shared/data")) / "binance_ws_raw"
+    folder = recordings() / "binance_ws_raw"
     path = folder / "usdm_btcusdt_20240808.jsonl.zst"
     if path.exists():
         source = open_source(path)

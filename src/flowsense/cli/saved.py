@@ -6,9 +6,8 @@ from typing import Any
 import orjson
 
 from flowsense.errors import InputError
+from flowsense.evaluate.results import SCHEMA
 from flowsense.store.atomic import replacing
-
-SCHEMA = 1
 
 
 def load_json(path: Path) -> dict[str, Any]:

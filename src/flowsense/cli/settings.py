@@ -15,11 +15,11 @@ from flowsense.features.catalogue import DEFAULT, MORE
 from flowsense.features.clock import clocks
 from flowsense.forecast import Target, duration, spell
 from flowsense.registry import names, unknown
-from flowsense.schema import NEVER, SECOND
+from flowsense.schema import DAY, NEVER, SECOND
 from flowsense.train.config import RunConfig
 
 USUAL, TABLE, VARIABLE = Path("flowsense.toml"), "run", "FLOWSENSE_RUN_"
-HOUR, DAY = 3600 * SECOND, 86_400 * SECOND
+HOUR = 3600 * SECOND
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from flowsense.evaluate import calibration, nulls, scores, significance
 from flowsense.evaluate.classes import NAMES
+from flowsense.evaluate.results import SCHEMA
 from flowsense.evaluate.sample import Index, Masks, Sample, said, sample
 from flowsense.evaluate.scores import Bools, Classes, Floats
 from flowsense.evaluate.significance import Ints
@@ -56,7 +57,7 @@ def curves(
     shown = headline(labels.targets)
     t = labels.targets.index(shown)
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "shares": list(SHARES),
         "targets": drawn,
         "folds": [_layout(index.ts, fold, t) for fold in folds],

@@ -8,6 +8,7 @@ from flowsense.evaluate.calibration import Band
 from flowsense.evaluate.scores import Tradable
 from flowsense.evaluate.significance import Interval
 
+SCHEMA = 1  # of metrics.json and curves.json; readers refuse another
 Number = float | None
 Coverage = Mapping[str, Number]  # by share of the counted rows
 Intervals = Mapping[str, Interval | None]  # by score; a coverage is "coverage@0.25"
@@ -95,6 +96,8 @@ class SizeNull:
 
 @dataclass(frozen=True, slots=True)
 class SizePart:
+    """The rows of one instrument or regime."""
+
     n: int
     mae: Number
     rmse: Number
@@ -103,6 +106,8 @@ class SizePart:
 
 @dataclass(frozen=True, slots=True)
 class SizeFold:
+    """The rows of one test block; start and end are ts of the first and last, ns."""
+
     start: int
     end: int
     n: int

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.evaluate.scores import Floats
-from flowsense.schema import SECOND
+from flowsense.schema import DAY, SECOND
 
 Ints = NDArray[np.int64]
 Interval = tuple[float, float]
 
-DAY = 86_400 * SECOND
 DAYS = 20  # so many, and whole days are drawn
 RESAMPLES = 1_000
 MOST = 2_000  # blocks in a resample; a longer span takes longer blocks, which is the safe side

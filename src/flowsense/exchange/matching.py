@@ -16,7 +16,7 @@ import numpy as np
 from numba import types
 
 from flowsense._jit import Record, array, compiled, kernel
-from flowsense.schema import ADD, CANCEL, EVENT, FILL, LAST, MODIFY, TRADE
+from flowsense.schema import ADD, CANCEL, EVENT, FILL, LAST, MODIFY, NO_BID, TRADE
 
 LIMIT, MARKET, WITHDRAW, REPLACE = range(1, 5)
 SLOT_BITS = 24  # an id is serial << SLOT_BITS | slot: found without a search, never used twice
@@ -212,7 +212,7 @@ def limit(
 
 @kernel
 def market(m: Record, levels: Record, orders: Record, out: Record, side: int, lots: int) -> None:
-    sweep(m, levels, orders, out, side, -(2**62), lots)
+    sweep(m, levels, orders, out, side, NO_BID, lots)
 
 
 @kernel

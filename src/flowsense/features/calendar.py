@@ -5,10 +5,9 @@ from math import cos, pi, sin
 import numpy as np
 
 from flowsense._jit import Record, kernel
-from flowsense.schema import SECOND
+from flowsense.schema import DAY, SECOND
 from flowsense.tape import Column
 
-DAY = 86_400 * SECOND
 STATE = np.dtype([("since", "i8")])
 COLUMNS = (
     Column("day_sin", "1", "sin(2 pi x time since UTC midnight / 24 h)"),

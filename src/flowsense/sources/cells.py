@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from flowsense._jit import Record, array, compiled, kernel
 from flowsense.errors import InputError
 
-Unit = Literal["s", "ms", "us", "ns", "iso"]
+TimeUnit = Literal["s", "ms", "us", "ns", "iso"]
 Ints: TypeAlias = NDArray[np.int64]
 UNITS: dict[str, int] = {"s": 9, "ms": 6, "us": 3, "ns": 0}  # decimals of a whole ns
 MOST = 9 * 10**17  # a mantissa below this can take one more digit
@@ -175,7 +175,7 @@ def plain(cells: pa.Array, at: Place) -> pa.Array:
         raise InputError(f"{at.table}: column {at.column!r} is {cells.type}: map another") from None
 
 
-def time_unit(cells: pa.Array, at: Place) -> Unit:
+def time_unit(cells: pa.Array, at: Place) -> TimeUnit:
     """What the first cell must be if it lies between 1973 and 5138."""
     if pa.types.is_timestamp(cells.type):
         return "ns"
@@ -190,7 +190,7 @@ def time_unit(cells: pa.Array, at: Place) -> Unit:
     return "us" if size < 10**17 else "ns"
 
 
-def times(cells: pa.Array, unit: Unit, at: Place) -> Ints:
+def times(cells: pa.Array, unit: TimeUnit, at: Place) -> Ints:
     """(n,) ns since 1970 UTC. Raises InputError naming the first cell that is no time."""
     if pa.types.is_timestamp(cells.type) or unit == "iso":
         return stamps(cells, at)
@@ -249,5 +249,5 @@ def words(cells: pa.Array, meaning: Mapping[str, int], at: Place) -> Ints:
 
 
 def check_unit(unit: str | None) -> None:
-    if unit is not None and unit not in get_args(Unit):
-        raise InputError(f"unit {unit!r}: write one of {', '.join(get_args(Unit))}")
+    if unit is not None and unit not in get_args(TimeUnit):
+        raise InputError(f"unit {unit!r}: write one of {', '.join(get_args(TimeUnit))}")

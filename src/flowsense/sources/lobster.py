@@ -36,6 +36,7 @@ from flowsense.errors import InputError
 from flowsense.schema import (
     AUCTION,
     CLEAR,
+    DAY,
     EVENT,
     HALT,
     LARGEST,
@@ -58,7 +59,6 @@ from flowsense.sources.units import Units, unchanged
 
 NAME = re.compile(r"(.+)_(\d{4}-\d\d-\d\d)_\d+_\d+_(message|orderbook)_([1-9]\d*)\.csv")
 CENT = Decimal(1, -2)
-DAY = 86_400 * SECOND
 DOLLAR = 10_000  # prices in the files are dollars times this
 EMPTY = 9_999_999_999  # plus or minus: the price where a side has no such level
 EXECUTION, HIDDEN, CROSS, HALTED = 4, 5, 6, 7  # types

@@ -1,9 +1,9 @@
 """Feeds that carry whole book rows: the SETs that turn one row into the next."""
 
 from flowsense._jit import Record, kernel
-from flowsense.schema import SCROLL, SET
+from flowsense.schema import NO_BID, SCROLL, SET
 
-NOWHERE = -(2**62)  # key = side * price of no level: deeper than all
+NOWHERE = NO_BID  # key = side * price of no level: deeper than all
 
 
 @kernel

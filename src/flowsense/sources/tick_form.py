@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import gcd
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 from flowsense.errors import InputError
 from flowsense.schema import Decimal
 from flowsense.sources.batches import batches
-from flowsense.sources.cells import Ints, Place, Unit, exact, plain, shown, time_unit
+from flowsense.sources.cells import Ints, Place, TimeUnit, exact, plain, shown, time_unit
 from flowsense.sources.columns import CONSTANT, FLAG, Mapping
+from flowsense.sources.units import common
 
 RESTING = ("bid", "bids", "ask", "asks", "a", "offer")  # sides of levels, not of trades
 
@@ -27,8 +27,8 @@ class Form:
     table: str
     mapping: Mapping
     symbol: str  # of a table without a column of symbols
-    unit: Unit | None = None  # of the times
-    unit_event: Unit | None = None
+    unit: TimeUnit | None = None  # of the times
+    unit_event: TimeUnit | None = None
     levels: bool = False  # all rows are
     symbols: tuple[str, ...] = ()
     scales: tuple[int, int] = (0, 0)  # decimals of prices, of sizes
@@ -155,12 +155,6 @@ def agreed(forms: list[Form]) -> list[Form]:
         divisors = tuple((at_scale(tick, price), at_scale(lot, size)) for tick, lot in units)
         out.append(replace(form, scales=(price, size), divisors=divisors))
     return out
-
-
-def common(a: Decimal, b: Decimal) -> Decimal:
-    """The greatest common divisor."""
-    scale = max(-a.exponent, -b.exponent)
-    return shortest(gcd(at_scale(a, scale), at_scale(b, scale)), scale)
 
 
 def at_scale(unit: Decimal, scale: int) -> int:

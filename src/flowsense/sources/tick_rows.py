@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 from flowsense.schema import CLEAR, LARGEST, SET, TRADE
-from flowsense.sources.cells import Ints, Unit, exact, times, words
+from flowsense.sources.cells import Ints, TimeUnit, exact, times, words
 from flowsense.sources.columns import FLAG
 from flowsense.sources.tick_form import Form, Part, entered, parts_of, shortest
 
@@ -87,7 +87,7 @@ def read(part: Part, symbols: dict[str, int]) -> Rows:
     return Rows(ts, ts_event, who, action, side, replayed, price.units, size.units)
 
 
-def clock(part: Part, column: str | None, unit: Unit | None) -> Ints:
+def clock(part: Part, column: str | None, unit: TimeUnit | None) -> Ints:
     assert unit is not None, "of a form that was surveyed"
     cells, at = part.column(column)
     return times(cells, unit, at)

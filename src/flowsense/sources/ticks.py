@@ -31,7 +31,7 @@ from flowsense.errors import InputError
 from flowsense.schema import DEPTH, Events, Instrument
 from flowsense.sources import Source
 from flowsense.sources.batches import known, names
-from flowsense.sources.cells import Unit, check_unit
+from flowsense.sources.cells import TimeUnit, check_unit
 from flowsense.sources.columns import Mapping, resolve
 from flowsense.sources.recorded import whole
 from flowsense.sources.tick_events import events_of
@@ -55,7 +55,7 @@ class Ticks:
     columns: Mapping | str = ""
     tick: str | None = None
     lot: str | None = None
-    unit: Unit | None = None
+    unit: TimeUnit | None = None
     sort: bool = False
     symbol: str = ""
     venue: str = "file"
@@ -128,7 +128,7 @@ def open(
     columns: Mapping | str = "",
     tick: str | None = None,
     lot: str | None = None,
-    unit: Unit | None = None,
+    unit: TimeUnit | None = None,
     sort: bool = False,
     symbol: str = "",
     venue: str = "file",

@@ -6,8 +6,7 @@ from typing import Literal, get_args
 from flowsense.errors import InputError
 from flowsense.features.catalogue import CLOCKS, DEFAULT
 from flowsense.forecast import Target
-from flowsense.schema import NEVER, SECOND
-from flowsense.train.split import DAY
+from flowsense.schema import DAY, NEVER, SECOND
 
 Part = Literal["train", "validation", "test"]
 HORIZONS = ("100ms", "500ms", "1s", "5s", "30s")

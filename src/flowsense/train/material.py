@@ -10,10 +10,10 @@ from flowsense.evaluate.sample import Index
 from flowsense.forecast import Forecast, spell
 from flowsense.labels import Labels, join
 from flowsense.model import Model
-from flowsense.schema import NEVER, SECOND, Instrument
+from flowsense.schema import DAY, NEVER, SECOND, Instrument
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import Dataset, chained, forecast
-from flowsense.train.split import DAY, Split, walk_forward, with_test
+from flowsense.train.split import Split, walk_forward, with_test
 
 WARM_UP = 600 * SECOND  # of stream before a block that is forecast, from which state is folded
 

@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from flowsense.errors import InputError
+from flowsense.evaluate.results import SCHEMA
 from flowsense.evaluate.score import evaluate
 from flowsense.evaluate.scores import log_loss
 from flowsense.features.catalogue import spec
@@ -26,8 +27,6 @@ from flowsense.train.material import Material, material
 from flowsense.train.progress import Progress, silent
 from flowsense.train.read import Recording, hashes
 from flowsense.wall import Stopwatch
-
-SCHEMA = 1  # of metrics.json
 
 
 @runtime_checkable

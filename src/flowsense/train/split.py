@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 from flowsense.labels import Labels
-from flowsense.schema import SECOND
+from flowsense.schema import DAY, SECOND
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-DAY = 86_400 * SECOND
 PAUSE = 60 * SECOND
 STOP = 0.8  # of the training span fits, the rest stops early
 

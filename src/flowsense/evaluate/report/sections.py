@@ -20,7 +20,6 @@ OPTIONS = {
 }
 Metrics = Mapping[str, Any]
 Curves = Mapping[str, Any]
-SAME_SIDE = "always_one_side"  # drawn as the majority: the same side on every row
 
 
 def sections(metrics: Metrics, curves: Curves) -> Iterator[tuple[str, Html]]:
