@@ -52,3 +52,17 @@ class Places(NamedTuple):
     """All that a model of single rows carries along a stream: where each fit is."""
 
     place: NDArray[np.int64]  # (instruments,)
+
+    @classmethod
+    def of(cls, known: Known | None, instruments: tuple[Instrument, ...]) -> "Places":
+        """0 everywhere before there is a fit."""
+        none = np.zeros(len(instruments), np.int64)
+        return cls(none if known is None else known.places(instruments))
+
+
+def arrays(fitted: NamedTuple) -> dict[str, NDArray[Any]]:
+    """Of a fit by name, with those of its parts, which are tuples of arrays themselves."""
+    found: dict[str, NDArray[Any]] = {}
+    for name, value in fitted._asdict().items():
+        found |= {name: value} if isinstance(value, np.ndarray) else value._asdict()
+    return found

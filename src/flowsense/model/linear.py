@@ -16,7 +16,7 @@ from flowsense.forecast import UP, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model import Budget
 from flowsense.model.gather import LEARN, STOP, Gathered, gather, present
-from flowsense.model.instruments import Known, Places
+from flowsense.model.instruments import Known, Places, arrays
 from flowsense.model.sides import Floats, combine, moved, sigmoid
 from flowsense.model.terms import Products, Terms, even, expand, multiplied, standards, weigh
 from flowsense.schema import Instrument
@@ -128,8 +128,7 @@ class Linear(ABC):
             write(fitted, (who, T + j), of_move, found)
 
     def init(self, instruments: tuple[Instrument, ...]) -> Places:
-        none = np.zeros(len(instruments), np.int64)
-        return Places(self.fitted.known.places(instruments) if self.fitted else none)
+        return Places.of(self.fitted.known if self.fitted else None, instruments)
 
     def predict(self, state: Places, tape: Tape) -> tuple[Places, Forecast]:
         if self.fitted is None:
@@ -143,10 +142,7 @@ class Linear(ABC):
         return state, combine(self.targets, sigmoid(out[:, T:]), sigmoid(out[:, :T]), size)
 
     def params(self) -> dict[str, NDArray[Any]]:
-        if self.fitted is None:
-            return {}
-        known, *rest = self.fitted
-        return known._asdict() | dict(zip(Fitted._fields[1:], rest, strict=True))
+        return arrays(self.fitted) if self.fitted else {}
 
     def load(self, params: dict[str, NDArray[Any]]) -> Self:
         tables = (params[name] for name in Fitted._fields[1:])

@@ -16,7 +16,7 @@ from flowsense.errors import InputError
 from flowsense.forecast import UP, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model import Budget
-from flowsense.model.instruments import Known, Places
+from flowsense.model.instruments import Known, Places, arrays
 from flowsense.model.sides import Floats, combine, moved, sigmoid
 from flowsense.schema import Instrument
 from flowsense.tape import Needs, Reader, Rows, Tape
@@ -112,8 +112,7 @@ class Null(ABC):
                 fitted.slope[place, j] = slope(x, y[which, j] == UP, self.least)
 
     def init(self, instruments: tuple[Instrument, ...]) -> Places:
-        none = np.zeros(len(instruments), np.int64)
-        return Places(self.fitted.known.places(instruments) if self.fitted else none)
+        return Places.of(self.fitted.known if self.fitted else None, instruments)
 
     def predict(self, state: Places, tape: Tape) -> tuple[Places, Forecast]:
         rows, fitted = tape.rows[0], self.fitted
@@ -126,10 +125,7 @@ class Null(ABC):
         return state, combine(self.targets, fitted.move[place], up, fitted.size[place])
 
     def params(self) -> dict[str, NDArray[Any]]:
-        if self.fitted is None:
-            return {}
-        known, *rest = self.fitted
-        return known._asdict() | dict(zip(Fitted._fields[1:], rest, strict=True))
+        return arrays(self.fitted) if self.fitted else {}
 
     def load(self, params: dict[str, NDArray[Any]]) -> Self:
         tables = (params[name] for name in Fitted._fields[1:])

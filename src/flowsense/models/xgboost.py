@@ -20,7 +20,7 @@ from flowsense.labels import Labels
 from flowsense.model import Budget
 from flowsense.model.forest import Forest, forest, margin
 from flowsense.model.gather import LEARN, STOP, Gathered, gather, present
-from flowsense.model.instruments import Known, Places
+from flowsense.model.instruments import Known, Places, arrays
 from flowsense.model.sides import Floats, combine, moved, sigmoid
 from flowsense.model.terms import mirror
 from flowsense.schema import Instrument
@@ -112,7 +112,7 @@ class Xgboost:
                     gain[j] += used
             if head == 1:
                 size[who, j] = mean_size(rows, who, j, sized)
-        rest(base, own, size, rows)
+        rest(base, own, size)
         gain /= np.maximum(gain.sum(axis=1, keepdims=True), 1e-12)
         return replace(self, fitted=Fitted(known, forest(models), base, own, size, gain))
 
@@ -196,8 +196,7 @@ class Xgboost:
         }
 
     def init(self, instruments: tuple[Instrument, ...]) -> Places:
-        none = np.zeros(len(instruments), np.int64)
-        return Places(self.fitted.known.places(instruments) if self.fitted else none)
+        return Places.of(self.fitted.known if self.fitted else None, instruments)
 
     def predict(self, state: Places, tape: Tape) -> tuple[Places, Forecast]:
         if self.fitted is None:
@@ -215,11 +214,7 @@ class Xgboost:
         return state, combine(self.targets, sigmoid(out[:, 1]), sigmoid(out[:, 0]), size)
 
     def params(self) -> dict[str, NDArray[Any]]:
-        if self.fitted is None:
-            return {}
-        known, trees, *rest = self.fitted
-        tables = dict(zip(Fitted._fields[2:], rest, strict=True))
-        return known._asdict() | trees._asdict() | tables
+        return arrays(self.fitted) if self.fitted else {}
 
     def load(self, params: dict[str, NDArray[Any]]) -> Self:
         trees = Forest(*(params[name] for name in Forest._fields))
@@ -269,7 +264,7 @@ def mean_size(rows: Gathered, who: int, j: int, sized: bool) -> float:
     return float(rows.size[learn, j].mean()) if len(learn) else 0.0
 
 
-def rest(base: Floats, own: NDArray[np.bool_], size: Floats, rows: Gathered) -> None:
+def rest(base: Floats, own: NDArray[np.bool_], size: Floats) -> None:
     """Place K, and heads without trees of their own, start at the mean of those that have."""
     k, _, targets = own.shape
     for j in range(targets):
