@@ -52,6 +52,13 @@ def test_a_snapshot_of_other_instruments_is_refused(instruments, others):
         Fold(SPEC, instruments[:1]).restore(Fold(SPEC, instruments).snapshot())
 
 
+def test_an_event_before_the_last_that_was_pushed_is_refused(instruments, events):
+    live = engine(instruments)
+    list(live.push(events[:500]))
+    with pytest.raises(InputError, match="in order"):
+        list(live.push(events[:1]))
+
+
 def test_an_event_of_an_unknown_instrument_is_refused(instruments, events):
     with pytest.raises(InputError, match="instrument 1"):
         list(engine(instruments[:1]).push(events))

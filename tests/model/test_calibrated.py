@@ -1,5 +1,7 @@
 """Probabilities are scaled by what came, the side and the order of calls are not touched."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from toys import Ewma
@@ -57,6 +59,14 @@ def test_no_side_turns_and_the_order_of_convictions_stays():
     before, after = odds(said.proba[:, 0])[0], odds(fitted(said, labels).apply(said).proba[:, 0])[0]
     assert np.array_equal(np.sign(before), np.sign(after))
     assert np.corrcoef(before, after)[0, 1] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_expected_move_follows_the_probabilities():
+    said, labels = world(5_000, 3.0, 2.0)
+    value = 7 * (said.proba[:, :, 2] - said.proba[:, :, 0])
+    after = fitted(said, labels).apply(replace(said, value=value))
+    want = 7 * (after.proba[:, :, 2] - after.proba[:, :, 0])
+    assert after.value == pytest.approx(want, abs=1e-4) and np.abs(want - value).max() > 0.1
 
 
 def test_too_few_rows_and_one_sided_outcomes_change_nothing():

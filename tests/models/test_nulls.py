@@ -52,8 +52,8 @@ def test_the_side_is_that_of_the_column(name, column, fitted, whole):
     assert (side(fitted[name], whole) == np.sign(x))[clear].all()
 
 
-def test_the_vote_adds_three_signals_in_their_deviations(fitted, whole, planted, instruments):
-    names = ("imb_l1", "ofi_l1_1s", "last_trade_1s")
+def test_the_vote_adds_four_signals_in_their_deviations(fitted, whole, planted, instruments):
+    names = ("imb_l1", "ofi_l1_1s", "last_trade_1s", "lead_ret_1s")
     x = whole.rows[0].X[:, [spec().columns.index(c) for c in names]].astype(float)
     mine = whole.rows[0].instrument == 0
     learned = mine & ~planted.stop[:, 0]

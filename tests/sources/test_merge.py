@@ -63,9 +63,14 @@ def merged(*sources):
     return checked(np.concatenate(chunks), len(source.instruments))
 
 
+def told(events):
+    """Without what says that a source has ended."""
+    return events[(events["bits"] & GAP == 0) | (events["bits"] & SNAPSHOT != 0)]
+
+
 def test_events_come_in_order_of_time_then_of_the_sources():
     a, b = Listed("a", trades(1, 3, 3, 7)), Listed("b", trades(0, 3, 3, 9, first=10), (B,))
-    events = merged(a, b)
+    events = told(merged(a, b))
     assert events["ts_recv"].tolist() == [0, 1, 3, 3, 3, 3, 7, 9]
     assert events["sequence"].tolist() == [10, 0, 1, 2, 11, 12, 3, 13]
     assert events["instrument"].tolist() == [1, 0, 0, 0, 1, 1, 0, 1]
@@ -77,7 +82,7 @@ def test_the_table_holds_each_instrument_once():
     source = Merged((a, b))
     assert source.instruments == (B, A, C)
     assert (source.name, source.files) == ("a, b", (Path("a"), Path("b")))
-    assert merged(a, b)["instrument"].tolist() == [0, 1, 2, 1]
+    assert told(merged(a, b))["instrument"].tolist() == [0, 1, 2, 1]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -89,7 +94,7 @@ def test_however_the_sources_are_cut_the_stream_is_the_sorted_whole(seed):
         Listed(s.symbol, part, (s,), int(rng.integers(1, 9)))
         for s, part in zip((A, B, C), parts, strict=True)
     ]
-    events = merged(*sources)
+    events = told(merged(*sources))
     together = np.concatenate(parts)
     want = together[np.argsort(together["ts_recv"], kind="stable")]
     assert events["sequence"].tolist() == want["sequence"].tolist()
@@ -102,6 +107,15 @@ def test_what_goes_on_in_another_source_is_one_instrument_with_a_gap_between():
     assert events["ts_recv"].tolist() == [1, 2, 5, 7, 8, 8, 9]
     assert np.flatnonzero(events["bits"] & GAP).tolist() == [3]
     assert not second.events["bits"][0] & GAP
+
+
+def test_an_instrument_whose_source_ends_while_others_go_on_is_known_no_more():
+    a, b = Listed("a", opening(1, 2, 5)), Listed("b", trades(1, 5, 6, 9), (B,))
+    events = merged(a, b)
+    (end,) = np.flatnonzero(events["bits"] & GAP)
+    assert (events["ts_recv"][end], events["instrument"][end]) == (5, 0)
+    assert (events["ts_recv"][:end] <= 5).all() and not (events["instrument"][end + 1 :] == 0).any()
+    checked(events, 2)
 
 
 def test_a_piece_that_goes_on_without_a_snapshot_is_no_gap():

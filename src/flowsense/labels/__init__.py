@@ -1,6 +1,6 @@
 """Targets: the only layer that may look ahead; every label says when it became known."""
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +24,18 @@ class Labels(NamedTuple):
 
     def take(self, rows: slice) -> Self:
         """The labels of these rows."""
-        return self._replace(**{name: getattr(self, name)[rows] for name in COLUMNS})
+        columns: dict[str, Any] = {name: column[rows] for name, column in self._columns()}
+        return self._replace(**columns)
 
     def of(self, targets: NDArray[np.bool_]) -> Self:
         """The labels of these targets (T,)."""
         kept = tuple(t for t, keep in zip(self.targets, targets, strict=True) if keep)
-        columns = {name: getattr(self, name)[:, targets] for name in COLUMNS}
+        columns: dict[str, Any] = {name: column[:, targets] for name, column in self._columns()}
         return self._replace(targets=kept, **columns)
+
+    def _columns(self) -> list[tuple[str, Any]]:
+        found = zip(self._fields[1:], self[1:], strict=True)
+        return [(name, column) for name, column in found if column is not None]
 
     def to_fit(self, fit: NDArray[np.bool_], stop: NDArray[np.bool_]) -> Self:
         """The same labels, valid only on the rows (n, T) to learn from and those to stop on."""

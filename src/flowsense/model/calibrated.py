@@ -65,12 +65,13 @@ class Calibrated:
 
     def apply(self, said: Forecast) -> Forecast:
         """The model's own forecast, scaled; what is not ready stays as it is."""
-        proba = said.proba.copy()
+        proba, value = said.proba.copy(), said.value.copy()
         for t, target in enumerate(self.targets):
             ready = said.ready[:, t]
             if target.kind != "magnitude" and (self.scale[t] != (1.0, 1.0, 0.0)).any():
                 proba[ready, t] = scaled(proba[ready, t], self.scale[t])
-        return replace(said, proba=proba)
+                value[ready, t] *= change(said.proba[ready, t], proba[ready, t])
+        return replace(said, proba=proba, value=value)
 
     def init(self, instruments: tuple[Instrument, ...]) -> Any:
         return self.model.init(instruments)
@@ -103,6 +104,12 @@ def scaled(p: NDArray[np.float32], scale: Floats) -> NDArray[np.float32]:
     """(n, 3) probabilities with both log-odds scaled."""
     up, move = odds(p)
     return probabilities(sigmoid(scale[1] * move + scale[2]), sigmoid(scale[0] * up))
+
+
+def change(p: NDArray[np.float32], q: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n,) by how much P(up) - P(down) is another in q than in p; 1 where it was 0."""
+    before, after = p[:, UP] - p[:, DOWN], q[:, UP] - q[:, DOWN]
+    return np.asarray(np.divide(after, before, out=np.ones_like(before), where=before != 0))
 
 
 class Question(NamedTuple):

@@ -21,8 +21,8 @@ from flowsense.model.sides import Floats, combine, moved, sigmoid
 from flowsense.schema import Instrument
 from flowsense.tape import Needs, Reader, Rows, Tape
 
-SIGNALS = ("last_move_10s", "imb_l1", "ofi_l1_1s", "last_trade_1s")  # columns
-MOVE, IMBALANCE, OFI, TRADE = range(len(SIGNALS))
+SIGNALS = ("last_move_10s", "imb_l1", "ofi_l1_1s", "last_trade_1s", "lead_ret_1s")  # columns
+MOVE, IMBALANCE, OFI, TRADE, LEAD = range(len(SIGNALS))
 FLATTEST = 1e-3
 STEEPEST = 20.0  # of a slope per deviation: a rule that was never wrong is still not certain
 
@@ -31,8 +31,8 @@ class Fitted(NamedTuple):
     """Of K instruments in training, and in place K the mean over them, for all others."""
 
     known: Known
-    columns: NDArray[np.int64]  # (4,) where the signals are, -1 for what the rows do not have
-    deviation: Floats  # (K + 1, 4) of each signal
+    columns: NDArray[np.int64]  # (5,) where the signals are, -1 for what the rows do not have
+    deviation: Floats  # (K + 1, 5) of each signal
     slope: Floats  # (K + 1, T) log-odds of up per unit of the rule
     move: Floats  # (K + 1, T) share of moved rows
     size: Floats  # (K + 1, T) mean |move| of moved rows; of all rows for a magnitude
@@ -46,7 +46,7 @@ class Null(ABC):
 
     @abstractmethod
     def rule(self, kind: str, signals: Floats) -> Floats:
-        """(n,) the rule's number for one kind of target; signals (n, 4) in deviations."""
+        """(n,) the rule's number for one kind of target; signals (n, 5) in deviations."""
 
     @property
     def least(self) -> float:
@@ -170,14 +170,17 @@ class LastTrade(Null):
 
 @dataclass(frozen=True, slots=True)
 class Vote(Null):
-    """Queue imbalance, OFI decayed over 1 s and the last trade, each in its deviations, added."""
+    """Queue imbalance, OFI, the last trade, the busiest other instrument's return, added.
+
+    Decayed over 1 s, each in its deviations; without another instrument the fourth is left out.
+    """
 
     def rule(self, kind: str, signals: Floats) -> Floats:
-        return signals[:, IMBALANCE] + signals[:, OFI] + signals[:, TRADE]
+        return np.asarray(signals[:, [IMBALANCE, OFI, TRADE, LEAD]].sum(axis=1), np.float64)
 
 
 def signals_of(rows: Rows, columns: NDArray[np.int64]) -> Floats:
-    """(n, 4) of the rows, in SIGNALS order; 0 where missing."""
+    """(n, 5) of the rows, in SIGNALS order; 0 where missing."""
     return np.where(columns >= 0, rows.X[:, columns], 0.0).astype(np.float64)
 
 

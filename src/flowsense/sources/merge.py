@@ -25,6 +25,7 @@ class Cursor:
         self.resumed = {i for i, key in enumerate(self.keys) if key in seen}
         self.chunks, self.ended = iter(source), False
         self.held: list[Events] = []
+        self.taken = -NEVER  # when the last event that was taken came
 
     @property
     def last(self) -> int:
@@ -61,14 +62,24 @@ class Cursor:
         taken = [chunk[:end] for chunk, end in zip(self.held, ends, strict=True)]
         rest = [chunk[end:] for chunk, end in zip(self.held, ends, strict=True)]
         self.held = [chunk for chunk in rest if len(chunk)]
+        self.taken = max([self.taken, *(int(c["ts_recv"][-1]) for c in taken if len(c))])
         return taken
+
+    def farewell(self, going_on: set[Key]) -> Events:
+        """What tells that nothing more is known of its instruments but those that go on."""
+        left = [p for p, key in zip(self.places, self.keys, strict=True) if key not in going_on]
+        out = np.zeros(len(left), EVENT).view(EVENT)
+        out["ts_event"] = out["ts_recv"] = self.taken
+        out["instrument"], out["action"], out["bits"] = left, CLEAR, GAP
+        return out
 
 
 @dataclass(frozen=True)
 class Merged:
     """A Source of the union of the instruments. One instrument may go on from source to source.
 
-    In memory is a chunk or two of each source that is under way; the others are not open.
+    In memory is a chunk or two of each source that is under way; the others are not open. Where a
+    source ends while others go on, a GAP says that its instruments are known no more.
     Raises InputError for sources that tell of one instrument at the same time (only found on
     reading) or that describe it differently.
     """
@@ -119,10 +130,16 @@ class Merged:
                 seen.update(cursor.keys)
                 reading = sorted([*reading, cursor], key=lambda c: c.rank)
             before = min(c.limit for c in reading)
-            yield from joined([part for c in reading for part in c.take(before)])
+            parts = [part for c in reading for part in c.take(before)]
             for c in reading:
                 c.read_past(before)
-            reading = [c for c in reading if c.held]
+            done, reading = [c for c in reading if not c.held], [c for c in reading if c.held]
+            if waiting or reading:
+                going_on = {key for c in reading for key in c.keys}
+                for _, rank in waiting:
+                    going_on.update(map(key_of, self.sources[rank].instruments))
+                parts += [c.farewell(going_on) for c in done]
+            yield from joined(parts)
 
 
 def start_of(source: Source) -> int:
