@@ -277,6 +277,12 @@ def test_no_book_is_ever_wrong_in_ten_thousand_streams():
     check_seeds(range(200, 10_200))
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(3_600)
+def test_no_book_is_ever_wrong_in_twenty_thousand_more_streams():
+    check_seeds(range(10_200, 30_200))
+
+
 @pytest.mark.parametrize("feed", [SPOT, USDM], ids=["spot", "usdm"])
 def test_cuts_at_any_line_change_nothing(feed):
     messages = Venue(4, feed is USDM).heard()
