@@ -52,6 +52,7 @@ def cached(package):
     return sorted(p for p in (package / "cache").rglob("*") if p.suffix in (".nbi", ".nbc"))
 
 
+@pytest.mark.slow
 def test_an_edit_in_a_file_that_is_inlined_is_seen(package):
     assert run(package)[-1] == "42"
     (package / "piece.py").write_text(PIECE.format(factor=3))

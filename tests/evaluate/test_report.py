@@ -325,6 +325,7 @@ def test_importances_of_other_models_are_named(scored, drawn):
     assert "blind" in words and "No column carries weight." in words
 
 
+@pytest.mark.slow
 def test_a_page_is_written_whole_or_not_at_all(tmp_path, scored, drawn, text):
     place = write(tmp_path, scored, drawn)
     assert place == tmp_path / "report.html" and place.read_text("utf-8") == text

@@ -60,6 +60,7 @@ def test_fit_repeats_exactly_and_keeps_the_targets(name, fitted, instruments, ev
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_nothing_is_learned_from_rows_that_are_not_valid(name, fitted, instruments, events, labels):
     reader = Replay(SPEC, Recording(instruments, events))

@@ -78,6 +78,7 @@ def check(writer, folder, trials):
     assert len(list(folder.glob(".*.draft"))) > trials / 4  # most were killed within a write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", WRITERS)
 def test_forty_kills_leave_a_whole_version(writer, tmp_path):
     check(writer, tmp_path, 40)
