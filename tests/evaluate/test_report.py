@@ -4,6 +4,7 @@ import copy
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from flowsense.errors import InputError
@@ -244,7 +245,7 @@ def test_the_sentence_names_rows_score_majority_null_and_interval(scored):
     ("interval", "said"),
     [
         ((-0.01, 0.02), "which luck alone can explain"),
-        ((-0.03, -0.01), "worse than a rule that knows nothing"),
+        ((-0.03, -0.01), "worse than a rule that has learned no side"),
         ((0.0, 0.0), "the same calls"),
         (None, "too short to say"),
     ],
@@ -373,3 +374,14 @@ def test_the_command_can_be_typed(scored):
         "flowsense run SRC --models good,blind --budget 3m --seed 7 --out DIR"
     )
     assert "--split" not in command(scored)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 4, 70, 345, 3_600, 20_000, 400_000, 4e7])
+@pytest.mark.parametrize("most", [2, 3, 6])
+def test_times_on_axes_are_few_and_round(seconds, most):
+    from flowsense.evaluate.report.plots import Clock
+
+    start = 1_704_205_801.234 / 86_400
+    ticks = np.array(Clock(most).tick_values(start, start + seconds / 86_400)) * 86_400
+    assert len(ticks) <= most and (np.diff(ticks) > 0).all()
+    assert ((ticks >= 1_704_205_801.2) & (ticks <= 1_704_205_801.3 + seconds)).all()

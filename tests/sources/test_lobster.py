@@ -259,7 +259,7 @@ def test_either_file_finds_the_other_however_compressed(data, tmp_path):
     book = folder / PAIRS["GOOG"].replace("message", "orderbook")
     assert Lobster(book).pair == Lobster(message).pair == Lobster(message, book).pair
     assert Lobster(message).files == (message, book)
-    assert Lobster(message).name == message.name
+    assert Lobster(message).name == str(message)
 
 
 def test_without_its_other_file_a_recording_is_refused(tmp_path):

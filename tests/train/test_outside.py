@@ -64,6 +64,15 @@ def test_times_off_the_grid_are_labelled_at_their_own_time(tmp_path, source, tru
     assert found.accuracy < 0.9
 
 
+def test_nulls_that_read_the_market_stand_beside_on_the_grid_alone(tmp_path, source, truth):
+    for name, shift, beside in (("grid", 0, True), ("between", 7, False)):
+        path = write(tmp_path / f"{name}.parquet", table(truth, knowing(truth), shift=shift))
+        found = score(path, source)
+        assert ("vote" in found.models[name]["mid@500ms"].nulls) == beside
+        assert any("only constant nulls" in w for w in found.warnings) != beside
+        assert any("first 20%" in w for w in found.warnings)
+
+
 def test_rows_of_the_first_share_are_not_scored(tmp_path, source, truth):
     path = write(tmp_path / "f.parquet", table(truth, knowing(truth)))
     few, many = (score(path, source, share=s).models["f"]["mid@500ms"].n for s in (0.9, 0.1))

@@ -11,8 +11,8 @@ TARGETS = "mid@500ms,mid@1s,ofi@500ms,ofi@1s"
 INTRODUCTION = (
     f"Simulates {LEARN} minutes of {INSTRUMENTS} instruments, order by order, in which regimes of "
     "volatility and a price leader are planted. Rebuilds the books, makes a row of features every "
-    f"100 ms and trains the fast models. Then simulates {SCORE} minutes more with another seed, "
-    "and scores the models on these, beside rules that know nothing."
+    f"100 ms and trains the fast models. Then simulates {SCORE} minutes of the next day, and "
+    "scores the models on these, beside rules that have learned no side."
 )
 
 
@@ -35,8 +35,8 @@ def demo(
     for folder in (learn, score):
         saved.check_folder(folder)
     asked = settings({"targets": TARGETS, "seed": seed}, None)
-    made(learn, LEARN, 2 * seed, INSTRUMENTS)
-    made(score, SCORE, 2 * seed + 1, INSTRUMENTS)
+    made(learn, LEARN, 2 * seed, INSTRUMENTS, day=0)
+    made(score, SCORE, 2 * seed + 1, INSTRUMENTS, day=1)
     work(asked, *opened([str(learn)], [str(score)], out, asked, {}), out)
     to.print(f"{market}  the recordings, and the truth behind them", soft_wrap=True)
     to.print()

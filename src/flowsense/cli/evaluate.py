@@ -25,7 +25,7 @@ def evaluate(  # noqa: PLR0913  options are told to typer by the signature
     lot: reading.Lot = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the intervals.", min=0)] = 0,
 ) -> None:
-    """Score forecasts made elsewhere beside the same nulls.
+    """Score forecasts made elsewhere beside the nulls of a run.
 
     Columns: ts (ns UTC), instrument, target, horizon_ns, p_down, p_flat, p_up, perhaps value.
     """

@@ -86,6 +86,8 @@ def _of_sample(of: Sample) -> Iterator[str]:
 def _of_model(name: str, of: Sample, what: Said, score: Score | SizeScore) -> Iterator[str]:
     if what.silent:
         yield f"{name}, {of.target}: silent on {what.silent} of {len(of.rows)} rows, scored as ties"
+    if of.target.kind in ("mid", "ofi") and (what.p[:, 0] == what.p[:, 2]).all():
+        yield f"{name}, {of.target}: names no side on any row, too little to learn from"
     if not isinstance(score, Score) or of.target.kind != "mid" or of.target.horizon_ns < MINUTE:
         return
     if score.n >= TOO_FEW and score.accuracy is not None and score.accuracy > ALARM:

@@ -33,6 +33,7 @@ from flowsense.simulate.latent import LATENT
 
 WORLD = np.dtype(
     [
+        ("begin", "i8"),
         ("end", "i8"),  # ns, where the simulation stops
         ("heard", "i8"),  # latent changes used
         ("floor", "i8"),  # orders a side below which cancels become replaces

@@ -57,6 +57,7 @@ class Market:
         lots: mean of an order.
         floor: orders a side below which cancels become replaces.
         wire_ns: from the venue's clock to ours.
+        start: ns UTC of the opening.
     """
 
     instruments: int = 3
@@ -78,6 +79,7 @@ class Market:
     lots: float = 5.0
     floor: int = 65
     wire_ns: int = 250_000
+    start: int = EPOCH
 
     def __post_init__(self) -> None:
         self.hawkes()
@@ -161,7 +163,7 @@ def simulate(market: Market, seconds: float, seed: int, chunk: int = CHUNK) -> S
     if chunk < 2 * ORDERS + 2:
         raise InputError(f"chunk {chunk}: give at least {2 * ORDERS + 2}, one action must fit")
     hidden, shown = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
-    span = (EPOCH, EPOCH + int(seconds * SECOND))
+    span = (market.start, market.start + int(seconds * SECOND))
     latent = latent_paths(hidden, market.latent, market.leads, market.prices(), span)
     venue = Venue(market.instruments, ORDERS, wire_ns=market.wire_ns)
     first = opening(market, venue)
@@ -177,11 +179,11 @@ def opening(market: Market, venue: Venue) -> Events:
     for i, middle in enumerate(market.prices()):
         q = zeros(REQUEST, 2 * levels * orders)
         n = np.arange(len(q)) // 2
-        q["ts"], q["kind"], q["instrument"] = EPOCH, LIMIT, i
+        q["ts"], q["kind"], q["instrument"] = market.start, LIMIT, i
         q["side"], q["lots"] = np.where(np.arange(len(q)) % 2, -1, 1), round(market.lots)
         q["price"] = np.floor(middle) + (q["side"] < 0) - q["side"] * (n // orders)
         clear = zeros(EVENT, 1)
-        clear["ts_event"], clear["ts_recv"] = EPOCH, EPOCH + market.wire_ns
+        clear["ts_event"], clear["ts_recv"] = market.start, market.start + market.wire_ns
         clear["instrument"], clear["action"] = i, CLEAR
         parts.append(np.concatenate([clear, venue.push(q)]))
         parts[-1]["bits"] = SNAPSHOT
@@ -193,7 +195,10 @@ def run(
     venue: Venue, world: NDArray[Any], latent: NDArray[Any], rng: np.random.Generator, chunk: int
 ) -> Iterator[Events]:
     flow, out = zeros(FLOW, len(venue.engines)), zeros(EVENT, chunk)
-    flow["at"], flow["next"] = EPOCH, world["end"]  # the first latent price starts each flow
+    flow["at"], flow["next"] = (
+        world["begin"],
+        world["end"],
+    )  # the first latent price starts each flow
     books = (records(venue.engines), records(venue.levels), records(venue.orders))
     loop = (records(world), records(flow), books, records(latent), records(out))
     while told := advance(*loop, rng):
@@ -202,7 +207,7 @@ def run(
 
 def world_of(market: Market, end: int) -> NDArray[Any]:
     hawkes, w = market.hawkes(), zeros(WORLD, 1)
-    w["end"], w["floor"] = end, market.floor
+    w["begin"], w["end"], w["floor"] = market.start, end, market.floor
     w["mu"], w["alpha"], w["beta"] = hawkes
     w["activity"], w["half"] = market.activity, market.half_spread
     w["lean"], w["width"], w["attention"] = market.lean, market.width, market.attention

@@ -301,7 +301,7 @@ class Lobster:
 
     @property
     def name(self) -> str:
-        return self.pair.message.name
+        return str(self.pair.message)
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:

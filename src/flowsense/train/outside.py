@@ -1,6 +1,6 @@
 """Forecasts made elsewhere, scored against a recording: their times need not lie on any grid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,16 @@ from flowsense.features.fold import Chunks, Fold
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels
 from flowsense.labels.anchored import Anchored, Pending
+from flowsense.model import Budget
+from flowsense.models import NULLS, build
 from flowsense.schema import QUOTE, checked
+from flowsense.train.dataset import forecast, prepare
 from flowsense.train.material import names_of
 from flowsense.train.progress import Progress, silent
 
 KEYS = ("ts", "instrument", "target", "horizon_ns")
 CHANCES = ("p_down", "p_flat", "p_up")
+OFF_GRID = 0.01  # of the forecasts, that may lie between rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +146,35 @@ def labelled(given: Given, source: Chunks, progress: Progress = silent) -> tuple
     return labels, Index(given.ts, who, names)
 
 
+def rules_of(given: Given, early: NDArray[np.bool_], source: Chunks) -> dict[str, list[Forecast]]:
+    """Nulls that read the market, fitted on the early rows; none where times are off the grid."""
+    targets = given.forecast.targets
+    data = prepare(source, spec(), targets)
+    names = np.array(names_of(source.instruments))[data.instrument]
+    rows = {key: i for i, key in enumerate(zip(data.ts.tolist(), names.tolist(), strict=True))}
+    keys = zip(given.ts.tolist(), given.symbol.tolist(), strict=True)
+    at = np.array([rows.get(key, -1) for key in keys])
+    if (at < 0).mean() > OFF_GRID:
+        return {}
+    fit = np.zeros(data.labels.y.shape, np.bool_)
+    fit[at[at >= 0]] = early[at >= 0]
+    labels = data.labels.to_fit(fit, np.zeros_like(fit))
+    found = {}
+    for name in (n for n in NULLS if n != "majority"):
+        rule = build(name).fit(data, labels, seed=0, budget=Budget())
+        said = forecast(rule, data)
+        ready = said.ready[at] & (at >= 0)[:, None]
+        found[name] = [Forecast(targets, said.proba[at], said.value[at], ready)]
+    return found
+
+
 def score(
     path: Path, source: Chunks, *, share: float = 0.2, seed: int = 0, progress: Progress = silent
 ) -> Evaluation:
     """Score a file of forecasts. The first `share` of its time sets thresholds, the rest counts.
 
+    The nulls that read the market stand beside where the times are those of rows every 100 ms;
+    else a warning says that only constants do.
     Raises InputError for a file, a symbol or a share that cannot be used.
     """
     if not 0 < share < 1:
@@ -161,4 +189,9 @@ def score(
     late = np.broadcast_to((given.ts >= edge)[:, None], early.shape)
     name = path.stem
     halves = Halves(early, early, late)
-    return evaluate(labels, index, [halves], {name: [given.forecast]}, {}, seed=seed)
+    rules = rules_of(given, early & labels.valid, source)
+    found = evaluate(labels, index, [halves], {name: [given.forecast]}, rules, seed=seed)
+    said = [f"the first {share:.0%} of the time sets thresholds and nulls and is not scored"]
+    if not rules:
+        said.append("times are not those of rows every 100 ms: only constant nulls stand beside")
+    return replace(found, warnings=(*said, *found.warnings))

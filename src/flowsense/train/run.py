@@ -102,9 +102,9 @@ class Bench:
                     forecasts.append(model.apply(plain))
                 done += 1
             fitted[name], said[name] = model, tuple(forecasts)
-            rows = len(self.of.labels.y)
-            self.cost[f"fit {name}"] = Cost(fit.seconds, 0, rows)
-            self.cost[f"forecast {name}"] = Cost(ahead.seconds, 0, rows)
+            learned = sum(int(fold.train.any(axis=1).sum()) for fold in self.of.folds)
+            self.cost[f"fit {name}"] = Cost(fit.seconds, 0, learned)
+            self.cost[f"forecast {name}"] = Cost(ahead.seconds, 0, len(self.of.labels.y))
         self.progress("fitting", total, total)
         return fitted, said
 
@@ -172,7 +172,7 @@ def judge(
 ) -> Run:
     """The same from recordings that are already folded."""
     of = material(learn, tests, config)
-    bench = Bench(of, config, progress, dict(learn.cost))
+    bench = Bench(of, config, progress, together((learn, *tests)))
     rules = bench.work(tuple(n for n in NULLS if n != "majority"))[1]
     fitted, said = bench.work(names)
     watch = Stopwatch()
@@ -199,6 +199,12 @@ def judge(
         },
     }
     return Run(config, of, metrics, fitted, said, rules)
+
+
+def together(data: tuple[Dataset, ...]) -> dict[str, Cost]:
+    """What reading them took, stage by stage."""
+    stages = data[0].cost
+    return {s: Cost(*map(sum, zip(*(d.cost[s] for d in data), strict=True))) for s in stages}
 
 
 def held_out(of: Material, forecasts: tuple[Forecast, ...]) -> float:

@@ -4,14 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from io import StringIO
+from math import ceil, floor
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, MaxNLocator, NullLocator
 
 from flowsense.evaluate.report.markup import Html, el, figure
 from flowsense.evaluate.report.style import (
@@ -50,6 +51,20 @@ CONFIG: Any = {
     "ytick.major.size": 0,
     "figure.facecolor": "none",
 }
+DAY = 86_400.0  # s
+MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)
+STEPS = (
+    0.1,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    *(60 * m for m in MINUTES),
+    *(DAY * d for d in (1, 2, 7, 30)),
+)
 
 
 def coverage(curve: Curve, shares: Sequence[float], model: str, null: str) -> Html:
@@ -187,8 +202,26 @@ def _after(start: int, seconds: Sequence[float]) -> np.ndarray[Any, np.dtype[np.
     return _dates((start + np.round(np.array(seconds) * 1e9).astype(np.int64)).tolist())
 
 
+class Clock(Locator):
+    """Round times, at most so many; matplotlib's own warns where few ticks suit a short span."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def __call__(self) -> list[float]:
+        assert self.axis is not None
+        return self.tick_values(*self.axis.get_view_interval())
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        """Of a view in days since 1970, in days."""
+        span = (vmax - vmin) * DAY
+        step = next((s for s in STEPS if span / s < self.most), span / self.most)
+        first, last = ceil(vmin * DAY / step), floor(vmax * DAY / step)
+        return [k * step / DAY for k in range(first, last + 1)]
+
+
 def _dated(ax: Axes, most: int, offset: bool = True) -> None:
-    locator = AutoDateLocator(minticks=2, maxticks=most)  # type: ignore[no-untyped-call]
+    locator = Clock(most)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=offset))  # type: ignore[no-untyped-call]
 

@@ -230,11 +230,11 @@ def told(settings: Metrics) -> dict[str, Any]:
 
 
 def command(metrics: Metrics) -> str:
-    """What to type for the same run; several recordings are named by the first of them."""
+    """What to type for the same run; options of how a table is read are not kept."""
     config, data = metrics["config"], metrics["data"]
-    words = ["flowsense", "run", str(data.get("source", "SRC"))]
+    words = ["flowsense", "run", *str(data.get("source", "SRC")).split(", ")]
     for test in data.get("tests", []):
-        words += ["--test", str(test)]
+        words += ["--test", *str(test).split(", ")]
     for option, key in OPTIONS.items():
         value = config.get(key)
         if value:

@@ -184,7 +184,7 @@ def _gap(found: Verdict) -> str:
     if found.mark == "above":
         return f"{said}."
     if found.mark == "below":
-        return f"{said}, worse than a rule that knows nothing."
+        return f"{said}, worse than a rule that has learned no side."
     return f"{said}, which luck alone can explain."
 
 
@@ -192,11 +192,16 @@ def _size(name: str, target: str, score: Score) -> str:
     found = judge(score, "mae")
     if found.value is None or found.beside is None:
         return f"{target}: {name} has no score."
-    end = {"above": "smaller than luck explains", "below": "larger, beyond luck"}
+    end = {
+        "above": "smaller than luck explains",
+        "below": "larger, beyond luck",
+        "level": "a difference that luck explains",
+    }
+    unknown = "the test span is too short to say whether the difference is luck"
     return (
         f"On {count(score['n'])} rows of {place(score, target)}, {name} errs by "
         f"{figure(found.value)} ticks on average against {figure(found.beside)} for "
-        f"{spoken(found.null)}: {end.get(found.mark, 'a difference that luck explains')}."
+        f"{spoken(found.null)}: {end.get(found.mark, unknown)}."
     )
 
 
