@@ -37,7 +37,7 @@ def test_one_recording_is_its_own_source(tmp_path):
     source = open_source(message, tick=Decimal(1, -4))
     assert isinstance(source, Lobster)
     assert source.pair == Lobster(message, tick=Decimal(1, -4)).pair
-    assert open_source([str(message), tmp_path, message]).name == message.name
+    assert open_source([str(message), tmp_path, message]).name == str(message)
 
 
 def test_a_folder_opens_each_recording_once_and_passes_strangers_over(tmp_path):
