@@ -13,13 +13,16 @@ Every source is EVENTs only. What an event does, and what its fields then mean::
     BEAT    nothing: time has passed          no     -                 -          -
     STATUS  nothing: the phase is now lots    no     -                 -          TRADING, ...
     CONTROL nothing: the wall clock decided   no     -                 code       argument
+    CLOSE   nothing: a bar has closed         no     -                 its close  its volume
 
 One execution is one TRADE, whatever else the feed says of it; FILL only removes what was hit.
-An instrument is `by_order` (its book reads ADD, MODIFY, CANCEL, FILL) or by level (SET).
+An instrument is `by_order` (its book reads ADD, MODIFY, CANCEL, FILL) or by level (SET). One
+whose feed shows bars alone has depth 0: with each BAR comes a CLOSE | LAST, and its price is that.
 CLEAR with SNAPSHOT opens a snapshot, LAST closes it; nothing in it is flow. SCROLL marks a SET
 by which a level enters or leaves the depth that the feed shows: the market did nothing there.
 """
 
+from hashlib import blake2b
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -34,7 +37,9 @@ NEVER = 2**62  # ns: after every record
 LARGEST = 2**53  # of a price or a size: sums of two stay exact as float64
 
 ADD, MODIFY, CANCEL, FILL, TRADE, SET, CLEAR, BEAT, STATUS, CONTROL = range(1, 11)
+CLOSE = 11
 LAST, SNAPSHOT, GAP, SCROLL = 1, 2, 4, 8  # bits: book whole after this; replayed; loss before; view
+EVERY = -1  # instrument of an observation: all of them
 TRADING, AUCTION, HALT = range(3)  # lots of a STATUS
 BROKEN, ONE_SIDED, WHOLE = range(3)  # state of a QUOTE
 
@@ -69,8 +74,8 @@ OBSERVATION = np.dtype(
         ("ts_event", "i8"),  # when it happened
         ("ts_recv", "i8"),  # when we knew
         ("value", "f8"),
-        ("kind", "i4"),  # what was observed
-        ("instrument", "i4"),
+        ("kind", "i4"),  # what was observed: `kind_of` its name
+        ("instrument", "i4"),  # EVERY for what is of the whole market, like an index
     ]
 )
 BOOK = np.dtype(
@@ -95,6 +100,22 @@ Observations: TypeAlias = NDArray[Any]  # (k,) OBSERVATION, likewise
 Quotes: TypeAlias = NDArray[Any]  # (q,) QUOTE, likewise
 
 
+class Chunk(NamedTuple):
+    """What arrived in one span of time; nothing in a later chunk was received before its end.
+
+    At equal `ts_recv` bars and observations come before events, and never in a later chunk.
+    """
+
+    events: Events
+    bars: Bars
+    observations: Observations
+
+
+def kind_of(name: str) -> int:
+    """The number of what is observed, the same in every recording: 31 bits of a hash."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big") >> 1
+
+
 class Decimal(NamedTuple):
     """mantissa * 10**exponent, exactly: ``Decimal(25, -2)`` is a tick of 0.25."""
 
@@ -115,7 +136,7 @@ class Instrument(NamedTuple):
     contract: Decimal = Decimal(1, 0)  # units of the underlying per lot unit
     inverse: bool = False  # settled in the base currency
     by_order: bool = False
-    depth: int = DEPTH  # levels a side that the feed shows
+    depth: int = DEPTH  # levels a side that the feed shows; 0: bars alone
 
 
 def zeros(dtype: np.dtype[Any], n: int = 0) -> NDArray[Any]:

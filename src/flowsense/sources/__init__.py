@@ -1,13 +1,15 @@
-"""One format or venue per file: bytes in, EVENTs out. Nothing here knows what a feature is."""
+"""One format or venue per file: bytes in, records out. Nothing here knows what a feature is."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
-from flowsense.schema import Events, Instrument
+from flowsense.schema import BAR, OBSERVATION, Chunk, Events, Instrument, zeros
 
 if TYPE_CHECKING:
     from flowsense.sources.units import Units
+
+NO_BARS, NO_OBSERVATIONS = zeros(BAR), zeros(OBSERVATION)
 
 
 class Source(Protocol):
@@ -28,3 +30,34 @@ class Source(Protocol):
         ...
 
     def __iter__(self) -> Iterator[Events]: ...
+
+
+@runtime_checkable
+class Broad(Protocol):
+    """A Source that holds bars or observations too; its `__iter__` gives its events alone."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]: ...  # names of what it observes
+    def chunks(self) -> Iterator[Chunk]: ...
+
+
+class Told(Protocol):
+    """What can be read: a Source, or a recording in memory."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def instruments(self) -> tuple[Instrument, ...]: ...
+    def __iter__(self) -> Iterator[Events]: ...
+
+
+def chunks(source: Told) -> Iterator[Chunk]:
+    """All that a source holds, in order of time."""
+    if isinstance(source, Broad):
+        return source.chunks()
+    return (Chunk(events, NO_BARS, NO_OBSERVATIONS) for events in source)
+
+
+def kinds_of(source: Told) -> tuple[str, ...]:
+    """Names of what a source observes."""
+    return source.kinds if isinstance(source, Broad) else ()
