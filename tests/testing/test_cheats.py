@@ -5,7 +5,7 @@ import pytest
 from cheats import Family
 from numba.core.errors import TypingError
 
-from flowsense.features import fold
+from flowsense.features import fold, stages
 from flowsense.features.catalogue import family, spec
 from flowsense.testing import check_family_alone, check_stream, tape_of
 
@@ -75,19 +75,19 @@ def scaled_by_the_chunk(patch):
 
 
 def mean_of_the_chunk(patch):
-    def run(self, rows):
+    def run(self, clocks, events, rows):
         rows["X"][:, self.start] = rows["X"][:, 0].mean() if len(rows) else 0.0
         rows["valid"][:, self.start] = 1
 
-    patch.setattr(fold.Stage, "run", run)
+    patch.setattr(stages.Across, "run", run)
 
 
 def clocks_that_start_anew(patch):
     honest = fold.Fold.push
 
-    def push(self, events):
+    def push(self, *chunk):
         self.arrays["clocks"]["next"] = 0
-        return honest(self, events)
+        return honest(self, *chunk)
 
     patch.setattr(fold.Fold, "push", push)
 
