@@ -1,9 +1,11 @@
 """Which rows train, choose and test: cut in time, purged by `known_at`, embargoed.
 
 Shares are shares of time, never of rows; a pause longer than a minute counts as a minute, so
-that nights between recordings are nobody's share. Lopez de Prado 2018, ch. 7.
+that nights between recordings are nobody's share. Lopez de Prado 2018, ch. 7. Which blocks of
+time are tested is the matter of `train.schemes`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -19,6 +21,8 @@ Bools = NDArray[np.bool_]
 
 PAUSE = 60 * SECOND
 STOP = 0.8  # of the training span fits, the rest stops early
+TRAIN = 7 / 8  # of what is not tested; the last eighth validates
+EMBARGO = 300 * SECOND  # the slowest features forget by e each minute: less than 1 % is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ def chronological(
     Raises InputError where the shares are not shares or the rows span no time.
     """
     b, c = _edges(ts, shares)
-    return _split(ts, known_at, (int(ts[0]), b, c, int(ts[-1]) + 1), embargo_ns)
+    return windowed(ts, known_at, (int(ts[0]), b, c, int(ts[-1]) + 1), embargo_ns)
 
 
 def with_test(
@@ -86,7 +90,7 @@ def with_test(
     end = int(ts[-1]) + 1
     # The other files may follow at once, but their first rows are theirs: nothing to purge.
     far = max(end, int(known_at.max()) + 1) + embargo_ns
-    return _split(ts, known_at, (int(ts[0]), edge, far, far), embargo_ns)
+    return windowed(ts, known_at, (int(ts[0]), edge, far, far), embargo_ns)
 
 
 def walk_forward(
@@ -109,8 +113,39 @@ def walk_forward(
         return (chronological(ts, known_at, embargo_ns=embargo_ns),)
     starts = range(int(ts[0]) + train_ns, int(ts[-1]) + 1, test_ns)
     windows = ((a - train_ns, a - train_ns // 8, a, a + test_ns) for a in starts)
-    folds = (_split(ts, known_at, w, embargo_ns) for w in windows)
+    folds = (windowed(ts, known_at, w, embargo_ns) for w in windows)
     return tuple(fold for fold in folds if fold.test.any() and fold.train.any())
+
+
+def around(
+    ts: Ints, known_at: Ints, tests: Sequence[tuple[int, int]], embargo_ns: int = EMBARGO
+) -> Split:
+    """Test blocks [start, end) of ns anywhere; what lies before, between and after them trains.
+
+    Before a block, labels known less than `embargo_ns` before its start are purged; behind it, of
+    each target, the rows up to the last label of the block and `embargo_ns` longer, whose
+    features still remember the block. Of the rest, in order, the last eighth of time validates.
+    Raises InputError where the rest spans no time. Lopez de Prado 2018, 7.4.
+    """
+    if embargo_ns < 0:
+        raise InputError(f"embargo of {embargo_ns} ns: give 0 or more")
+    tested, near = np.zeros(len(ts), np.bool_), np.zeros(known_at.shape, np.bool_)
+    for start, end in tests:
+        here = (ts >= start) & (ts < end)
+        tested |= here
+        if here.any():
+            last = known_at[here].max(axis=0)
+            near |= (ts < start)[:, None] & (known_at >= start - embargo_ns)
+            near |= (ts >= end)[:, None] & (ts[:, None] <= last + embargo_ns)
+    rest = ts[~tested]
+    (b,) = _edges(rest, (TRAIN, 1 - TRAIN))
+    a, c = int(rest[0]), int(rest[-1]) + 1
+    far = max(c, int(known_at.max()) + 1)  # no block follows on the last: nothing to purge there
+    edges = (a, passed(rest, (a, b), STOP), b, passed(rest, (b, c), 0.5), far)
+    made = _masks(ts, known_at, edges, tested, 0)
+    out = near | tested[:, None]
+    every = {name: getattr(made, name) & ~out for name in made.__slots__ if name != "test"}
+    return Split(**every, test=made.test)
 
 
 def _edges(ts: Ints, shares: tuple[float, ...]) -> tuple[int, ...]:
@@ -120,16 +155,16 @@ def _edges(ts: Ints, shares: tuple[float, ...]) -> tuple[int, ...]:
     steps = np.diff(ts)
     if len(ts) < 2 or steps.min() < 0 or steps.sum() == 0:
         raise InputError(f"{len(ts)} rows that span no time in order cannot be split; give more")
-    return _cuts(ts, tuple(accumulate(shares[:-1])))
+    return cuts(ts, tuple(accumulate(shares[:-1])))
 
 
-def _inside(ts: Ints, span: tuple[int, int], share: float) -> int:
+def passed(ts: Ints, span: tuple[int, int], share: float) -> int:
     """Where this share of a span has passed, ns."""
     rows = ts[(ts > span[0]) & (ts < span[1])]
-    return _cuts(np.r_[span[0], rows, span[1]], (share,))[0]
+    return cuts(np.r_[span[0], rows, span[1]], (share,))[0]
 
 
-def _cuts(ts: Ints, shares: tuple[float, ...]) -> tuple[int, ...]:
+def cuts(ts: Ints, shares: tuple[float, ...]) -> tuple[int, ...]:
     """Where these shares of the time from the first to the last of `ts` have passed, ns."""
     active = np.r_[0, np.cumsum(np.minimum(np.diff(ts), PAUSE))]
     cuts = [share * float(active[-1]) for share in shares]
@@ -137,22 +172,31 @@ def _cuts(ts: Ints, shares: tuple[float, ...]) -> tuple[int, ...]:
     return tuple(int(ts[r]) - int(active[r] - c) for r, c in zip(rows, cuts, strict=True))
 
 
-def _split(ts: Ints, known_at: Ints, edges: tuple[int, int, int, int], embargo_ns: int) -> Split:
+def windowed(
+    ts: Ints, known_at: Ints, edges: tuple[int, int, int, int], embargo_ns: int = 0
+) -> Split:
     """Blocks [a, b), [b, c), [c, d): each purged against the start of the next."""
     if embargo_ns < 0:
         raise InputError(f"embargo of {embargo_ns} ns: give 0 or more")
     a, b, c, d = edges
-    middle, half = _inside(ts, (a, b), STOP), _inside(ts, (b, c), 0.5)
+    middle, half = passed(ts, (a, b), STOP), passed(ts, (b, c), 0.5)
+    return _masks(ts, known_at, (a, middle, b, half, c), (ts >= c) & (ts < d), embargo_ns)
+
+
+def _masks(
+    ts: Ints, known_at: Ints, edges: tuple[int, int, int, int, int], tested: Bools, embargo_ns: int
+) -> Split:
+    """Blocks between these edges, and the rows (n,) that are tested."""
+    a, middle, b, half, c = edges
 
     def block(start: int, end: int, clear: int) -> Bools:
-        inside = (ts >= start) & (ts < end)
-        return np.asarray(inside[:, None] & (known_at < clear - embargo_ns))
+        within = (ts >= start) & (ts < end)
+        return np.asarray(within[:, None] & (known_at < clear - embargo_ns))
 
-    whole = (ts >= c) & (ts < d)
     return Split(
         train=block(a, b, b),
         validation=block(b, c, c),
-        test=np.repeat(whole[:, None], known_at.shape[1], axis=1),
+        test=np.repeat(tested[:, None], known_at.shape[1], axis=1),
         fit=block(a, middle, middle),
         stop=block(middle, b, b),
         calibrate=block(b, half, half),
