@@ -49,13 +49,13 @@ def test_every_key_is_read_from_text_and_from_toml(here):
         '[run]\nmodels = ["vote", "logistic"]\nfamilies = ["ofi"]\nclock = ["interval:1s"]\n'
         'targets = ["mid@1s"]\nsplit = "train"\nepochs = 3\nbudget = "90s"\nseed = 4\n'
         'start = 2024-01-02T00:00:00Z\nend = 2024-01-03\ntrain_window = "30d"\n'
-        'test_window = "12h"\nunscored = "0s"\n'
+        'test_window = "12h"\nunscored = "0s"\nvalidation = "cpcv:6/2"\nembargo = "1m"\n'
     )
     flags = {
         "models": "vote, logistic", "families": "ofi", "clock": "interval:1s",
         "targets": "mid@1s,mid@1s", "split": "train", "epochs": "3", "budget": "90s", "seed": "4",
         "start": "2024-01-02", "end": "2024-01-03T00:00", "train_window": "30d",
-        "test_window": "12h", "unscored": "0s",
+        "test_window": "12h", "unscored": "0s", "validation": "cpcv:6/2", "embargo": "1m",
     }  # fmt: skip
     assert set(flags) == set(KEYS)
     found = settings({}, Path("all.toml"))

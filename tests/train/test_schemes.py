@@ -56,7 +56,7 @@ def leaks(fold, ts, known_at, embargo):
 
 
 def folds_of(text, ts, known_at, spans=SPANS):
-    return schemes.folds(text, ts, known_at, spans)
+    return schemes.cut(text, ts, known_at, spans)
 
 
 @pytest.mark.parametrize("text", EVERY)

@@ -42,6 +42,9 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
     end: Annotated[
         Text, typer.Option(metavar="TIME", help="Rows from here on are not used.")
     ] = None,
+    validation: Annotated[
+        Text, typer.Option(metavar="SCHEME", help="Like walk-forward, time-series:5 or cpcv:6/2.")
+    ] = None,
     split: Annotated[
         Text, typer.Option(metavar="PART", help="Part scored: train, validation, test.")
     ] = None,

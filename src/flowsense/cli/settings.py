@@ -17,6 +17,7 @@ from flowsense.forecast import Target, duration, spell
 from flowsense.registry import names, unknown
 from flowsense.schema import DAY, NEVER, SECOND
 from flowsense.train.config import RunConfig
+from flowsense.train.schemes import parse
 
 USUAL, TABLE, VARIABLE = Path("flowsense.toml"), "run", "FLOWSENSE_RUN_"
 HOUR = 3600 * SECOND
@@ -61,6 +62,11 @@ def text(value: Any) -> str:
     if not isinstance(value, str):
         raise InputError(f"{value!r}: write a text")
     return value
+
+
+def scheme(value: Any) -> str:
+    parse(text(value))
+    return str(value)
 
 
 def whole(value: Any) -> int:
@@ -113,6 +119,7 @@ KEYS = {
     "families": Key("families", families, list),
     "clock": Key("clocks", clocks_of, list),
     "targets": Key("targets", targets, lambda ts: [str(t) for t in ts]),
+    "validation": Key("validation", scheme, str),
     "split": Key("split", text, str),
     "epochs": Key("epochs", whole, int),
     "budget": Key("budget_s", lambda v: span(v) / SECOND, lambda s: spelled(round(s * SECOND))),
@@ -121,6 +128,7 @@ KEYS = {
     "end": Key("end", moment, told),
     "train_window": Key("train_ns", span, spelled),
     "test_window": Key("test_ns", span, spelled),
+    "embargo": Key("embargo_ns", span, spelled),
     "unscored": Key("unscored_ns", span, spelled),
 }
 

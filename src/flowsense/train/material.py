@@ -13,7 +13,8 @@ from flowsense.model import Model
 from flowsense.schema import DAY, NEVER, SECOND, Instrument
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import Dataset, chained, forecast
-from flowsense.train.split import Split, walk_forward, with_test
+from flowsense.train.schemes import WALK_FORWARD, Spans, cut
+from flowsense.train.split import Split, with_test
 
 WARM_UP = 600 * SECOND  # of stream before a block that is forecast, from which state is folded
 
@@ -61,7 +62,8 @@ def material(learn: Dataset, tests: tuple[Dataset, ...], config: RunConfig) -> M
     labels = join([labels, *(test.labels for test in tests)])
     if config.split != "test":
         folds = tuple(replace(fold, test=getattr(fold, config.split)) for fold in folds)
-    keep, left_out = possible(labels, folds)
+    walks = config.validation == WALK_FORWARD  # its last blocks may be short
+    keep, left_out = possible(labels, folds[:1] if walks else folds)
     if not keep.any():
         raise InputError(f"the recording is too short for any target: {left_out[0]}")
     labels, folds = labels.of(keep), tuple(narrowed(fold, keep) for fold in folds)
@@ -73,9 +75,14 @@ def folds_of(learn: Dataset, tests: bool, config: RunConfig) -> tuple[Split, ...
     first, end = np.searchsorted(learn.ts, (config.start, config.end))
     ts, known_at = learn.ts[first:end], learn.labels.known_at[first:end]
     if tests:
+        if config.validation != WALK_FORWARD:
+            raise InputError(
+                f"validation {config.validation}: the test files are scored: leave one of them out"
+            )
         folds: tuple[Split, ...] = (with_test(ts, known_at),)
     else:
-        folds = walk_forward(ts, known_at, config.train_ns, config.test_ns)
+        spans = Spans(config.train_ns, config.test_ns, config.embargo_ns, config.seed)
+        folds = cut(config.validation, ts, known_at, spans)
     return tuple(fold.among(len(learn), int(first)) for fold in folds)
 
 
@@ -86,8 +93,8 @@ def scored_rows(test: Dataset, unscored_ns: int) -> NDArray[np.bool_]:
 
 
 def possible(labels: Labels, folds: tuple[Split, ...]) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    """(T,) which targets have a valid row in every block of the first fold, and why others not."""
-    why = folds[0].short_of(labels)
+    """(T,) which targets have a valid row in every block of these folds, and why others not."""
+    why = [sentence for fold in reversed(folds) for sentence in fold.short_of(labels)]
     named = {sentence.split(":")[0]: sentence for sentence in why}
     keep = np.array([str(target) not in named for target in labels.targets])
     return keep, tuple(named.values())

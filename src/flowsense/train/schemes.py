@@ -32,6 +32,7 @@ from flowsense.train.split import (
 SHARES = (0.7, 0.1, 0.2)  # train, validation, test of a single split
 TESTED = 0.2  # of the time, by each block of Monte Carlo cross-validation
 MOST = 1_000  # fits of one model
+WALK_FORWARD = "walk-forward"
 FORMS = (
     "walk-forward, split, split:70/20/10, time-series:5, time-series:5/rolling, monte-carlo:10 "
     "or cpcv:6/2"
@@ -175,7 +176,7 @@ def _count(text: str, part: str) -> int:
 
 
 PATTERNS: tuple[tuple[str, Callable[[str, tuple[str, ...]], Scheme]], ...] = (
-    (r"walk-forward", lambda _text, _parts: WalkForward()),
+    (WALK_FORWARD, lambda _text, _parts: WalkForward()),
     (r"split(?::(\d{1,2})/(\d{1,2})/(\d{1,2}))?", _single),
     (r"time-series:(\d{1,9})(?:/(rolling))?", _series),
     (r"monte-carlo:(\d{1,9})", _monte_carlo),
@@ -183,7 +184,7 @@ PATTERNS: tuple[tuple[str, Callable[[str, tuple[str, ...]], Scheme]], ...] = (
 )
 
 
-def folds(text: str, ts: Ints, known_at: Ints, spans: Spans) -> tuple[Split, ...]:
+def cut(text: str, ts: Ints, known_at: Ints, spans: Spans) -> tuple[Split, ...]:
     """One Split for each fit. ts (n,) non-decreasing, known_at (n, T), ns.
 
     Raises InputError where a fold has no row left for one of its blocks, whatever the target.

@@ -15,6 +15,7 @@ OPTIONS = {
     "targets": "targets",
     "clock": "clocks",
     "families": "families",
+    "validation": "validation",
     "split": "split",
     "epochs": "epochs",
 }
