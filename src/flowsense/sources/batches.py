@@ -4,18 +4,65 @@ import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from flowsense.errors import InputError
+from flowsense.sources.cells import Ints, Place, plain, shown
 from flowsense.sources.files import COMPRESSED, bare_name, head, reading
 
 ROWS = 1 << 14
 BLOCK = 1 << 20  # bytes of text parsed at a time
 TEXT, PARQUET, ARROW = (".csv", ".tsv"), (".parquet", ".pq"), (".feather", ".arrow", ".ipc")
+
+
+class Named(Protocol):
+    @property
+    def table(self) -> str: ...
+
+
+F = TypeVar("F", bound=Named)  # how the cells are read: each format has its own
+
+
+class Part(NamedTuple, Generic[F]):
+    """Consecutive rows of a table, as they are written."""
+
+    cells: Any  # pyarrow.RecordBatch
+    form: F
+    first: int  # number of its first row
+
+    def __len__(self) -> int:
+        return int(self.cells.num_rows)
+
+    def column(self, name: str | None) -> tuple[Any, Place]:
+        return self.cells.column(name), Place(self.form.table, str(name), self.first)
+
+    def demand(self, good: NDArray[np.bool_], column: str | None, fix: str) -> None:
+        """Raises InputError naming the first row where it is not so."""
+        if not good.all():
+            cells, at = self.column(column)
+            i = int(good.argmin())
+            raise at.wrong(i, shown(cells, i), fix)
+
+    def codes(self, column: str, known: dict[str, int]) -> Ints:
+        """(n,) the number of each row's word; those not yet known are entered."""
+        found = pc.dictionary_encode(pc.fill_null(plain(*self.column(column)), ""))
+        indices: Ints = np.asarray(found.indices).astype(np.int64)
+        words = found.dictionary.to_pylist()
+        return np.array([known.setdefault(w, len(known)) for w in words], np.int64)[indices]
+
+
+def parts(source: Path | pa.Table, columns: list[str], form: F) -> Iterator[Part[F]]:
+    first = 1
+    for batch in batches(source, columns):
+        yield Part(batch, form, first)
+        first += batch.num_rows
 
 
 def known(path: Path) -> bool:

@@ -9,8 +9,8 @@ from flowsense.errors import InputError
 FLAG = "--columns"
 NAMES = {  # usual names of each, without case, blanks and underscores, most telling first
     "ts": "tsrecv localtimestamp recvtime receivetime receivetimestamp ts timestamp time datetime "
-    "t timestampns timestampus timestampms timens timeus timems unixtime epoch date tradetime "
-    "transacttime exchangetimestamp eventtime tsevent",
+    "t timestampns timestampus timestampms timens timeus timems tsns tsus tsms unixtime epoch date "
+    "tradetime transacttime exchangetimestamp eventtime tsevent opentime starttime bartime",
     "ts_event": "tsevent exchangetimestamp exchangetime eventtime transacttime",
     "symbol": "symbol sym ticker instrument pair market",
     "kind": "kind action recordtype updatetype eventtype",
@@ -21,6 +21,19 @@ NAMES = {  # usual names of each, without case, blanks and underscores, most tel
     "ask": "ask askprice askpx bestask bestaskprice ask1 askprice1 askpx00 askpx0 askprice0 offer",
     "bid_size": "bidsize bidqty bidamount bidvolume bidsz bestbidsize bestbidqty bidsize1 bidsz00",
     "ask_size": "asksize askqty askamount askvolume asksz bestasksize bestaskqty asksize1 asksz00",
+}
+NAMES |= {  # of candles and of observations
+    "closed": "closetime endtime tsclose timeclose",
+    "open": "open o openprice opening first",
+    "high": "high h highprice max",
+    "low": "low l lowprice min",
+    "close": "close c closeprice closing last adjclose",
+    "volume": "volume vol v basevolume volumebase qty quantity amount size",
+    "trades": "trades count numtrades numberoftrades tradecount ntrades",
+    "known": "known knownat knowntime knownsince published publishedat publicationtime publishtime "
+    "released releasedat releasetime releasedate available availableat asof",
+    "name": "name kind indicator feature series metric variable",
+    "value": "value val reading",
 }
 PRINT, QUOTE = ("price", "size"), ("bid", "ask", "bid_size", "ask_size")
 CONSTANT = ("trades", "levels")  # what `kind` may say of the whole table
@@ -49,13 +62,7 @@ class Mapping:
     @classmethod
     def parse(cls, text: str) -> "Mapping":
         """``ts=time,price=px,size=qty,side=``. Raises InputError."""
-        known, given = [f.name for f in fields(cls)], dict[str, str]()
-        for part in filter(None, map(str.strip, text.split(","))):
-            name, equals, column = (p.strip() for p in part.partition("="))
-            if not equals or name not in known:
-                raise InputError(f"{FLAG} {part!r}: write FIELD=COLUMN with one of {listed(known)}")
-            given[name] = column
-        return cls(**given)
+        return cls(**pairs(text, [f.name for f in fields(cls)]))
 
     @property
     def quotes(self) -> bool:
@@ -68,6 +75,17 @@ class Mapping:
         return list(dict.fromkeys(c for c in named if c and c != constant))
 
 
+def pairs(text: str, known: list[str]) -> dict[str, str]:
+    """Columns by field, of ``FIELD=COLUMN,FIELD=COLUMN``. Raises InputError."""
+    given = dict[str, str]()
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, equals, column = (p.strip() for p in part.partition("="))
+        if not equals or name not in known:
+            raise InputError(f"{FLAG} {part!r}: write FIELD=COLUMN with one of {listed(known)}")
+        given[name] = column
+    return given
+
+
 def resolve(asked: Mapping, columns: Iterable[str], table: str) -> Mapping:
     """The mapping with every field a column or "": what was asked, and usual names for the rest.
 
@@ -75,19 +93,24 @@ def resolve(asked: Mapping, columns: Iterable[str], table: str) -> Mapping:
     """
     names = list(columns)
     given = {f.name: getattr(asked, f.name) for f in fields(asked)}
-    for field, column in given.items():
-        constant = field == "kind" and column in CONSTANT
-        if column and not constant and names.count(column) != 1:
-            many = "more than one" if column in names else "no"
-            raise missing(table, names, field, f"{many} column {column!r}", column)
-    found = {field: usual(field, names) if c is None else c for field, c in given.items()}
-    found = one_shape(found, given, table)
+    constant = {"kind": given["kind"]} if given["kind"] in CONSTANT else {}
+    found = looked_up(given | dict.fromkeys(constant, ""), names, table)
+    found = one_shape(found | constant, given, table)
     if found["ts_event"] == found["ts"]:
         found["ts_event"] = ""
     for field in ("ts", *(QUOTE if found["bid"] else PRINT)):
         if not found[field]:
             raise missing(table, names, field, f"no column for {field}", field)
     return replace(asked, **found)
+
+
+def looked_up(given: dict[str, str | None], names: list[str], table: str) -> dict[str, str]:
+    """A column or "" for each field; usual names where it is None. Raises InputError."""
+    for field, column in given.items():
+        if column and names.count(column) != 1:
+            many = "more than one" if column in names else "no"
+            raise missing(table, names, field, f"{many} column {column!r}", column)
+    return {field: usual(field, names) if c is None else c for field, c in given.items()}
 
 
 def one_shape(found: dict[str, str], given: dict[str, str | None], table: str) -> dict[str, str]:

@@ -3,17 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 from flowsense.schema import Decimal
-from flowsense.sources.batches import batches
-from flowsense.sources.cells import Ints, Place, TimeUnit, exact, plain, shown, time_unit
+from flowsense.sources.batches import Part, parts
+from flowsense.sources.cells import Ints, Place, TimeUnit, exact, plain, time_unit
 from flowsense.sources.columns import CONSTANT, FLAG, Mapping
 from flowsense.sources.units import common
 
@@ -59,32 +58,8 @@ class Form:
         return (str(m.price),), (str(m.size),)
 
 
-class Part(NamedTuple):
-    """Consecutive rows of the table, as they are written."""
-
-    cells: Any  # pyarrow.RecordBatch
-    form: Form
-    first: int  # number of its first row
-
-    def __len__(self) -> int:
-        return int(self.cells.num_rows)
-
-    def column(self, name: str | None) -> tuple[Any, Place]:
-        return self.cells.column(name), Place(self.form.table, str(name), self.first)
-
-    def demand(self, good: NDArray[np.bool_], column: str | None, fix: str) -> None:
-        """Raises InputError naming the first row where it is not so."""
-        if not good.all():
-            cells, at = self.column(column)
-            i = int(good.argmin())
-            raise at.wrong(i, shown(cells, i), fix)
-
-
-def parts_of(source: Path | pa.Table, form: Form) -> Iterator[Part]:
-    first = 1
-    for batch in batches(source, form.mapping.used()):
-        yield Part(batch, form, first)
-        first += batch.num_rows
+def parts_of(source: Path | pa.Table, form: Form) -> Iterator[Part[Form]]:
+    return parts(source, form.mapping.used(), form)
 
 
 class Divisor:
@@ -99,7 +74,7 @@ class Divisor:
             if self.fixed <= 0:
                 raise InputError(f"{table}: {name} {given!r}: write a number above 0, like 0.01")
 
-    def add(self, part: Part, column: str, who: Ints, instruments: int) -> None:
+    def add(self, part: Part[Any], column: str, who: Ints, instruments: int) -> None:
         cells, at = part.column(column)
         values, _, scale = exact(cells, self.scale, at)
         power = 10 ** (scale - self.scale)
@@ -161,7 +136,7 @@ def at_scale(unit: Decimal, scale: int) -> int:
     return int(unit.mantissa * 10 ** (scale + unit.exponent))
 
 
-def recognised(part: Part) -> Form:
+def recognised(part: Part[Form]) -> Form:
     """Units of the times, and whether these are levels, from the first rows."""
     form, m = part.form, part.form.mapping
     unit = form.unit or time_unit(*part.column(m.ts))
@@ -175,18 +150,15 @@ def recognised(part: Part) -> Form:
     return replace(form, unit=unit, unit_event=event, levels=levels)
 
 
-def entered(part: Part, symbols: dict[str, int]) -> Ints:
+def entered(part: Part[Form], symbols: dict[str, int]) -> Ints:
     """(n,) the index of each row's instrument; those not yet known are entered."""
     column = part.form.mapping.symbol
     if not column:
         symbols.setdefault(part.form.symbol, 0)
         return np.zeros(len(part), np.int64)
-    found = pc.dictionary_encode(pc.fill_null(plain(*part.column(column)), ""))
-    indices: Ints = np.asarray(found.indices).astype(np.int64)
-    names = found.dictionary.to_pylist()
-    blank = names.index("") if "" in names else -1
-    part.demand(indices != blank, column, "is no symbol: fill it in")
-    return np.array([symbols.setdefault(n, len(symbols)) for n in names], np.int64)[indices]
+    written = pc.fill_null(plain(*part.column(column)), "")
+    part.demand(np.asarray(pc.not_equal(written, "")), column, "is no symbol: fill it in")
+    return part.codes(column, symbols)
 
 
 def shortest(mantissa: int, scale: int) -> Decimal:

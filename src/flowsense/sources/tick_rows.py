@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 from flowsense.schema import CLEAR, LARGEST, SET, TRADE
+from flowsense.sources.batches import Part
 from flowsense.sources.cells import Ints, TimeUnit, exact, times, words
 from flowsense.sources.columns import FLAG
-from flowsense.sources.tick_form import Form, Part, entered, parts_of, shortest
+from flowsense.sources.tick_form import Form, entered, parts_of, shortest
 
 SIDES = (
     dict.fromkeys(("buy", "b", "bid", "bids", "buyer", "1", "+1"), 1)
@@ -66,7 +67,7 @@ def rows_of(source: Path | pa.Table, form: Form, *, ordered: bool) -> Iterator[R
         yield rows
 
 
-def read(part: Part, symbols: dict[str, int]) -> Rows:
+def read(part: Part[Form], symbols: dict[str, int]) -> Rows:
     form, m = part.form, part.form.mapping
     ts = clock(part, m.ts, form.unit)
     ts_event = clock(part, m.ts_event, form.unit_event) if m.ts_event else ts
@@ -87,7 +88,7 @@ def read(part: Part, symbols: dict[str, int]) -> Rows:
     return Rows(ts, ts_event, who, action, side, replayed, price.units, size.units)
 
 
-def clock(part: Part, column: str | None, unit: TimeUnit | None) -> Ints:
+def clock(part: Part[Form], column: str | None, unit: TimeUnit | None) -> Ints:
     assert unit is not None, "of a form that was surveyed"
     cells, at = part.column(column)
     return times(cells, unit, at)
@@ -98,7 +99,7 @@ class Amounts(NamedTuple):
     missing: NDArray[np.bool_]  # (n, 1 or 2)
 
 
-def amounts(part: Part, who: Ints, k: int) -> Amounts:
+def amounts(part: Part[Form], who: Ints, k: int) -> Amounts:
     """Prices in ticks (k = 0) or sizes in lots (k = 1)."""
     form, columns = part.form, list[Amounts]()
     unit = np.array([divisors[k] for divisors in form.divisors])[who]
@@ -115,14 +116,14 @@ def amounts(part: Part, who: Ints, k: int) -> Amounts:
     return Amounts._make(np.stack(c, 1) for c in zip(*columns, strict=True))
 
 
-def kinds(part: Part) -> Ints:
+def kinds(part: Part[Form]) -> Ints:
     if not part.form.kinds:
         return np.full(len(part), LEVEL if part.form.levels else PRINT)
     cells, at = part.column(part.form.kinds)
     return words(cells, KINDS, at)
 
 
-def sides(part: Part) -> Ints:
+def sides(part: Part[Form]) -> Ints:
     column = part.form.mapping.side
     if not column:
         return np.zeros(len(part), np.int64)
@@ -130,7 +131,7 @@ def sides(part: Part) -> Ints:
     return words(cells, MAKER if "maker" in column.lower() else SIDES, at)
 
 
-def check_quotes(part: Part, price: Amounts, size: Amounts) -> None:
+def check_quotes(part: Part[Form], price: Amounts, size: Amounts) -> None:
     """Each side has a price and a size, both above 0, or neither."""
     for side in range(2):
         p, s = price.units[:, side], size.units[:, side]
@@ -140,7 +141,7 @@ def check_quotes(part: Part, price: Amounts, size: Amounts) -> None:
             part.demand((amount > 0) | none, columns[side], fix)
 
 
-def check_prints(part: Part, kind: Ints, side: Ints, price: Amounts, size: Amounts) -> None:
+def check_prints(part: Part[Form], kind: Ints, side: Ints, price: Amounts, size: Amounts) -> None:
     m, reset, trade = part.form.mapping, kind == RESET, kind == PRINT
     no_price, no_size = price.missing[:, 0], size.missing[:, 0]
     p, s = price.units[:, 0], size.units[:, 0]
