@@ -1,6 +1,6 @@
 """Merging is a fold: the order of all events, and nothing else, decides."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -8,18 +8,27 @@ import pytest
 
 from flowsense.errors import InputError
 from flowsense.schema import (
+    BAR,
     CLEAR,
     EVENT,
+    EVERY,
     GAP,
     LAST,
+    OBSERVATION,
     SNAPSHOT,
     TRADE,
+    Bars,
+    Chunk,
     Decimal,
     Events,
     Instrument,
+    Observations,
     checked,
+    kind_of,
 )
+from flowsense.sources import NO_BARS, NO_OBSERVATIONS
 from flowsense.sources.merge import Merged
+from flowsense.testing.streams import cut
 
 A, B, C = (Instrument(s, "x", Decimal(1, -2), Decimal(1, 0)) for s in "ABC")
 
@@ -157,3 +166,71 @@ def test_empty_sources_give_nothing():
     none = Listed("none", trades())
     assert list(Merged((none, none))) == []
     assert merged(none, Listed("a", trades(1, 2)), none)["ts_recv"].tolist() == [1, 2]
+
+
+@dataclass(frozen=True)
+class Beside(Listed):
+    """A source of bars and observations too; its chunks are cut where its events are."""
+
+    bars: Bars = field(default_factory=lambda: NO_BARS)
+    observations: Observations = field(default_factory=lambda: NO_OBSERVATIONS)
+    kinds: tuple[str, ...] = ()
+
+    def chunks(self):
+        whole = Chunk(self.events, self.bars, self.observations)
+        return cut(whole, tuple(range(self.chunk, len(self.events), self.chunk)))
+
+
+def bars_at(*times):
+    bars = np.zeros(len(times), BAR).view(BAR)
+    bars["ts_recv"], bars["close"] = times, times
+    return bars
+
+
+def known_at(*times, instrument=EVERY, name="vix"):
+    told = np.zeros(len(times), OBSERVATION).view(OBSERVATION)
+    told["ts_recv"] = told["ts_event"] = told["value"] = times
+    told["kind"], told["instrument"] = kind_of(name), instrument
+    return told
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 5), (9, 1)])
+def test_bars_and_observations_come_no_later_than_events_of_their_time(sizes):
+    events = Listed("a", trades(*range(0, 20, 2)), chunk=sizes[0])
+    vix = Beside(
+        "v", trades(), (), sizes[1], observations=known_at(*range(1, 19, 3)), kinds=("vix",)
+    )
+    one = B._replace(depth=0)
+    bars = Beside("b", trades(4, 8, 12), (one,), 1, bars=bars_at(4, 8, 12))
+    source = Merged((events, vix, bars))
+    found, latest = list(source.chunks()), -1
+    for chunk in found:
+        times = np.concatenate([part["ts_recv"] for part in chunk])
+        assert len(times) and times.min() > latest
+        latest = times.max()
+    whole = Chunk(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    assert whole.bars["instrument"].tolist() == [1] * 3 and source.kinds == ("vix",)
+    assert whole.observations["ts_recv"].tolist() == [*range(1, 19, 3)]
+    assert (whole.observations["instrument"] == EVERY).all()
+    assert told(whole.events)["ts_recv"].tolist() == sorted([*range(0, 20, 2), 4, 8, 12])
+
+
+def test_bars_of_an_instrument_whose_book_another_source_tells_ride_along():
+    book = Listed("a", opening(1, 2, 3, 4, 5))
+    bars = Beside("b", trades(), (A._replace(depth=0),), bars=bars_at(2, 3))
+    shown = tuple(i._replace(depth=0) for i in (B, A))
+    told_of_a = Beside("o", trades(), shown, observations=known_at(2, instrument=1))
+    source = Merged((bars, told_of_a, book))
+    assert source.instruments == (A, shown[0])
+    parts = zip(*source.chunks(), strict=True)
+    events, both, observed = (np.concatenate(column) for column in parts)
+    assert both["instrument"].tolist() == [0, 0] and observed["instrument"].tolist() == [0]
+    mine = events["instrument"] == 0
+    assert not (events["bits"][mine] & GAP).any(), "the end of the bars is no end of the book"
+
+
+def test_bars_in_other_ticks_than_the_book_are_refused():
+    coarse = A._replace(depth=0, tick=Decimal(1, 0))
+    bars = Beside("b", trades(), (coarse,), bars=bars_at(2, 3))
+    with pytest.raises(InputError, match="read them with the same options, or apart"):
+        Merged((Listed("a", trades(1)), bars))

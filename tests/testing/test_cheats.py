@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from cheats import Family
+from entries import registered
 from numba.core.errors import TypingError
 
 from flowsense.features import fold, stages
@@ -11,16 +12,10 @@ from flowsense.testing import check_family_alone, check_stream, tape_of
 
 
 @pytest.fixture(scope="module", autouse=True)
-def registered(tmp_path_factory):
+def elsewhere(tmp_path_factory):
     """Each cheat at an entry point, as another package's family."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    info = folder / "cheats-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cheats\nVersion: 1\n")
-    points = (f"{c.__name__.lower()} = cheats:{c.__name__}\n" for c in Family.__subclasses__())
-    (info / "entry_points.txt").write_text("[flowsense.features]\n" + "".join(points))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
+    with registered(folder, "flowsense.features", Family.__subclasses__()):
         yield
     family.cache_clear()
 

@@ -3,75 +3,102 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flowsense.errors import InputError
-from flowsense.schema import CLEAR, EVENT, GAP, SNAPSHOT, Events, Instrument
-from flowsense.sources import Source
+from flowsense.schema import (
+    BAR,
+    CLEAR,
+    EVENT,
+    EVERY,
+    GAP,
+    OBSERVATION,
+    SNAPSHOT,
+    Chunk,
+    Events,
+    Instrument,
+)
+from flowsense.sources import Source, chunks, kinds_of
 from flowsense.sources.units import Key, Units, key_of
 
-NEVER = 2**63 - 1
+AFTER_ALL = 2**63 - 1  # ns: later than every time that a record can have
+NOTHING: tuple[NDArray[Any], ...] = (np.zeros(0, EVENT), np.zeros(0, BAR), np.zeros(0, OBSERVATION))
 
 
 class Cursor:
     """How far a source has been read: its chunks that are not merged yet, counted anew."""
 
-    def __init__(self, source: Source, rank: int, table: Sequence[Key], seen: set[Key]) -> None:
-        self.name, self.rank, self.keys = source.name, rank, [*map(key_of, source.instruments)]
-        self.places = np.array([table.index(key) for key in self.keys], np.int32)
-        self.resumed = {i for i, key in enumerate(self.keys) if key in seen}
-        self.chunks, self.ended = iter(source), False
-        self.held: list[Events] = []
-        self.taken = -NEVER  # when the last event that was taken came
+    def __init__(
+        self, source: Source, rank: int, table: dict[Key, Instrument], seen: set[Key]
+    ) -> None:
+        self.name, self.rank = source.name, rank
+        own = [*map(key_of, source.instruments)]
+        self.places = np.array([[*table].index(key) for key in own], np.int32)
+        # Whose book it tells; bars and observations of a book told elsewhere ride along.
+        leads = [table[key] == i for key, i in zip(own, source.instruments, strict=True)]
+        self.keys = {key: i for i, key in enumerate(own) if leads[i]}
+        self.resumed = {i for key, i in self.keys.items() if key in seen}
+        self.chunks, self.ended = chunks(source), False
+        self.held: list[Chunk] = []
+        self.taken = -AFTER_ALL  # when the last record that was taken came
 
     @property
     def last(self) -> int:
-        return int(self.held[-1]["ts_recv"][-1]) if self.held else -NEVER
+        return latest(self.held[-1]) if self.held else -AFTER_ALL
 
     @property
     def limit(self) -> int:
         """What is still to come is not before this."""
-        return NEVER if self.ended else self.last
+        return AFTER_ALL if self.ended else self.last
 
     def read_past(self, ts: int) -> None:
-        """Until an event after ts is held, or there is no more."""
+        """Until a record after ts is held, or there is no more."""
         while not self.ended and self.last <= ts:
             chunk = next(self.chunks, None)
             if chunk is None:
                 self.ended = True
-            elif len(chunk):
+            elif any(map(len, chunk)):
                 self.held.append(self.adopt(chunk))
 
-    def adopt(self, chunk: Events) -> Events:
+    def adopt(self, chunk: Chunk) -> Chunk:
         """In terms of the one table; GAP where a snapshot resumes what another source left."""
-        own, out = chunk["instrument"], chunk.copy()
-        out["instrument"] = self.places[own]
+        out = Chunk(*(part.copy() for part in chunk))
+        own = chunk.events["instrument"]
+        for part in out[:2]:
+            part["instrument"] = self.places[part["instrument"]] if len(part) else 0
+        named = out.observations["instrument"] != EVERY
+        if named.any():
+            whom = out.observations["instrument"][named]
+            out.observations["instrument"][named] = self.places[whom]
         for i in [i for i in self.resumed if i in own]:
             self.resumed.remove(i)
-            first = out[int(np.argmax(own == i)) :][:1]
+            first = out.events[int(np.argmax(own == i)) :][:1]
             if first["action"][0] == CLEAR and first["bits"][0] & SNAPSHOT:
                 first["bits"] |= GAP
         return out
 
-    def take(self, before: int) -> list[Events]:
+    def take(self, before: int) -> list[Chunk]:
         """What is held and earlier than that."""
-        ends = [int(np.searchsorted(chunk["ts_recv"], before)) for chunk in self.held]
-        taken = [chunk[:end] for chunk, end in zip(self.held, ends, strict=True)]
-        rest = [chunk[end:] for chunk, end in zip(self.held, ends, strict=True)]
-        self.held = [chunk for chunk in rest if len(chunk)]
-        self.taken = max([self.taken, *(int(c["ts_recv"][-1]) for c in taken if len(c))])
+        ends = [[int(np.searchsorted(part["ts_recv"], before)) for part in c] for c in self.held]
+        cuts = list(zip(self.held, ends, strict=True))
+        taken = [Chunk(*(p[:e] for p, e in zip(c, end, strict=True))) for c, end in cuts]
+        rest = [Chunk(*(p[e:] for p, e in zip(c, end, strict=True))) for c, end in cuts]
+        self.held = [chunk for chunk in rest if any(map(len, chunk))]
+        self.taken = max([self.taken, *(latest(c) for c in taken if any(map(len, c)))])
         return taken
 
-    def farewell(self, going_on: set[Key]) -> Events:
+    def farewell(self, going_on: set[Key]) -> Chunk:
         """What tells that nothing more is known of its instruments but those that go on."""
-        left = [p for p, key in zip(self.places, self.keys, strict=True) if key not in going_on]
+        left = [self.places[i] for key, i in self.keys.items() if key not in going_on]
         out = np.zeros(len(left), EVENT).view(EVENT)
         out["ts_event"] = out["ts_recv"] = self.taken
         out["instrument"], out["action"], out["bits"] = left, CLEAR, GAP
-        return out
+        return Chunk(out, *NOTHING[1:])
 
 
 @dataclass(frozen=True)
@@ -94,11 +121,13 @@ class Merged:
         table: dict[Key, Instrument] = {}
         for source in self.sources:
             for instrument in source.instruments:
-                if table.setdefault(key_of(instrument), instrument) != instrument:
+                known = table.setdefault(key_of(instrument), instrument)
+                if bare(known) != bare(instrument) or told_twice(known, instrument):
                     raise InputError(
-                        f"{source.name}: {instrument} is {table[key_of(instrument)]} in a source "
-                        "before it: read them with the same options, or apart"
+                        f"{source.name}: {instrument} is {known} in a source before it: read them "
+                        "with the same options, or apart"
                     )
+                table[key_of(instrument)] = max(known, instrument, key=lambda i: i.depth)
         return table
 
     @property
@@ -116,15 +145,22 @@ class Merged:
     def in_units(self, units: Units) -> Self:
         return replace(self, sources=tuple(source.in_units(units) for source in self.sources))
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(chain.from_iterable(map(kinds_of, self.sources))))
+
     def __iter__(self) -> Iterator[Events]:
+        return (chunk.events for chunk in self.chunks() if len(chunk.events))
+
+    def chunks(self) -> Iterator[Chunk]:
         starts = [(start_of(source), rank) for rank, source in enumerate(self.sources)]
-        waiting = sorted(start for start in starts if start[0] < NEVER)
+        waiting = sorted(start for start in starts if start[0] < AFTER_ALL)
         reading: list[Cursor] = []
         seen: set[Key] = set()
         while waiting or reading:
-            while waiting and waiting[0][0] <= min((c.limit for c in reading), default=NEVER):
+            while waiting and waiting[0][0] <= min((c.limit for c in reading), default=AFTER_ALL):
                 start, rank = waiting.pop(0)
-                cursor = Cursor(self.sources[rank], rank, [*self.table], seen)
+                cursor = Cursor(self.sources[rank], rank, self.table, seen)
                 refuse_overlap(cursor, start, reading)
                 cursor.read_past(start)
                 seen.update(cursor.keys)
@@ -142,11 +178,29 @@ class Merged:
             yield from joined(parts)
 
 
+def bare(instrument: Instrument) -> Instrument:
+    """What all that is told of an instrument must agree in."""
+    return instrument._replace(depth=0, by_order=False)
+
+
+def told_twice(a: Instrument, b: Instrument) -> bool:
+    """Whether both show a book, each another one."""
+    return a.depth > 0 and b.depth > 0 and a != b
+
+
+def latest(chunk: Chunk) -> int:
+    """When the last of its records came."""
+    return max(int(part["ts_recv"][-1]) for part in chunk if len(part))
+
+
 def start_of(source: Source) -> int:
-    return next((int(chunk["ts_recv"][0]) for chunk in source if len(chunk)), NEVER)
+    first = next((chunk for chunk in chunks(source) if any(map(len, chunk))), None)
+    if first is None:
+        return AFTER_ALL
+    return min(int(part["ts_recv"][0]) for part in first if len(part))
 
 
-def refuse_overlap(cursor: Cursor, start: int, reading: list[Cursor]) -> None:
+def refuse_overlap(cursor: Cursor, start: int, reading: Sequence[Cursor]) -> None:
     """Raises InputError if one under way has events of an instrument after this one's start."""
     for other in reading:
         if shared := set(cursor.keys).intersection(other.keys):
@@ -159,8 +213,11 @@ def refuse_overlap(cursor: Cursor, start: int, reading: list[Cursor]) -> None:
                 )
 
 
-def joined(parts: list[Events]) -> Iterator[Events]:
+def joined(parts: list[Chunk]) -> Iterator[Chunk]:
     """One chunk in order of time, or none."""
-    events = np.concatenate(parts).view(EVENT) if parts else np.zeros(0, EVENT)
-    if len(events):
-        yield events[np.argsort(events["ts_recv"], kind="stable")]
+    columns = [np.concatenate(column) for column in zip(NOTHING, *parts, strict=True)]
+    if any(map(len, columns)):
+        order = (np.argsort(column["ts_recv"], kind="stable") for column in columns)
+        sort = [column[places] for column, places in zip(columns, order, strict=True)]
+        views = zip(sort, (EVENT, BAR, OBSERVATION), strict=True)
+        yield Chunk(*(column.view(dtype) for column, dtype in views))
