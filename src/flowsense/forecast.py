@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from flowsense.errors import InputError
 
 DOWN, FLAT, UP = range(3)  # columns of Forecast.proba, and y of a direction
-Kind = Literal["mid", "ofi", "magnitude", "regime"]
+Kind = Literal["mid", "ofi", "barrier", "smoothed", "magnitude", "regime"]
+DIRECTIONS = ("mid", "ofi", "barrier", "smoothed")  # kinds with a side: down, flat or up
+Unit = Literal["x", "t", "bp"]
+WIDTHS: dict[str, tuple[Unit, ...]] = {"barrier": ("x", "t", "bp"), "smoothed": ("t", "bp")}
 UNITS = (("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1))
 
 
@@ -38,20 +41,56 @@ def spell(ns: int) -> str:
     return f"{ns // size}{unit}"
 
 
+class Width(NamedTuple):
+    """How far the mid has to go: ``2x`` deviations, ``4t`` ticks, ``1.5bp`` of the price."""
+
+    size: float
+    unit: Unit
+
+    def __str__(self) -> str:
+        return f"{self.size:.6f}".rstrip("0").rstrip(".") + self.unit
+
+    @classmethod
+    def parse(cls, text: str) -> "Width":
+        """Raises InputError."""
+        match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(x|t|bp)", text)
+        if match is None or float(match[1]) == 0:
+            raise InputError(
+                f"width {text!r}: write a number above 0 and a unit, like 2x, 4t or 1.5bp"
+            )
+        return cls(float(match[1]), match[2])  # type: ignore[arg-type]
+
+
 class Target(NamedTuple):
     kind: Kind
     horizon_ns: int
+    width: Width | None = None  # of a barrier or a smoothed label; None: the usual one
 
     def __str__(self) -> str:
-        return f"{self.kind}@{spell(self.horizon_ns)}"
+        return f"{self.name}@{spell(self.horizon_ns)}"
+
+    @property
+    def name(self) -> str:
+        """The kind with its width: ``mid``, ``barrier:2x``."""
+        return self.kind if self.width is None else f"{self.kind}:{self.width}"
+
+    @property
+    def directed(self) -> bool:
+        """Whether a forecast of it has a side."""
+        return self.kind in DIRECTIONS
 
     @classmethod
     def parse(cls, text: str) -> "Target":
-        """``mid@500ms``. Raises InputError."""
-        kind, _, horizon = text.partition("@")
+        """``mid@500ms``, ``barrier@30s``, ``barrier:2x@30s``. Raises InputError."""
+        name, _, horizon = text.partition("@")
+        kind, colon, width = name.partition(":")
         if kind not in get_args(Kind) or not horizon:
             raise InputError(f"target {text!r}: write kind@horizon, like mid@500ms or ofi@1s")
-        return cls(kind, duration(horizon))  # type: ignore[arg-type]
+        found = Width.parse(width) if colon else None
+        if found is not None and found.unit not in WIDTHS.get(kind, ()):
+            units = ", ".join(f"{k} in {' or '.join(units)}" for k, units in WIDTHS.items())
+            raise InputError(f"target {text!r}: {found} is no width of {kind}: give one to {units}")
+        return cls(kind, duration(horizon), found)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

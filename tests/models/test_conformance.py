@@ -7,7 +7,7 @@ from flowsense.features.catalogue import spec
 from flowsense.features.fold import Replay
 from flowsense.forecast import Target
 from flowsense.labels import join
-from flowsense.labels.anchored import Anchored
+from flowsense.labels.stages import Stages
 from flowsense.model import Budget
 from flowsense.models import MODELS, NULLS, build
 from flowsense.registry import load
@@ -27,7 +27,7 @@ def tape(instruments, events):
 
 @pytest.fixture(scope="module")
 def labels(tape):
-    stage = Anchored(TARGETS)
+    stage = Stages(TARGETS)
     state, done = stage.fold(stage.init(), tape)
     labels = join([done, stage.close(state)])
     late = labels.known_at > labels.known_at[2 * len(labels.y) // 3]

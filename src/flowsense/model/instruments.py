@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.errors import InputError
-from flowsense.forecast import Target
+from flowsense.forecast import DIRECTIONS, Target
 from flowsense.labels import Labels
 from flowsense.schema import Instrument
 
-KINDS = ("mid", "ofi", "magnitude")
+KINDS = (*DIRECTIONS, "magnitude")
 
 
 class Known(NamedTuple):

@@ -17,7 +17,7 @@ ENDS = 24  # labels after which the future is taken away or replaced
 
 
 class LabelStage(Protocol):
-    """`labels.anchored.Anchored` is one; its state is a flat NamedTuple of arrays."""
+    """`labels.stages.Stages` is one; its state is a flat NamedTuple of arrays."""
 
     def init(self) -> Any: ...
     def fold(self, state: Any, tape: Tape) -> tuple[Any, Labels]: ...

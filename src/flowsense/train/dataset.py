@@ -13,7 +13,7 @@ from flowsense.features.fold import Chunks, Fold
 from flowsense.features.fold import join as join_rows
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels, join
-from flowsense.labels.anchored import Anchored
+from flowsense.labels.stages import Stages
 from flowsense.model import Model
 from flowsense.schema import EVENT, NEVER, Instrument, checked, zeros
 from flowsense.tape import FeatureSpec, Tape
@@ -101,7 +101,7 @@ def prepare(
 
     Raises InputError where no row falls due, or none of [start, end).
     """
-    fold, stage = Fold(spec, source.instruments), Anchored(targets)
+    fold, stage = Fold(spec, source.instruments), Stages(targets)
     pending, tapes, labels = stage.init(), list[Tape](), list[Labels]()
     reading, folding, events, quotes = Stopwatch(), Stopwatch(), 0, 0
     for chunk in reading.over(source):

@@ -17,7 +17,7 @@ from flowsense.features.catalogue import spec
 from flowsense.features.fold import Chunks, Fold
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels
-from flowsense.labels.anchored import Anchored, Pending
+from flowsense.labels.stages import Pending, Stages
 from flowsense.model import Budget
 from flowsense.models import NULLS, build
 from flowsense.schema import QUOTE, checked
@@ -83,7 +83,7 @@ def arranged(path: Path, table: pa.Table) -> Given:
     symbol = np.array(table["instrument"].cast(pa.string()).to_pylist())
     kinds = table["target"].cast(pa.string()).to_pylist()
     check(path, p)
-    asked = [Target(kind, int(h)) for kind, h in zip(kinds, horizon, strict=True)]
+    asked = [Target.parse(f"{kind}@{h}ns") for kind, h in zip(kinds, horizon, strict=True)]
     targets = tuple(dict.fromkeys(asked))
     keys, at = np.unique(np.rec.fromarrays([ts, symbol]), return_inverse=True)
     column = np.array([targets.index(t) for t in asked])
@@ -141,7 +141,7 @@ def labelled(given: Given, source: Chunks, progress: Progress = silent) -> tuple
         at = np.searchsorted(path["ts"], given.ts[mine]) - 1
         base[mine[at >= 0]] = path[at[at >= 0]]
     base["instrument"] = who
-    stage = Anchored(given.forecast.targets)
+    stage = Stages(given.forecast.targets)
     labels = stage.close(Pending(given.ts, base, quotes, np.array([last])))
     return labels, Index(given.ts, who, names)
 

@@ -95,7 +95,7 @@ def lines(index: Index, rows: Any, forecast: Forecast, t: int, target: Target) -
     columns = {
         "ts": pa.array(index.ts[rows]).cast(pa.timestamp("ns", "UTC")),
         "instrument": symbols.take(pa.array(index.instrument[rows])),
-        "target": pa.array([target.kind] * n, pa.string()),
+        "target": pa.array([target.name] * n, pa.string()),
         "horizon_ns": pa.array(np.full(n, target.horizon_ns)),
         "p_down": pa.array(forecast.proba[rows, t, DOWN]),
         "p_flat": pa.array(forecast.proba[rows, t, FLAT]),
