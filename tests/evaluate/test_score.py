@@ -20,6 +20,7 @@ KEYS = {
     *("n", "accuracy", "side_balanced", "share_of_skill", "balanced_accuracy", "macro_f1"),
     *("per_class", "confusion", "mcc", "log_loss", "brier", "ece", "ece_band", "ic", "coverage"),
     *("tradable", "ci95", "nulls", "ceiling", "by_instrument", "by_regime", "folds"),
+    *("paths", "spread"),
 }
 
 

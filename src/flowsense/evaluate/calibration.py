@@ -47,9 +47,17 @@ def ece(p: Floats, y: Classes, count: int = BINS) -> float | None:
     return None if len(y) == 0 else _gap(p, _places(p, count), y)
 
 
-def ece_band(p: Floats, *, seed: int, draws: int = 200, count: int = BINS) -> Band | None:
+def ece_band(
+    p: Floats,
+    *,
+    seed: int,
+    draws: int = 200,
+    count: int = BINS,
+    same: NDArray[np.int64] | None = None,
+) -> Band | None:
     """The band of the ECE of p (n, 3) if outcomes were drawn from p itself; None without rows.
 
+    `same` (n,): forecasts with one number are of one outcome, and are drawn together.
     At least 20 draws; fewer than `draws` where rows are many, and the band narrow anyway.
     """
     n = len(p)
@@ -57,9 +65,10 @@ def ece_band(p: Floats, *, seed: int, draws: int = 200, count: int = BINS) -> Ba
         return None
     rng, places = np.random.default_rng(seed), _places(p, count)
     down, not_up = p[:, DOWN], 1 - p[:, UP]
+    place = np.arange(n) if same is None else np.unique(same, return_inverse=True)[1]
     gaps = np.empty(min(draws, max(20, WORK // n)))
     for k in range(len(gaps)):
-        u = rng.random(n)
+        u = rng.random(int(place.max()) + 1)[place]
         gaps[k] = _gap(p, places, (u >= down).astype(np.int64) + (u >= not_up))
     low, high = np.quantile(gaps, (0.05, 0.95))
     return Band(float(low), float(gaps.mean()), float(high))

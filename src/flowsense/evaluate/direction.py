@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowsense.evaluate import calibration, classes, nulls, scores
-from flowsense.evaluate.results import Coverage, Fold, Intervals, Null, Part, Score, Share
+from flowsense.evaluate.results import Coverage, Fold, Intervals, Null, Part, Score, Share, spread
 from flowsense.evaluate.sample import Said, Sample, spoken
 from flowsense.evaluate.scores import COVERAGES, Bools, Classes, Floats, Tradable, number, ratio
 from flowsense.evaluate.significance import interval
@@ -33,6 +33,7 @@ SCORES = (
     "brier",
     "ic",
 )
+SPREAD = ("accuracy", "side_balanced", "log_loss")
 PAIRED = (*BY_SIDE, "log_loss", "brier")
 Took = Mapping[str, tuple[Bools, Bools]]  # by share: rows that had a threshold, rows taken
 
@@ -94,8 +95,11 @@ class Bench:
         found = {name: number(x) for name, x in model.found.items()}
         counts = np.array([model.columns.total[c] for c in CELLS]).astype(int).reshape(3, 3)
         beside = {name: self._beside(model, rule) for name, rule in self.rules.items()}
+        folds = tuple(self._fold(model, of.fold == k) for k in np.unique(of.fold))
+        tested = range(of.paths) if of.paths > 1 else ()
+        paths = tuple(self._fold(model, of.path == k) for k in tested)
         return Score(
-            n=int(model.calls.counts.sum()),
+            n=of.counted,
             accuracy=found["accuracy"],
             side_balanced=found["side_balanced"],
             share_of_skill=self._share(model),
@@ -107,7 +111,9 @@ class Bench:
             log_loss=found["log_loss"],
             brier=found["brier"],
             ece=calibration.ece(what.p, y),
-            ece_band=calibration.ece_band(what.p, seed=self.seed),
+            ece_band=calibration.ece_band(
+                what.p, seed=self.seed, same=of.rows if of.path.any() else None
+            ),
             ic=found["ic"],
             coverage=_coverage(model.found),
             tradable=self._tradable(what.p, took),
@@ -116,7 +122,9 @@ class Bench:
             ceiling=self._beside(model, self.best) if self.best else None,
             by_instrument=self._parts(model, of.instrument, of.symbols),
             by_regime=self._parts(model, of.regime, of.regimes),
-            folds=tuple(self._fold(model, k) for k in np.unique(of.fold)),
+            folds=folds,
+            paths=paths,
+            spread=spread(paths or folds, SPREAD),
         )
 
     def _beside(self, model: Judged, null: Judged) -> Null:
@@ -133,7 +141,7 @@ class Bench:
                 differences[f"same_rows@{share}"] = model.draws[f"coverage@{share}"] - there
             difference = {name: interval(x) for name, x in differences.items()}
         same_rows = {str(c): number(x) for c, x in zip(COVERAGES, same, strict=True)}
-        return _null(int(null.calls.counts.sum()), null.found, same_rows, difference)
+        return _null(self.of.counted, null.found, same_rows, difference)
 
     def _shuffled(self, model: Judged, what: Said) -> Null:
         """Mean scores of the model's own forecasts against labels moved in blocks of time."""
@@ -141,7 +149,7 @@ class Bench:
         orders = (nulls.shuffled(self.of, rng) for _ in range(nulls.SHUFFLES))
         found = [judge(self.of.relabelled(o), what.p, what.value).found for o in orders]
         mean = {name: mean_defined([f[name] for f in found]) for name in found[0]}
-        return _null(int(model.calls.counts.sum()), mean, _coverage(mean), {})
+        return _null(self.of.counted, mean, _coverage(mean), {})
 
     def _share(self, model: Judged) -> Share:
         """(score - null) / (ceiling - null) on log-loss, over the majority."""
@@ -162,12 +170,11 @@ class Bench:
         found = {}
         for k in np.unique(part[part >= 0]):
             calls = model.calls.of_rows(part == k)
-            n, coverage = int(calls.counts.sum()), calls.coverage()
+            n, coverage = int(calls.counts[self.of.once[part == k]].sum()), calls.coverage()
             found[names[k]] = Part(n, coverage["1.0"], coverage)
         return found
 
-    def _fold(self, model: Judged, k: int) -> Fold:
-        here = self.of.fold == k
+    def _fold(self, model: Judged, here: Bools) -> Fold:
         found = direction_scores(model.columns.of_rows(here).total)
         ts, calls = self.of.ts[here], model.calls.of_rows(here)
         return Fold(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowsense.evaluate import nulls
-from flowsense.evaluate.results import Intervals, SizeFold, SizeNull, SizePart, SizeScore
+from flowsense.evaluate.results import Intervals, SizeFold, SizeNull, SizePart, SizeScore, spread
 from flowsense.evaluate.sample import Sample
 from flowsense.evaluate.scores import Bools, Classes, Floats, number
 from flowsense.evaluate.significance import interval
@@ -50,16 +50,21 @@ class SizeBench:
     def score(self, value: Floats) -> SizeScore:
         """One model's entry of `metrics.json`."""
         of, model = self.of, size(self.of, value)
-        beside = {name: _beside(model, rule, len(value)) for name, rule in self.rules.items()}
+        beside = {name: _beside(model, rule, of.counted) for name, rule in self.rules.items()}
+        folds = tuple(self._fold(value, of.fold == k) for k in np.unique(of.fold))
+        tested = range(of.paths) if of.paths > 1 else ()
+        paths = tuple(self._fold(value, of.path == k) for k in tested)
         return SizeScore(
-            len(value),
+            of.counted,
             **_numbers(model.found),
             ci95={name: interval(x) for name, x in (model.draws or {}).items()},
             nulls=beside | {"shuffled": self._shuffled(value)},
-            ceiling=_beside(model, self.best, len(value)) if self.best else None,
+            ceiling=_beside(model, self.best, of.counted) if self.best else None,
             by_instrument=self._parts(value, of.instrument, of.symbols),
             by_regime=self._parts(value, of.regime, of.regimes),
-            folds=tuple(self._fold(value, of.fold == k) for k in np.unique(of.fold)),
+            folds=folds,
+            paths=paths,
+            spread=spread(paths or folds, ("mae", "rmse")),
         )
 
     def _shuffled(self, value: Floats) -> SizeNull:
@@ -67,11 +72,14 @@ class SizeBench:
         orders = (nulls.shuffled(self.of, rng) for _ in range(nulls.SHUFFLES))
         found = [size(self.of.relabelled(order), value).found for order in orders]
         mean = {name: mean_defined([f[name] for f in found]) for name in found[0]}
-        return SizeNull(len(value), **_numbers(mean), difference={})
+        return SizeNull(self.of.counted, **_numbers(mean), difference={})
 
     def _parts(self, value: Floats, part: Classes, names: tuple[str, ...]) -> dict[str, SizePart]:
         each = ((names[k], part == k) for k in np.unique(part[part >= 0]))
-        return {name: SizePart(int(w.sum()), **self._some(value, w)) for name, w in each}
+        return {
+            name: SizePart(int((w & self.of.once).sum()), **self._some(value, w))
+            for name, w in each
+        }
 
     def _fold(self, value: Floats, here: Bools) -> SizeFold:
         ts = self.of.ts[here]

@@ -1,7 +1,8 @@
 """What a score prints: the entries of `metrics.json`, field for field. None is "no rows for it"."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import stdev
 from typing import Any, Literal
 
 from flowsense.evaluate.calibration import Band
@@ -44,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """The rows of one test block."""
+    """The rows of one fold's test blocks, or of one path through all rows."""
 
     start: int  # ts of the first row scored, ns
     end: int  # and of the last
@@ -81,6 +82,8 @@ class Score:
     by_instrument: Mapping[str, Part]
     by_regime: Mapping[str, Part]
     folds: tuple[Fold, ...]
+    paths: tuple[Fold, ...]  # of combinatorial folds: each forecasts every row once
+    spread: Mapping[str, Number]  # standard deviation over the paths, else over the folds
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,16 @@ class SizeScore:
     by_instrument: Mapping[str, SizePart]
     by_regime: Mapping[str, SizePart]
     folds: tuple[SizeFold, ...]
+    paths: tuple[SizeFold, ...]
+    spread: Mapping[str, Number]
+
+
+def spread(parts: Sequence[Fold] | Sequence[SizeFold], names: Sequence[str]) -> dict[str, Number]:
+    """Standard deviation of each score over the parts that have it; empty for fewer than two."""
+    found = {
+        name: [x for part in parts if (x := getattr(part, name)) is not None] for name in names
+    }
+    return {name: stdev(x) for name, x in found.items() if len(x) > 1}
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,12 +42,17 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The m valid test rows of one target, in time order."""
+    """The m valid test rows of one target, in time order.
+
+    A row that several folds test is there once for each: blocks of the bootstrap are spans of
+    time, which keep its copies together, so that intervals are not narrower for them.
+    """
 
     target: Target
     column: int
     rows: Ints  # (m,) into the labels
     fold: Ints  # (m,)
+    path: Ints  # (m,) how many folds before this one tested the row
     chosen: tuple[Ints, ...]  # per fold, valid rows to take thresholds from
     trained: tuple[NDArray[np.float32], ...]  # per fold, y of the valid training rows
     ts: Ints  # (m,)
@@ -66,9 +71,20 @@ class Sample:
 
     @property
     def counted(self) -> int:
-        """The n of the score: rows that moved, of a direction."""
-        direction = self.target.kind in ("mid", "ofi")
-        return int((self.y != FLAT).sum()) if direction else len(self.y)
+        """The n of the score: rows that moved, of a direction; each once."""
+        y = self.y[self.once]
+        return int((y != FLAT).sum()) if self.target.kind in ("mid", "ofi") else len(y)
+
+    @property
+    def once(self) -> Bools:
+        """(m,) of each row its first test."""
+        return np.asarray(self.path == 0)
+
+    @property
+    def paths(self) -> int:
+        """How often every row was tested; 1 where some were tested more often than others."""
+        times = np.bincount(self.path)
+        return len(times) if len(times) and (times == times[0]).all() else 1
 
     def relabelled(self, order: Ints) -> "Sample":
         """The same rows with each other's outcomes, and nothing to resample."""
@@ -100,6 +116,7 @@ def sample(labels: Labels, index: Index, folds: Sequence[Masks], t: int, seed: i
         t,
         rows,
         fold,
+        path(rows, fold),
         tuple(np.flatnonzero(f.choose[:, t] & valid) for f in folds),
         tuple(labels.y[f.train[:, t] & valid, t] for f in folds),
         ts,
@@ -111,6 +128,15 @@ def sample(labels: Labels, index: Index, folds: Sequence[Masks], t: int, seed: i
         np.zeros(0, np.int64) if index.regime is None else index.regime[rows],
         index.regimes,
     )
+
+
+def path(rows: Ints, fold: Ints) -> Ints:
+    """(m,) how many folds before `fold` (m,) tested the same row."""
+    order = np.lexsort((fold, rows))
+    at, out = np.arange(len(rows)), np.zeros(len(rows), np.int64)
+    first = np.diff(rows[order], prepend=-1) != 0
+    out[order] = at - np.maximum.accumulate(np.where(first, at, 0))
+    return out
 
 
 def said(name: str, forecasts: Sequence[Forecast], of: Sample) -> Said:
