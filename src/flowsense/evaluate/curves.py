@@ -5,7 +5,7 @@ Made of the same rows, nulls and terms as the scores; plain lists that JSON can 
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import log
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from flowsense.evaluate.results import SCHEMA
 from flowsense.evaluate.sample import Index, Masks, Sample, said, sample
 from flowsense.evaluate.scores import Bools, Classes, Floats
 from flowsense.evaluate.significance import Ints
-from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
+from flowsense.forecast import DOWN, FLAT, UP, Forecast, Kind, Target
 from flowsense.labels import Labels
 from flowsense.schema import MILLISECOND, SECOND
 
@@ -49,7 +49,7 @@ def curves(
     """
     drawn = {}
     for t, target in enumerate(labels.targets):
-        if target.kind not in ("mid", "ofi"):
+        if not target.directed:
             continue
         of = sample(labels, index, folds, t, seed)
         if of.counted:
@@ -67,7 +67,7 @@ def curves(
 
 def headline(targets: Iterable[Target]) -> Target:
     """The target a report leads with: the mid whose horizon is nearest 500 ms, else the like."""
-    kinds = ("mid", "ofi", "magnitude", "regime")
+    kinds = get_args(Kind)
     return min(targets, key=lambda t: (kinds.index(t.kind), abs(log(t.horizon_ns / TYPICAL))))
 
 
@@ -221,7 +221,7 @@ def _calls(
     models: Mapping[str, Forecast], rows: Ints, t: int, labels: Labels, line: Line
 ) -> dict[str, dict[str, Any]]:
     """Of each model of a direction where, to which side and how its strongest calls ended."""
-    if labels.targets[t].kind not in ("mid", "ofi"):
+    if not labels.targets[t].directed:
         return {}
     known = rows[labels.valid[rows, t]]
     found = {}

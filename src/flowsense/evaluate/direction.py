@@ -1,15 +1,15 @@
 """Forecasts of classes on the rows of one target, each beside the same nulls and ceiling."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from flowsense.evaluate import calibration, classes, nulls, scores
+from flowsense.evaluate import calibration, classes, nulls, scores, walk
 from flowsense.evaluate.results import Coverage, Fold, Intervals, Null, Part, Score, Share, spread
 from flowsense.evaluate.sample import Said, Sample, spoken
 from flowsense.evaluate.scores import COVERAGES, Bools, Classes, Floats, Tradable, number, ratio
-from flowsense.evaluate.significance import interval
+from flowsense.evaluate.significance import Interval, interval
 from flowsense.evaluate.tally import (
     CELLS,
     Calls,
@@ -19,6 +19,7 @@ from flowsense.evaluate.tally import (
     directions,
     mean_defined,
 )
+from flowsense.evaluate.walk import Moves
 from flowsense.forecast import DOWN, UP, Forecast
 
 NO_SKILL = 0.02  # of accuracy, of a ceiling over the majority
@@ -35,6 +36,7 @@ SCORES = (
 )
 SPREAD = ("accuracy", "side_balanced", "log_loss")
 PAIRED = (*BY_SIDE, "log_loss", "brier")
+BY_RULE = (*BY_SIDE, "balanced_accuracy", "macro_f1", "mcc", "ic")  # of a call with no chances
 Took = Mapping[str, tuple[Bools, Bools]]  # by share: rows that had a threshold, rows taken
 
 
@@ -73,6 +75,7 @@ class Bench:
     rules: Mapping[str, Judged]
     best: Judged | None
     seed: int
+    walks: Sums | None = None  # scores of the rule of `evaluate.walk`, (W,) each
 
     @classmethod
     def build(cls, of: Sample, rules: Mapping[str, Said], best: Said | None, seed: int) -> "Bench":
@@ -87,6 +90,15 @@ class Bench:
             judged |= {name: judge(of, p, still, BY_SIDE) for name, p in sides.items()}
         judged |= {name: judge(of, rule.p, rule.value) for name, rule in rules.items()}
         return cls(of, judged, judge(of, best.p, best.value) if best else None, seed)
+
+    def beside_walks(self, moves: Sequence[Moves]) -> "Bench":
+        """The same with what the past alone tells of a smoothed label, here and on walks."""
+        past = walk.past_mean(self.of, moves)
+        rules = {**self.rules, "past_mean": judge(self.of, past.p, past.value, BY_RULE)}
+        drawn = walk.walks(self.of, moves, self.seed)
+        found = [judge(of, rule.p, rule.value, BY_RULE).found for of, rule in drawn]
+        each = {name: np.array([f[name] for f in found]) for name in found[0]}
+        return replace(self, rules=rules, walks=each)
 
     def score(self, what: Said, took: Took) -> Score:
         """One model's entry of `metrics.json`."""
@@ -118,7 +130,7 @@ class Bench:
             coverage=_coverage(model.found),
             tradable=self._tradable(what.p, took),
             ci95={name: interval(x) for name, x in (model.draws or {}).items()},
-            nulls=beside | {"shuffled": self._shuffled(model, what)},
+            nulls=beside | self._walk(model) | {"shuffled": self._shuffled(model, what)},
             ceiling=self._beside(model, self.best) if self.best else None,
             by_instrument=self._parts(model, of.instrument, of.symbols),
             by_regime=self._parts(model, of.regime, of.regimes),
@@ -150,6 +162,18 @@ class Bench:
         found = [judge(self.of.relabelled(o), what.p, what.value).found for o in orders]
         mean = {name: mean_defined([f[name] for f in found]) for name in found[0]}
         return _null(self.of.counted, mean, _coverage(mean), {})
+
+    def _walk(self, model: Judged) -> dict[str, Null]:
+        """Mean scores on random walks; the model less a walk drawn for each of its resamples."""
+        if self.walks is None:
+            return {}
+        mean = {name: mean_defined(list(each)) for name, each in self.walks.items()}
+        difference: dict[str, Interval | None] = {}
+        for name, ours in (model.draws or {}).items():
+            rng = np.random.default_rng(self.seed)
+            difference[name] = interval(ours - rng.choice(self.walks[name], len(ours)))
+        nowhere = {str(c): None for c in COVERAGES}
+        return {"random_walk": _null(self.of.counted, mean, nowhere, difference)}
 
     def _share(self, model: Judged) -> Share:
         """(score - null) / (ceiling - null) on log-loss, over the majority."""

@@ -73,7 +73,7 @@ class Sample:
     def counted(self) -> int:
         """The n of the score: rows that moved, of a direction; each once."""
         y = self.y[self.once]
-        return int((y != FLAT).sum()) if self.target.kind in ("mid", "ofi") else len(y)
+        return int((y != FLAT).sum()) if self.target.directed else len(y)
 
     @property
     def once(self) -> Bools:

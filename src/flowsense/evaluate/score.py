@@ -8,6 +8,8 @@ from flowsense.evaluate.magnitude import SizeBench
 from flowsense.evaluate.results import Evaluation, Score, SizeScore
 from flowsense.evaluate.sample import Index, Masks, Said, Sample, said, sample
 from flowsense.evaluate.significance import FEW
+from flowsense.evaluate.tally import mean_defined
+from flowsense.evaluate.walk import Moves
 from flowsense.forecast import Forecast
 from flowsense.labels import Labels
 from flowsense.schema import SECOND
@@ -26,6 +28,7 @@ def evaluate(
     rules: Forecasts,
     *,
     ceiling: Sequence[Forecast] | None = None,
+    moves: Sequence[Moves] = (),
     seed: int = 0,
 ) -> Evaluation:
     """Score models on the valid test rows of all folds, each beside `rules` and constants.
@@ -34,7 +37,8 @@ def evaluate(
     queue imbalance, vote) and of the ceiling (a forecaster that knows the truth) `folds` many
     forecasts of all n rows are given, one object repeated where nothing was refitted. A row
     for which a forecast is not ready counts as a tie, so all are scored on the same rows. A
-    target without a valid test row is left out and named. Raises InputError for shapes that
+    target without a valid test row is left out and named. `moves`, of the recordings whose rows
+    these are, are what the nulls of a smoothed label are made of. Raises InputError for shapes that
     differ and for probabilities that are none.
     """
     given = [(f"model {name}", each) for name, each in models.items()]
@@ -49,7 +53,8 @@ def evaluate(
         if len(of.rows) == 0:
             warnings.append(f"{target}: no valid test row, left out")
             continue
-        bench = _bench(of, rules, ceiling, seed)
+        bench = _bench(of, rules, ceiling, moves, seed)
+        warnings += _of_label(of, bench)
         for name, forecasts in models.items():
             what = said(name, forecasts, of)
             score = (
@@ -64,14 +69,33 @@ def evaluate(
 
 
 def _bench(
-    of: Sample, rules: Forecasts, ceiling: Sequence[Forecast] | None, seed: int
+    of: Sample,
+    rules: Forecasts,
+    ceiling: Sequence[Forecast] | None,
+    moves: Sequence[Moves],
+    seed: int,
 ) -> Bench | SizeBench:
     beside = {name: said(name, forecasts, of) for name, forecasts in rules.items()}
     best = said("ceiling", ceiling, of) if ceiling is not None else None
-    if of.target.kind != "magnitude":
-        return Bench.build(of, beside, best, seed)
-    values = {name: what.value for name, what in beside.items()}
-    return SizeBench.build(of, values, best.value if best else None, seed)
+    if of.target.kind == "magnitude":
+        values = {name: what.value for name, what in beside.items()}
+        return SizeBench.build(of, values, best.value if best else None, seed)
+    bench = Bench.build(of, beside, best, seed)
+    return bench.beside_walks(moves) if of.target.kind == "smoothed" and moves else bench
+
+
+def _of_label(of: Sample, bench: Bench | SizeBench) -> Iterator[str]:
+    if of.target.kind != "smoothed":
+        return
+    about = f"{of.target}: for comparison only, the past tells half of the label"
+    if not isinstance(bench, Bench) or bench.walks is None:
+        yield f"{about}; how much that gives away, only the quotes could say"
+        return
+    accuracy, f1 = (float(mean_defined(list(bench.walks[k]))) for k in ("accuracy", "macro_f1"))
+    yield (
+        f"{about}: on random walks of these very moves, where nothing can be foretold, the side on "
+        f"which the mid stands of its past mean scores {accuracy:.3f} (macro F1 {f1:.3f})"
+    )
 
 
 def _of_sample(of: Sample) -> Iterator[str]:
@@ -86,7 +110,7 @@ def _of_sample(of: Sample) -> Iterator[str]:
 def _of_model(name: str, of: Sample, what: Said, score: Score | SizeScore) -> Iterator[str]:
     if what.silent:
         yield f"{name}, {of.target}: silent on {what.silent} of {len(of.rows)} rows, scored as ties"
-    if of.target.kind in ("mid", "ofi") and (what.p[:, 0] == what.p[:, 2]).all():
+    if of.target.directed and (what.p[:, 0] == what.p[:, 2]).all():
         yield f"{name}, {of.target}: names no side on any row, too little to learn from"
     if not isinstance(score, Score) or of.target.kind != "mid" or of.target.horizon_ns < MINUTE:
         return

@@ -32,6 +32,11 @@ class Path(NamedTuple):
         ts, mid2, ofi, breaks = (kept[name].copy() for name in ("ts", "mid2", "ofi", "breaks"))
         return cls(ts, mid2, ofi, breaks, kept["state"] == WHOLE)
 
+    def take(self, which: Bools) -> "Path":
+        """These quotes alone."""
+        ts, mid2, ofi, breaks = (column[which] for column in self[:4])
+        return Path(ts, mid2, ofi, breaks, self.whole[which])
+
     def before(self, ts: Ints) -> Ints:
         """The place of the last quote before each ts, -1 where there is none."""
         return np.asarray(np.searchsorted(self.ts, ts) - 1)

@@ -31,12 +31,17 @@ def outcome(target: Target, rows: Rows, path: Path) -> Outcome:
     """
     of = means(path, rows.ts, target.horizon_ns)
     move = of.future - of.past
-    y = np.sign(move) * (np.abs(move) > threshold(target, of.past)) + 1
+    y = classes(move, least(target, of.past))
     return Outcome(y, move, rows.ts + target.horizon_ns, of.whole)
 
 
-def threshold(target: Target, past: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(k,) by how many ticks the means must differ at least."""
+def classes(move: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np.float64]:
+    """DOWN, FLAT or UP of the difference of two means."""
+    return np.asarray(np.sign(move) * (np.abs(move) > least) + 1)
+
+
+def least(target: Target, past: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(k,) ticks by which the means have to differ by more."""
     size, unit = target.width or USUAL
     return size * BASIS_POINT * np.abs(past) if unit == "bp" else np.full(len(past), size)
 

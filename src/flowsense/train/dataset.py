@@ -15,7 +15,7 @@ from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels, join
 from flowsense.labels.stages import Stages
 from flowsense.model import Model
-from flowsense.schema import EVENT, NEVER, Instrument, checked, zeros
+from flowsense.schema import EVENT, NEVER, Instrument, Quotes, checked, zeros
 from flowsense.tape import FeatureSpec, Tape
 from flowsense.train.progress import Progress, silent
 from flowsense.wall import Stopwatch
@@ -96,20 +96,24 @@ def prepare(
     start: int = 0,
     end: int = NEVER,
     progress: Progress = silent,
+    quotes: list[Quotes] | None = None,
 ) -> Dataset:
     """Fold a source into rows and labels. Rows outside [start, end) are kept but never valid.
 
-    Raises InputError where no row falls due, or none of [start, end).
+    Every quote goes to `quotes`, where it is given. Raises InputError where no row falls due, or
+    none of [start, end).
     """
     fold, stage = Fold(spec, source.instruments), Stages(targets)
     pending, tapes, labels = stage.init(), list[Tape](), list[Labels]()
-    reading, folding, events, quotes = Stopwatch(), Stopwatch(), 0, 0
+    reading, folding, events, told = Stopwatch(), Stopwatch(), 0, 0
     for chunk in reading.over(source):
         with folding:
             for tape in fold.push(checked(chunk, len(source.instruments))):
                 pending, done = stage.fold(pending, tape)
                 labels.append(done)
-                quotes += len(tape.quotes)
+                told += len(tape.quotes)
+                if quotes is not None:
+                    quotes.append(tape.quotes)
                 tapes.append(without_events(tape, events))
                 events += len(tape.events)
         progress("reading", events, None)
@@ -122,7 +126,7 @@ def prepare(
     if rows == 0:
         raise InputError(f"{events} events give no row: no instrument has a book long enough")
     name, table = source.name, source.instruments
-    found = Dataset(spec, table, joined, join(labels), events, quotes, cost, name)
+    found = Dataset(spec, table, joined, join(labels), events, told, cost, name)
     inside = (found.ts >= start) & (found.ts < end)
     if not inside.any():
         raise InputError("no row lies between start and end: widen them")

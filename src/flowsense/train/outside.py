@@ -13,6 +13,7 @@ from flowsense.errors import InputError
 from flowsense.evaluate.results import Evaluation
 from flowsense.evaluate.sample import Index
 from flowsense.evaluate.score import evaluate
+from flowsense.evaluate.walk import Moves
 from flowsense.features.catalogue import spec
 from flowsense.features.fold import Chunks, Fold
 from flowsense.forecast import Forecast, Target
@@ -127,7 +128,9 @@ def quotes_of(source: Chunks, progress: Progress = silent) -> tuple[NDArray[Any]
     return np.concatenate(found), last
 
 
-def labelled(given: Given, source: Chunks, progress: Progress = silent) -> tuple[Labels, Index]:
+def labelled(
+    given: Given, source: Chunks, progress: Progress = silent
+) -> tuple[Labels, Index, Moves]:
     """What really came at the times of the forecasts. Raises InputError for unknown symbols."""
     names = names_of(source.instruments)
     unknown = sorted(set(given.symbol.tolist()) - set(names))
@@ -143,7 +146,7 @@ def labelled(given: Given, source: Chunks, progress: Progress = silent) -> tuple
     base["instrument"] = who
     stage = Stages(given.forecast.targets)
     labels = stage.close(Pending(given.ts, base, quotes, np.array([last])))
-    return labels, Index(given.ts, who, names)
+    return labels, Index(given.ts, who, names), Moves(given.ts, who, quotes)
 
 
 def rules_of(given: Given, early: NDArray[np.bool_], source: Chunks) -> dict[str, list[Forecast]]:
@@ -180,7 +183,7 @@ def score(
     if not 0 < share < 1:
         raise InputError(f"share {share}: give one between 0 and 1")
     given = load(path)
-    labels, index = labelled(given, source, progress)
+    labels, index, moves = labelled(given, source, progress)
     labels = labels._replace(valid=labels.valid & given.forecast.ready)
     if not labels.valid.any():
         raise InputError(f"{path}: no forecast lies where the prices are known: check the times")
@@ -190,8 +193,9 @@ def score(
     name = path.stem
     halves = Halves(early, early, late)
     rules = rules_of(given, early & labels.valid, source)
-    found = evaluate(labels, index, [halves], {name: [given.forecast]}, rules, seed=seed)
-    said = [f"the first {share:.0%} of the time sets thresholds and nulls and is not scored"]
+    said = {name: [given.forecast]}
+    found = evaluate(labels, index, [halves], said, rules, moves=[moves], seed=seed)
+    notes = [f"the first {share:.0%} of the time sets thresholds and nulls and is not scored"]
     if not rules:
-        said.append("times are not those of rows every 100 ms: only constant nulls stand beside")
-    return replace(found, warnings=(*said, *found.warnings))
+        notes.append("times are not those of rows every 100 ms: only constant nulls stand beside")
+    return replace(found, warnings=(*notes, *found.warnings))

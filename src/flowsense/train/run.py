@@ -12,6 +12,7 @@ from flowsense.errors import InputError
 from flowsense.evaluate.results import SCHEMA
 from flowsense.evaluate.score import evaluate
 from flowsense.evaluate.scores import log_loss
+from flowsense.evaluate.walk import Moves
 from flowsense.features.catalogue import spec
 from flowsense.features.fold import Chunks
 from flowsense.forecast import Forecast, Target
@@ -20,6 +21,7 @@ from flowsense.model.calibrated import Calibrated
 from flowsense.models import FAST, MODELS, NULLS, build
 from flowsense.registry import names as known_names
 from flowsense.registry import unknown
+from flowsense.schema import Quotes
 from flowsense.train import save
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import Cost, Dataset, prepare
@@ -123,11 +125,14 @@ def run(
     names = models_of(config)
     features = spec(config.families, config.clocks)
     bounds = {"start": config.start, "end": config.end, "progress": progress}
+    smoothed = any(t.kind == "smoothed" for t in config.targets)
+    told = [list[Quotes]() if smoothed else None for _ in (source, *tests)]
     learn, *others = (
-        prepare(s, features, config.targets, **bounds)  # type: ignore[arg-type]
-        for s in (source, *tests)
+        prepare(s, features, config.targets, quotes=quotes, **bounds)  # type: ignore[arg-type]
+        for s, quotes in zip((source, *tests), told, strict=True)
     )
-    return judge(learn, tuple(others), config, names, progress)
+    quotes = tuple(np.concatenate(each) for each in told if each is not None)
+    return judge(learn, tuple(others), config, names, progress, quotes)
 
 
 def walk_forward(
@@ -169,16 +174,21 @@ def judge(
     config: RunConfig,
     names: tuple[str, ...],
     progress: Progress = silent,
+    quotes: tuple[Quotes, ...] = (),
 ) -> Run:
-    """The same from recordings that are already folded."""
+    """The same from recordings that are already folded.
+
+    `quotes` of each, where a target is smoothed: the nulls of its label are made of them.
+    """
     of = material(learn, tests, config)
+    moves = [Moves(d.ts, d.instrument, q) for d, q in zip((learn, *tests), quotes, strict=False)]
     bench = Bench(of, config, progress, together((learn, *tests)))
     rules = bench.work(tuple(n for n in NULLS if n != "majority"))[1]
     fitted, said = bench.work(names)
     watch = Stopwatch()
     with watch:
         progress("scoring", 0, None)
-        found = evaluate(of.labels, of.index, of.folds, said, rules, seed=config.seed)
+        found = evaluate(of.labels, of.index, of.folds, said, rules, moves=moves, seed=config.seed)
     bench.cost["score"] = Cost(watch.seconds, 0, len(of.labels.y))
     best = min(names, key=lambda name: held_out(of, said[name]))
     metrics = {

@@ -29,6 +29,8 @@ NULLS = {
     "persistence": "persistence",
     "last_trade": "the last trade's sign",
     "imbalance": "queue imbalance",
+    "past_mean": "the mid's past mean",
+    "random_walk": "a random walk",
     "median": "the median",
     "mean": "the mean",
 }

@@ -31,6 +31,10 @@ TERMS = {
     "IC": "Rank correlation of the forecast move with the move that came.",
     "ceiling": "What a forecaster that knows the truth of a simulated market reaches; the share of "
     "skill is how much of the way from the majority to it the model goes, on log-loss.",
+    "past mean, random walk": "Of a smoothed label: the side on which the mid stands of its mean "
+    "over the last horizon, taken as the call on these rows, and on walks that move as often and "
+    "as far as these prices but up or down by the toss of a coin. What a score has above chance "
+    "and not above these, the label gave away.",
     "shuffled": "The model's own forecasts against labels moved in blocks of time; a score far "
     "from a coin's says that something leaks or drifts.",
 }
