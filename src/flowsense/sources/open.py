@@ -21,6 +21,7 @@ FORMATS = {
     "lobster": Entry("flowsense.sources.lobster", "LOBSTER message and order-book files of NASDAQ"),
     "binance": Entry("flowsense.sources.binance", "Binance spot, USD-M and COIN-M raw WebSocket"),
     "bitstamp": Entry("flowsense.sources.bitstamp", "Bitstamp live orders, trades and books"),
+    "itch": Entry("flowsense.sources.itch", "NASDAQ TotalView-ITCH 5.0 day files and captures"),
     "events": Entry("flowsense.sources.recorded", "events that flowsense itself has recorded"),
     "ticks": Entry("flowsense.sources.ticks", "CSV, Parquet and Arrow by a mapping of columns"),
 }
