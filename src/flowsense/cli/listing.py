@@ -48,7 +48,7 @@ def sources() -> Iterator[tuple[str, ...]]:
 
 def features() -> Iterator[tuple[str, ...]]:
     """Of each family what it is and where it is from, then its columns: name, unit, formula."""
-    from flowsense.features.catalogue import DEFAULT, MORE, family
+    from flowsense.features.catalogue import DEFAULT, MORE, described, family, spec
     from flowsense.registry import names
 
     for name in (*DEFAULT, *MORE, *names("feature", {})):
@@ -57,6 +57,9 @@ def features() -> Iterator[tuple[str, ...]]:
         for column in module.COLUMNS:
             yield f"  {column.name}", column.unit, column.formula
         yield ("",)
+    yield "observed:NAME", "", "The last known value of what the recordings observe, and its age."
+    usual, full = (len(described(spec(f))) for f in (DEFAULT, DEFAULT + MORE))
+    yield f"{usual} columns by default, {full} with --families full", "", ""
 
 
 def clocks() -> Iterator[tuple[str, ...]]:

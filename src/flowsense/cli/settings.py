@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from flowsense.errors import InputError
 from flowsense.features.catalogue import DEFAULT, MORE
 from flowsense.features.clock import clocks
+from flowsense.features.observed import PREFIX
 from flowsense.forecast import Target, duration, spell
 from flowsense.registry import names, unknown
 from flowsense.schema import DAY, NEVER, SECOND
@@ -38,11 +39,14 @@ def listed(value: Any) -> tuple[str, ...]:
 
 
 def families(value: Any) -> tuple[str, ...]:
-    found, known = listed(value), (*DEFAULT, *MORE, *names("feature", {}))
+    """Names, with ``default`` and ``full`` spelled out, each once; `observed:NAME` among them."""
+    known = (*DEFAULT, *MORE, *names("feature", {}))
+    groups = {"default": DEFAULT, "full": known}
+    found = [name for given in listed(value) for name in groups.get(given, (given,))]
     for name in found:
-        if name not in known:
-            raise InputError(unknown("family", name, known))
-    return found
+        if name not in known and not name.startswith(PREFIX):
+            raise InputError(unknown("family", name, (*known, *groups, f"{PREFIX}NAME")))
+    return tuple(dict.fromkeys(found))
 
 
 def clocks_of(value: Any) -> tuple[str, ...]:

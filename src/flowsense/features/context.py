@@ -20,9 +20,10 @@ RATES = (10.0, 1.0, 0.1, 1.0 / 60.0)  # 1 / tau, 1/s
 T = len(TAUS)
 SPAN = 30_000 * MILLISECOND  # the origin moves when it lies further back: weights stay < exp(300)
 FLEETING = 100 * MILLISECOND  # an order cut within this was not meant to trade
-N = 18
+N = 21
 ADD_BID, ADD_ASK, CUT_BID, CUT_ASK, BUYS, SELLS, TRADES, SIGNED, LOTS, ABOVE = range(10)
-AGREE, CUTS, AGE, FLED_BID, FLED_ASK, JOINED, AHEAD, ARRIVED = range(10, N)
+AGREE, CUTS, AGE, FLED_BID, FLED_ASK, JOINED, AHEAD, ARRIVED = range(10, 18)
+FILLS, FILL_AGE, JOINED_LOTS = range(18, N)
 
 LATEST = np.dtype(  # the last execution with a known aggressor; side 0: none since the loss
     [
@@ -89,6 +90,10 @@ def note(c: Record, e: Record, t: Record) -> None:
         if t.ahead >= 0:
             c.noted[JOINED] += 1
             c.noted[AHEAD] += t.ahead
+            c.noted[JOINED_LOTS] += t.delta
+    elif e.action == FILL and t.age >= 0:
+        c.noted[FILLS] += 1
+        c.noted[FILL_AGE] += t.age
 
 
 @kernel

@@ -51,8 +51,15 @@ class Part(NamedTuple, Generic[F]):
             raise at.wrong(i, shown(cells, i), fix)
 
     def codes(self, column: str, known: dict[str, int]) -> Ints:
-        """(n,) the number of each row's word; those not yet known are entered."""
-        found = pc.dictionary_encode(pc.fill_null(plain(*self.column(column)), ""))
+        """(n,) the number of each row's word; those not yet known are entered.
+
+        Raises InputError for a blank, unless "" is known.
+        """
+        written = pc.fill_null(plain(*self.column(column)), "")
+        if "" not in known:
+            good = np.asarray(pc.not_equal(written, ""))
+            self.demand(good, column, "is no symbol: fill it in")
+        found = pc.dictionary_encode(written)
         indices: Ints = np.asarray(found.indices).astype(np.int64)
         words = found.dictionary.to_pylist()
         return np.array([known.setdefault(w, len(known)) for w in words], np.int64)[indices]
@@ -63,6 +70,14 @@ def parts(source: Path | pa.Table, columns: list[str], form: F) -> Iterator[Part
     for batch in batches(source, columns):
         yield Part(batch, form, first)
         first += batch.num_rows
+
+
+def arrow(table: Any, name: str) -> pa.Table:
+    """A pyarrow Table, of a polars or pandas DataFrame, or of what else speaks Arrow."""
+    try:
+        return pa.table(table)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: {type(table).__name__} is no table: {error}") from None
 
 
 def known(path: Path) -> bool:

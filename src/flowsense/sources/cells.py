@@ -160,6 +160,45 @@ def raised(mantissa: Ints, places: Ints, scale: int, at: Place) -> Exact:
     return Exact(values, missing, scale)
 
 
+class Reals(NamedTuple):
+    values: NDArray[np.float64]  # (n,) finite; 0 where missing
+    missing: NDArray[np.bool_]  # (n,)
+
+
+def reals(cells: pa.Array, at: Place) -> Reals:
+    """Numbers of any column type as float64. Blank is missing; NaN is not blank, it is refused.
+
+    Raises InputError naming the first cell that is no finite number.
+    """
+    kind = pa.types
+    if not any(
+        is_(cells.type)
+        for is_ in (
+            kind.is_integer,
+            kind.is_float64,
+            kind.is_boolean,
+            kind.is_decimal,
+            kind.is_null,
+        )
+    ):  # text, and narrow floats: their shortest text has no noise of float64
+        cells = pc.utf8_trim_whitespace(plain(cells, at))
+        cells = pc.if_else(pc.equal(cells, ""), None, cells)
+
+    def reads(n: int) -> bool:
+        try:
+            values = pc.cast(cells[:n], pa.float64(), safe=False)
+        except pa.ArrowException:
+            return False
+        return bool(pc.all(pc.is_finite(values)).as_py() is not False)
+
+    if not reads(len(cells)):
+        i = bisect_left(range(1, len(cells) + 1), True, key=lambda n: not reads(n))
+        raise at.wrong(i, shown(cells, i), "is not a finite number: correct it, or leave it blank")
+    missing = cells.is_null().to_numpy(zero_copy_only=False)
+    numbers = pc.fill_null(pc.cast(cells, pa.float64(), safe=False), 0.0)
+    return Reals(numbers.to_numpy(zero_copy_only=False), missing)
+
+
 def shown(cells: pa.Array, i: Any) -> str:
     """One cell as text, for a message."""
     return str(plain(cells.slice(int(i), 1), Place("", "", 0))[0])

@@ -23,6 +23,7 @@ FORMATS = {
     "bitstamp": Entry("flowsense.sources.bitstamp", "Bitstamp live orders, trades and books"),
     "itch": Entry("flowsense.sources.itch", "NASDAQ TotalView-ITCH 5.0 day files and captures"),
     "events": Entry("flowsense.sources.recorded", "events that flowsense itself has recorded"),
+    "candles": Entry("flowsense.sources.candles", "candles in CSV, Parquet and Arrow, by columns"),
     "ticks": Entry("flowsense.sources.ticks", "CSV, Parquet and Arrow by a mapping of columns"),
 }
 GENERIC = "ticks"  # claims what others may know better, so it is asked last

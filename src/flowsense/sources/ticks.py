@@ -25,12 +25,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
 
-from flowsense.errors import InputError
 from flowsense.schema import DEPTH, Events, Instrument
 from flowsense.sources import Source
-from flowsense.sources.batches import known, names
+from flowsense.sources.batches import arrow, known, names
 from flowsense.sources.cells import TimeUnit, check_unit
 from flowsense.sources.columns import Mapping, resolve
 from flowsense.sources.recorded import whole
@@ -84,11 +82,7 @@ class Ticks:
     @classmethod
     def of(cls, table: Any, name: str = "table", **options: Any) -> "Ticks":
         """From a pyarrow Table, or a polars or pandas DataFrame, or what else speaks Arrow."""
-        try:
-            content = pa.table(table)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{name}: {type(table).__name__} is no table: {error}") from None
-        return cls(Path(name), table=content, **options)
+        return cls(Path(name), table=arrow(table, name), **options)
 
     @property
     def content(self) -> Any:
