@@ -60,7 +60,7 @@ def test_test_files_are_scored_alone_and_late_enough(learn, source):
     assert not scored[: len(learn)].any()
     first = of.index.ts[len(learn) :][scored[len(learn) :]].min()
     assert first == learn.ts[0] + 60 * 10**9
-    found = judge(learn, (learn, learn), config, ("imbalance",))
+    found = judge(learn, (learn, learn), config, models_of(config))
     assert found.metrics["models"]["imbalance"]["mid@500ms"]["n"] > 0
 
 
@@ -94,7 +94,7 @@ def test_the_shares_are_of_what_lies_between_start_and_end(source, part):
 
 
 def test_models_are_named_once_and_unknown_ones_with_the_closest():
-    assert models_of(RunConfig(("vote", "vote", "majority"))) == ("vote", "majority")
+    assert list(models_of(RunConfig(("vote", "vote", "majority")))) == ["vote", "majority"]
     with pytest.raises(InputError, match="did you mean vote"):
         models_of(RunConfig(("vot",)))
     with pytest.raises(InputError, match="no model"):

@@ -32,10 +32,22 @@ class Given(NamedTuple):
 
 def listed(value: Any) -> tuple[str, ...]:
     """``a,b`` or a list of texts."""
-    parts = value.split(",") if isinstance(value, str) else value
+    parts = apart(value) if isinstance(value, str) else value
     if not isinstance(parts, list) or not all(isinstance(p, str) for p in parts):
         raise InputError(f"{value!r}: write a list of names")
     return tuple(p.strip() for p in parts if p.strip())
+
+
+def apart(text: str) -> list[str]:
+    """At the commas outside of brackets: ``a,b.C(x=1,y=2)`` is two."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 def families(value: Any) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ TARGETS = tuple(Target.parse(f"{kind}@{h}") for kind in ("mid", "ofi") for h in 
 class RunConfig:
     """Everything but the recordings. The defaults are those of ``flowsense run``."""
 
-    models: tuple[str, ...] = ("fast",)  # names, or fast, or all
+    models: tuple[object, ...] = ("fast",)  # names, fast, all, or estimators: `models.asked`
     families: tuple[str, ...] = DEFAULT
     clocks: tuple[str, ...] = CLOCKS
     targets: tuple[Target, ...] = TARGETS

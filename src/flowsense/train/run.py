@@ -1,14 +1,13 @@
 """Fit and forecast fold by fold, then score every model beside its nulls on the same rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from flowsense.errors import InputError
 from flowsense.evaluate.results import SCHEMA
 from flowsense.evaluate.score import evaluate
 from flowsense.evaluate.scores import log_loss
@@ -16,11 +15,10 @@ from flowsense.evaluate.walk import Moves
 from flowsense.features.catalogue import spec
 from flowsense.features.fold import Chunks
 from flowsense.forecast import Forecast, Target
-from flowsense.model import Budget
+from flowsense.model import Budget, Model
 from flowsense.model.calibrated import Calibrated
-from flowsense.models import FAST, MODELS, NULLS, build
-from flowsense.registry import names as known_names
-from flowsense.registry import unknown
+from flowsense.model.estimator import Estimator
+from flowsense.models import NULLS, asked
 from flowsense.schema import Quotes
 from flowsense.train import save
 from flowsense.train.config import RunConfig
@@ -85,18 +83,18 @@ class Bench:
     progress: Progress
     cost: dict[str, Cost] = field(default_factory=dict)
 
-    def work(self, names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def work(self, models: Mapping[str, Model[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Of each name the last fitted model, and a forecast per fold."""
         fitted, said = dict[str, Calibrated](), dict[str, tuple[Forecast, ...]]()
-        total, done = len(names) * len(self.of.folds), 0
-        for name in names:
+        total, done = len(models) * len(self.of.folds), 0
+        for name, unfitted in models.items():
             forecasts, fit, ahead = list[Forecast](), Stopwatch(), Stopwatch()
             for fold in self.of.folds:
                 self.progress(f"fitting {name}", done, total)
                 budget = Budget(self.config.epochs, self.config.budget_s / len(self.of.folds))
                 labels = self.of.fit_labels(fold)
                 with fit, threadpool_limits(1, "blas"):  # the same bits on any number of cores
-                    model = Calibrated(build(name))
+                    model = Calibrated(unfitted)
                     model = model.fit(self.of.learn, labels, seed=self.config.seed, budget=budget)
                 with ahead:
                     plain = self.of.forecast(model, fold)
@@ -122,7 +120,7 @@ def run(
 
     Raises InputError for what the user can mend.
     """
-    names = models_of(config)
+    models = models_of(config)
     features = spec(config.families, config.clocks)
     bounds = {"start": config.start, "end": config.end, "progress": progress}
     smoothed = any(t.kind == "smoothed" for t in config.targets)
@@ -132,12 +130,12 @@ def run(
         for s, quotes in zip((source, *tests), told, strict=True)
     )
     quotes = tuple(np.concatenate(each) for each in told if each is not None)
-    return judge(learn, tuple(others), config, names, progress, quotes)
+    return judge(learn, tuple(others), config, models, progress, quotes)
 
 
 def walk_forward(
     reader: Recording,
-    models: Sequence[str] = ("fast",),
+    models: Sequence[object] = ("fast",),
     *,
     tests: Sequence[Recording] = (),
     targets: Sequence[str] | None = None,
@@ -146,6 +144,7 @@ def walk_forward(
 ) -> Run:
     """Train and score on a recording from `read`; other options are those of `RunConfig`.
 
+    `models` are names, and estimators with scikit-learn's methods (`model.estimator`).
     Raises InputError for names that do not exist and recordings that are too short.
     """
     if targets is not None:
@@ -155,24 +154,16 @@ def walk_forward(
     return run(reader.source, asked, tests=tuple(t.source for t in tests), progress=progress)
 
 
-def models_of(config: RunConfig) -> tuple[str, ...]:
-    """Names, with ``fast`` and ``all`` spelled out, each once. Raises InputError."""
-    known = known_names("model", MODELS)
-    groups = {"fast": FAST, "all": tuple(n for n in known if n not in NULLS)}
-    listed = [name for given in config.models for name in groups.get(given, (given,))]
-    for name in listed:
-        if name not in known:
-            raise InputError(unknown("model", name, (*known, *groups)))
-    if not listed:
-        raise InputError("no model is named: give names, fast or all")
-    return tuple(dict.fromkeys(listed))
+def models_of(config: RunConfig) -> dict[str, Model[Any]]:
+    """By name, not yet fitted. Raises InputError."""
+    return asked(config.models)
 
 
 def judge(
     learn: Dataset,
     tests: tuple[Dataset, ...],
     config: RunConfig,
-    names: tuple[str, ...],
+    models: Mapping[str, Model[Any]],
     progress: Progress = silent,
     quotes: tuple[Quotes, ...] = (),
 ) -> Run:
@@ -183,25 +174,25 @@ def judge(
     of = material(learn, tests, config)
     moves = [Moves(d.ts, d.instrument, q) for d, q in zip((learn, *tests), quotes, strict=False)]
     bench = Bench(of, config, progress, together((learn, *tests)))
-    rules = bench.work(tuple(n for n in NULLS if n != "majority"))[1]
-    fitted, said = bench.work(names)
+    rules = bench.work(asked([n for n in NULLS if n != "majority"]))[1]
+    fitted, said = bench.work(models)
     watch = Stopwatch()
     with watch:
         progress("scoring", 0, None)
         found = evaluate(of.labels, of.index, of.folds, said, rules, moves=moves, seed=config.seed)
     bench.cost["score"] = Cost(watch.seconds, 0, len(of.labels.y))
-    best = min(names, key=lambda name: held_out(of, said[name]))
+    best = min(models, key=lambda name: held_out(of, said[name]))
     metrics = {
         "schema": SCHEMA,
         "seed": config.seed,
         "data": data_of(of),
-        "config": config_of(config, names),
+        "config": config_of(config, models),
         "timing": {stage: cost._asdict() for stage, cost in bench.cost.items()},
         "models": found.as_json(),
         "backtest": {},
         "chosen": best,
         "left_out": list(of.left_out),
-        "warnings": list(found.warnings),
+        "warnings": [*found.warnings, *save.unsaved(fitted).values()],
         "importances": {
             name: calibrated.model.importances(learn.spec.columns)
             for name, calibrated in fitted.items()
@@ -250,6 +241,9 @@ def data_of(of: Material) -> dict[str, Any]:
     }
 
 
-def config_of(config: RunConfig, names: tuple[str, ...]) -> dict[str, Any]:
-    """As JSON holds it."""
-    return asdict(config) | {"models": names, "targets": [str(t) for t in config.targets]}
+def config_of(config: RunConfig, models: Mapping[str, Model[Any]]) -> dict[str, Any]:
+    """As JSON holds it: what was asked for, with ``fast`` and ``all`` spelled out."""
+    texts = {n: m.text for n, m in models.items() if isinstance(m, Estimator) and m.text}
+    names = tuple(texts.get(name, name) for name in models)
+    plain = asdict(replace(config, models=()))
+    return plain | {"models": names, "targets": [str(t) for t in config.targets]}

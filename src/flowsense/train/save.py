@@ -1,5 +1,6 @@
 """What a run leaves behind: a folder that is there whole or not at all."""
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from flowsense.evaluate.sample import Index
 from flowsense.features.catalogue import spec
 from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
 from flowsense.model.calibrated import Calibrated
-from flowsense.models import build
+from flowsense.model.estimator import Estimator, unstorable
+from flowsense.models import ESTIMATOR, build
 from flowsense.store import checkpoint
 from flowsense.store.atomic import ensure_replaceable, replacing
 from flowsense.store.checkpoint import CheckpointError, versions
@@ -75,8 +77,8 @@ def save(run: "Run", folder: Path, files: dict[str, str]) -> None:
         (draft / "forecasts").mkdir()
         for name, said in run.forecasts.items():
             pq.write_table(forecast_table(run, said), draft / "forecasts" / f"{name}.parquet")
-        for name, model in run.fitted.items():
-            save_model(run, name, model, draft / "checkpoints" / name)
+        for name in run.fitted.keys() - unsaved(run.fitted).keys():
+            save_model(run, name, run.fitted[name], draft / "checkpoints" / name)
 
 
 def forecast_table(run: "Run", said: tuple[Forecast, ...]) -> pa.Table:
@@ -105,11 +107,18 @@ def lines(index: Index, rows: Any, forecast: Forecast, t: int, target: Target) -
     return pa.table(columns)
 
 
+def unsaved(fitted: Mapping[str, Calibrated]) -> dict[str, str]:
+    """Models that no checkpoint can hold, and a sentence that says so."""
+    models = {name: each.model for name, each in fitted.items()}
+    others = {n: m for n, m in models.items() if isinstance(m, Estimator) and not m.storable}
+    return {name: f"{name}: {unstorable(model.name)}" for name, model in others.items()}
+
+
 def save_model(run: "Run", name: str, fitted: Calibrated, folder: Path) -> None:
     of = run.material
     trained = of.index.ts[of.folds[-1].train.any(axis=1)]
     manifest = checkpoint.Manifest(
-        model=name,
+        model=ESTIMATOR if isinstance(fitted.model, Estimator) else name,
         config=settings(fitted.model),
         spec=of.learn.spec,
         targets=fitted.targets,
