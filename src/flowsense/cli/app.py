@@ -12,7 +12,9 @@ from flowsense.cli import (
     demo,
     doctor,
     evaluate,
+    ingest,
     listing,
+    query,
     report,
     run,
     simulate,
@@ -33,6 +35,8 @@ app.command(name="demo")(demo.demo)
 app.command(name="run", cls=Spread)(run.run)
 app.command(name="simulate")(simulate.simulate)
 app.command(name="evaluate", cls=Spread)(evaluate.evaluate)
+app.command(name="ingest")(ingest.ingest)
+app.command(name="query")(query.query)
 app.command(name="report")(report.report)
 app.command(name="list")(listing.listing)
 app.command(name="doctor")(doctor.doctor)

@@ -16,13 +16,16 @@ from flowsense.registry import Entry, load, names
 from flowsense.sources import Source
 from flowsense.sources.files import head
 from flowsense.sources.merge import Merged
+from flowsense.store.lake import MARK
 
 FORMATS = {
     "lobster": Entry("flowsense.sources.lobster", "LOBSTER message and order-book files of NASDAQ"),
     "binance": Entry("flowsense.sources.binance", "Binance spot, USD-M and COIN-M raw WebSocket"),
     "bitstamp": Entry("flowsense.sources.bitstamp", "Bitstamp live orders, trades and books"),
+    "dbn": Entry("flowsense.sources.dbn", "Databento files, DBN and DBZ, of any schema"),
     "itch": Entry("flowsense.sources.itch", "NASDAQ TotalView-ITCH 5.0 day files and captures"),
     "events": Entry("flowsense.sources.recorded", "events that flowsense itself has recorded"),
+    "lake": Entry("flowsense.sources.lake", "a lake that flowsense ingest made, or some of it"),
     "candles": Entry("flowsense.sources.candles", "candles in CSV, Parquet and Arrow, by columns"),
     "ticks": Entry("flowsense.sources.ticks", "CSV, Parquet and Arrow by a mapping of columns"),
 }
@@ -67,9 +70,16 @@ def open_source(
 def expand(path: str | Path) -> list[Found]:
     """The files that one argument means, in order of their names."""
     path = Path(path).expanduser()
+    if module("lake").claims(path, b""):
+        return [Found(path, None)]
     if path.is_dir():
         inside = [p for p in sorted(path.rglob("*")) if not hidden(p.relative_to(path))]
-        files = [Found(p, path) for p in inside if p.is_file()]
+        lakes = {p.parent for p in inside if p.name == MARK}
+        files = [
+            Found(p, path)
+            for p in inside
+            if p in lakes or (p.is_file() and lakes.isdisjoint(p.parents))
+        ]
         if not files:
             raise InputError(f"{path}: the folder holds no files: name another")
         return files
@@ -91,7 +101,7 @@ def recognise(one: Found, format: str | None) -> str | None:
     """The name of the file's format; None for a stranger in a folder."""
     if format and one.folder is None:
         return format
-    start = head(one.path)
+    start = head(one.path) if one.path.exists() and not one.path.is_dir() else b""
     asked = [format] if format else sorted(names("source", FORMATS), key=GENERIC.__eq__)
     for name in asked:
         if module(name).claims(one.path, start):

@@ -24,6 +24,8 @@ KEY = b"flowsense.events"
 GROUP = 1 << 17  # events a row group: about 8 MB in memory
 NAMES = EVENT.names or ()
 SCHEMA = pa.schema([(name, pa.from_numpy_dtype(EVENT[name])) for name in NAMES])
+POSITION = pa.field("position", pa.int64())  # in the stream it was taken from; < 0 before it
+ALONE = SCHEMA.remove(NAMES.index("instrument")).append(POSITION)  # of one instrument, in a lake
 SMALL = ["instrument", "action", "side", "bits", "pad"]  # few values: dictionaries
 DELTA = {name: "DELTA_BINARY_PACKED" for name in NAMES if name not in SMALL}
 
@@ -109,7 +111,7 @@ def read_events(path: Path, instruments: int) -> Iterator[Events]:
     with readable(path):
         file = pq.ParquetFile(path, page_checksum_verification=True)
     with file:
-        if not file.schema_arrow.equals(SCHEMA):
+        if not (file.schema_arrow.equals(SCHEMA) or file.schema_arrow.equals(ALONE)):
             raise InputError(f"{path}: damaged columns, not those of a recording: record it again")
         last = -(2**63)
         for group in range(file.num_row_groups):
@@ -125,8 +127,9 @@ def read_events(path: Path, instruments: int) -> Iterator[Events]:
 
 def records(columns: Any) -> Events:
     out = zeros(EVENT, len(columns))
-    for name in NAMES:
-        out[name] = columns[name].to_numpy()
+    for name in columns.schema.names:
+        if name != POSITION.name:
+            out[name] = columns[name].to_numpy()
     return out
 
 

@@ -1,0 +1,64 @@
+"""`flowsense ingest`: recordings into a lake."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flowsense.cli import reading
+
+if TYPE_CHECKING:
+    from flowsense.sources.ingest import Ingested
+
+
+def ingest(  # noqa: PLR0913  options are told to typer by the signature
+    ctx: typer.Context,
+    sources: Annotated[list[str], typer.Argument(metavar="SRC", help=reading.SOURCES)],
+    lake: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the lake.")],
+    format: reading.Format = None,
+    columns: reading.Columns = None,
+    unit: reading.Unit = None,
+    symbol: reading.Symbol = None,
+    sort: reading.Sort = False,
+    tick: reading.Tick = None,
+    lot: reading.Lot = None,
+) -> None:
+    """Write recordings as Parquet by venue, instrument and day, for `run`, `query` and others.
+
+    What is there already is known by its content and passed over; a killed ingest goes on.
+    """
+    from rich.table import Table
+
+    from flowsense.cli.terminal import console, watched
+    from flowsense.schema import Chunk
+    from flowsense.sources.ingest import ingest as ingested
+
+    count = 0
+
+    def watch(chunk: Chunk) -> Chunk:
+        nonlocal count
+        count += len(chunk.events)
+        tell("ingesting", count, None)
+        return chunk
+
+    table = Table(box=None, pad_edge=False, header_style="")
+    for name in ("source", "", "events", "bars", "observations", "days", "bytes"):
+        table.add_column(name, justify="left" if name in ("source", "") else "right")
+    with watched() as tell:
+        tell("opening", 0, None)
+        for one in ingested(sources, lake, watch=watch, **reading.options(ctx.params)):
+            table.add_row(*row(one))
+    console().print(table)
+    console().print(f"Next: flowsense run {lake} --out {lake}-run", soft_wrap=True)
+
+
+def row(one: "Ingested") -> tuple[str, ...]:
+    from flowsense.store.lake import KINDS
+
+    if one.recording is None:
+        return one.name, one.state
+    spans = one.recording.spans
+    counts = (one.recording.rows(kind) for kind in KINDS)
+    days = len({span.day for span in spans})
+    size = sum(part.size for span in spans for part in span.parts)
+    return one.name, one.state, *(f"{n:,}" for n in (*counts, days, size))

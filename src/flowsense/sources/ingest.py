@@ -1,0 +1,135 @@
+"""Sources into the lake: which of them are new, in which units they go in, and what came of it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+from flowsense.errors import InputError
+from flowsense.schema import Chunk
+from flowsense.sources import Source, chunks, kinds_of
+from flowsense.sources.merge import Merged
+from flowsense.sources.open import open_source
+from flowsense.sources.units import key_of, shared
+from flowsense.store.lake import File, Recording, digest, recordings, union
+from flowsense.store.lake_write import Watch, locked, record
+
+State: TypeAlias = Literal["ingested", "continued", "there already"]
+
+
+class Ingested(NamedTuple):
+    """What became of one source."""
+
+    name: str
+    state: State
+    recording: Recording | None  # None where it was there
+
+
+def unwatched(chunk: Chunk) -> Chunk:
+    """Keeps every chunk as it is."""
+    return chunk
+
+
+def ingest(
+    paths: str | Path | Sequence[str | Path],
+    folder: Path,
+    *,
+    format: str | None = None,
+    watch: Watch = unwatched,
+    **options: object,
+) -> Iterator[Ingested]:
+    """Ingests what the paths name, source by source, and tells of each when it is complete.
+
+    A file is known by its SHA-256 and the options: what is in the lake is not read again, what a
+    killed call began is continued. Every chunk passes `watch`, which gives what is to be kept.
+    Raises InputError for what `open_source` refuses, for an instrument that the lake has in other
+    units or at the same time, and where nothing can be written; what was told stays.
+    """
+    said = json.dumps({"format": format} | {k: str(v) for k, v in sorted(options.items())})
+    files, fresh = Files(), list[Source]()
+    found = parted(open_source(paths, format=format, **options))
+    with locked(folder):
+        there = {(f.sha256, r.options) for r in recordings(folder) if r.done for f in r.files}
+        for source in found:
+            refuse_own(source, folder)
+            left = [p for p in source.files if (files.content(p).sha256, said) not in there]
+            if not left:
+                yield Ingested(source.name, "there already", None)
+            elif len(left) < len(source.files):
+                fresh += parted(open_source(left, format=format, **options))
+            else:
+                fresh.append(source)
+        for source in in_its_units(fresh, folder):
+            yield one(source, folder, said, files, watch)
+
+
+def parted(source: Source) -> tuple[Source, ...]:
+    return source.sources if isinstance(source, Merged) else (source,)
+
+
+def refuse_own(source: Source, folder: Path) -> None:
+    if not source.files:
+        raise InputError(f"{source.name}: has no file by which to know it again: save it first")
+    for path in source.files:
+        if path.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{path}: lies in {folder} itself: name another lake")
+
+
+class Files:
+    """What the files hold; each is read once for it."""
+
+    def __init__(self) -> None:
+        self.seen: dict[Path, tuple[File, tuple[int, int]]] = {}
+
+    def content(self, path: Path) -> File:
+        """Raises InputError for what cannot be read."""
+        if path not in self.seen:
+            try:
+                self.seen[path] = digest(path), stamp(path)
+            except OSError as error:
+                raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return self.seen[path][0]
+
+    def unchanged(self, source: Source) -> Iterator[Chunk]:
+        """All that the source holds. Raises InputError if a file was changed meanwhile."""
+        yield from chunks(source)
+        for path in source.files:
+            with suppress(OSError):
+                if stamp(path) == self.seen[path][1]:
+                    continue
+            raise InputError(f"{path}: changed while it was read: ingest it when it is complete")
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def in_its_units(fresh: list[Source], folder: Path) -> list[Source]:
+    """The sources in the ticks and lots of the lake. Raises InputError where that cannot be."""
+    table = {key_of(i): i for i in union(recordings(folder))}
+    units = {**shared([i for s in fresh for i in s.instruments]), **shared([*table.values()])}
+    found = [source.in_units(units) for source in fresh]
+    for source in found:
+        for instrument in source.instruments:
+            if table.setdefault(key_of(instrument), instrument) != instrument:
+                raise InputError(
+                    f"{source.name}: {instrument} is {table[key_of(instrument)]} in {folder}: "
+                    "read it with the same options, or into another lake"
+                )
+    return found
+
+
+def one(source: Source, folder: Path, options: str, files: Files, watch: Watch) -> Ingested:
+    """One recording, from its beginning or from where a killed call left it."""
+    there = {recording.id: recording for recording in recordings(folder)}
+    order = max((recording.order for recording in there.values()), default=-1) + 1
+    content = tuple(files.content(path) for path in source.files)
+    table, kinds = source.instruments, kinds_of(source)
+    recording = Recording(content, options, source.name, table, kinds, order)
+    before = there.get(recording.id)
+    if before and before.done:
+        return Ingested(source.name, "there already", None)
+    done = record(folder, before or recording, files.unchanged(source), watch)
+    return Ingested(source.name, "continued" if before else "ingested", done)
