@@ -62,8 +62,8 @@ def walks(of: Sample, moves: Sequence[Moves], seed: int) -> Iterator[tuple[Sampl
     horizon, shape = of.target.horizon_ns, len(of.rows)
     width = np.zeros(shape)
     for part in parts:
-        seen = means(part.path, part.ts, horizon)
-        width[part.place] = least(of.target, seen.past)
+        seen = means(part.path, part.ts, horizon)  # a walk's own price could end below 0
+        width[part.place] = least(of.target, seen)
     looked = sum(looked_at(part, horizon) for part in parts)
     for _ in range(int(np.clip(WORK // max(looked, 1), FEWEST, WALKS))):
         x, move = np.zeros(shape), np.zeros(shape)

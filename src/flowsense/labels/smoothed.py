@@ -31,7 +31,7 @@ def outcome(target: Target, rows: Rows, path: Path) -> Outcome:
     """
     of = means(path, rows.ts, target.horizon_ns)
     move = of.future - of.past
-    y = classes(move, least(target, of.past))
+    y = classes(move, least(target, of))
     return Outcome(y, move, rows.ts + target.horizon_ns, of.whole)
 
 
@@ -40,15 +40,18 @@ def classes(move: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np
     return np.asarray(np.sign(move) * (np.abs(move) > least) + 1)
 
 
-def least(target: Target, past: NDArray[np.float64]) -> NDArray[np.float64]:
+def least(target: Target, of: "Means") -> NDArray[np.float64]:
     """(k,) ticks by which the means have to differ by more."""
     size, unit = target.width or USUAL
-    return size * BASIS_POINT * np.abs(past) if unit == "bp" else np.full(len(past), size)
+    if unit == "bp":
+        return size * BASIS_POINT * np.abs(of.base + of.past)
+    return np.full(len(of.base), size)
 
 
 class Means(NamedTuple):
-    """Of the mid, over time; ticks."""
+    """Of the mid, over time; ticks, all but the first above the first."""
 
+    base: NDArray[np.float64]  # (k,) the mid one horizon before T
     last: NDArray[np.float64]  # (k,) the mid at T
     past: NDArray[np.float64]  # (k,) over the horizon before T
     future: NDArray[np.float64]  # (k,) over the one after it
@@ -59,10 +62,10 @@ def means(path: Path, ts: Ints, horizon_ns: int) -> Means:
     """Around each ts (k,)."""
     start, end = ts - horizon_ns, ts + horizon_ns
     windows = np.stack([path.before(start + 1), start, ts, end], axis=1)
-    out, whole = np.zeros((len(ts), 3)), np.zeros(len(ts), np.bool_)
+    out, whole = np.zeros((len(ts), 4)), np.zeros(len(ts), np.bool_)
     average(path.ts, path.mid2, path.breaks, path.whole, windows, out, whole)
-    last, past, future = out.T / 2
-    return Means(last, past, future, whole)
+    base, last, past, future = out.T / 2
+    return Means(base, last, past, future, whole)
 
 
 @compiled((INTS, INTS, INTS, BOOLS, array(np.int64, 2), FLOATS, BOOLS))
@@ -75,7 +78,7 @@ def average(
     out: NDArray[np.float64],
     whole: Bools,
 ) -> None:
-    """out (k, 3): of bid + ask the last before each row, the mean before and the mean after it.
+    """out (k, 4): bid + ask at the start, and above it at the row, on average before and after it.
 
     windows (k, 4): the quote that holds at the start (-1: none), start, row, end. Sums begin at
     the start of each window, so that nothing else decides how they round.
@@ -97,6 +100,5 @@ def average(
             if until > row:
                 future += above * (until - max(begin, row))
             begin, k = until, k + 1
-        out[i, 0] = base + last
-        out[i, 1] = base + past / (row - windows[i, 1])
-        out[i, 2] = base + future / (end - row)
+        out[i, 0], out[i, 1] = base, last
+        out[i, 2], out[i, 3] = past / (row - windows[i, 1]), future / (end - row)

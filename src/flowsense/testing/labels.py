@@ -10,6 +10,7 @@ from flowsense.labels import COLUMNS, Labels, join
 from flowsense.schema import Events, Instrument, checked
 from flowsense.store.checkpoint import pack, unpack
 from flowsense.tape import FeatureSpec, Tape
+from flowsense.testing.mirror import mirrored
 from flowsense.testing.streams import poison
 from flowsense.testing.toy import beats, merge
 
@@ -76,6 +77,26 @@ def check_labels(
     told = rng.choice(whole.known_at[whole.valid], ENDS)
     for p in np.searchsorted(events["ts_recv"], told) + 1:  # one record has told it
         check_known_at(bench, events, whole, ts, int(p), rng)
+
+
+def check_labels_mirror(
+    stage: LabelStage,
+    spec: FeatureSpec,
+    instruments: tuple[Instrument, ...],
+    events: Events,
+    turn: int = 20_001,
+) -> None:
+    """With bids and asks swapped UP is DOWN, a size is itself, and all is known when it was.
+
+    Not for widths that are a part of the price, which is another one then. Raises AssertionError.
+    """
+    ours = Bench(stage, spec, instruments).labels(events)
+    theirs = Bench(stage, spec, instruments).labels(mirrored(events, turn))
+    sized = np.array([t.kind == "magnitude" for t in ours.targets])
+    turned = ours._replace(y=np.where(sized, ours.y, 2 - ours.y), move=-ours.move)
+    for name in COLUMNS:
+        a, b = getattr(turned, name), getattr(theirs, name)
+        assert np.array_equal(a, b), f"mirror: {name} differs"
 
 
 def check_content(labels: Labels, ts: np.ndarray[Any, np.dtype[np.int64]]) -> None:

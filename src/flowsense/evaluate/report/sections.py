@@ -247,8 +247,9 @@ def command(metrics: Metrics) -> str:
 
 
 def _drawn_null(score: Metrics, curve: Metrics) -> str:
-    null = verdict.judge(score, "accuracy").null
-    return null if null in curve["nulls"] else "majority"
+    """The best of those that have a curve."""
+    there = {name: null for name, null in score["nulls"].items() if name in curve["nulls"]}
+    return verdict.judge({**score, "nulls": there}, "accuracy").null or "majority"
 
 
 def _short(null: str) -> str:
