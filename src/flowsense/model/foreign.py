@@ -26,7 +26,8 @@ def prepared(estimator: Any, seed: int) -> Any:
     if isinstance(one, Tunable):
         given = one.get_params(deep=True)
         of = {k: seed for k, v in given.items() if k.endswith("random_state") and v is None}
-        one.set_params(**of, **{k: 1 for k in given if k.endswith("n_jobs")})
+        of |= {k: 1 for k, v in given.items() if k.endswith("n_jobs") and v is not None}
+        one.set_params(**of)
     return one
 
 

@@ -104,6 +104,7 @@ def candidates(estimator: object, columns: int) -> Iterator[Stored]:
             centre, scale = centre + step.mean_ * scale, scale * step.scale_
     if isinstance(last, Straight):
         weight = np.atleast_2d(np.asarray(last.coef_, np.float64)).T / scale[:, None]
+        weight = np.ascontiguousarray(weight)
         offset = np.broadcast_to(np.asarray(last.intercept_, np.float64), weight.shape[1:])
         for link in (SIGMOID, SOFTMAX, EACH, ITSELF):
             yield Line(weight, offset - centre @ weight, np.array([link]))
@@ -139,7 +140,8 @@ def load(params: dict[str, NDArray[Any]], prefix: str, columns: int) -> Stored |
     """Of the arrays whose names begin so; None where there are none. Raises InputError."""
     for kind in KINDS:
         if f"{prefix}{kind._fields[0]}" in params:
-            found = kind(*(params[f"{prefix}{name}"] for name in kind._fields))
+            arrays = (params[f"{prefix}{name}"] for name in kind._fields)
+            found = kind(*map(np.ascontiguousarray, arrays))
             if isinstance(found, Leaves):
                 check(found, columns)
             elif found.weight.shape != (columns, len(found.offset)):
