@@ -114,7 +114,7 @@ def test_what_arrays_cannot_hold_runs_and_is_not_stored(reader, labels, tape):
     model = fitted(near, reader, labels)
     _, said = model.predict(model.init(tape.instruments), tape)
     assert np.isfinite(said.proba).all() and not model.storable
-    with pytest.raises(InputError, match="KNeighborsClassifier cannot be written as plain arrays"):
+    with pytest.raises(InputError, match="KNeighborsClassifier: cannot be written as plain arrays"):
         model.params()
 
 

@@ -155,7 +155,7 @@ class Estimator:
         factor = np.ones(len(classes))
         if not sized and not weighs:
             factor = np.array([weight[y == c].mean() for c in classes]) / weight.mean()
-        some = X[:: max(1, len(X) // ASKED)]
+        some = np.ascontiguousarray(X[:: max(1, len(X) // ASKED)])
         expected = asked(one, some, sized, len(classes), self.name)
         arrays = stored(one, some, expected)
         return Head(plain, fill, classes, factor, Live(one) if arrays is None else arrays)
@@ -202,7 +202,7 @@ class Estimator:
         out["columns"] = np.array([columns])
         for j, head in enumerate(heads):
             if isinstance(head.fit, Live):
-                raise InputError(f"{self.name}: {unstorable(self.name)}")
+                raise InputError(unstorable(self.name))
             out |= {f"head{j}_{name}": getattr(head, name) for name in Head._fields[:-1]}
             own = {} if head.fit is None else head.fit._asdict()
             out |= {f"head{j}_{name}": array for name, array in own.items()}
@@ -222,8 +222,8 @@ class Estimator:
 def unstorable(name: str) -> str:
     """Why a run keeps no checkpoint of it."""
     return (
-        f"a fitted {name} cannot be written as plain arrays, so no checkpoint of it is kept; "
-        "it was scored like any other model"
+        f"{name}: cannot be written as plain arrays, so no checkpoint of it is kept; it was scored "
+        "like any other model"
     )
 
 

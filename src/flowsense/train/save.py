@@ -110,8 +110,8 @@ def lines(index: Index, rows: Any, forecast: Forecast, t: int, target: Target) -
 def unsaved(fitted: Mapping[str, Calibrated]) -> dict[str, str]:
     """Models that no checkpoint can hold, and a sentence that says so."""
     models = {name: each.model for name, each in fitted.items()}
-    others = {n: m for n, m in models.items() if isinstance(m, Estimator) and not m.storable}
-    return {name: f"{name}: {unstorable(model.name)}" for name, model in others.items()}
+    others = [n for n, m in models.items() if isinstance(m, Estimator) and not m.storable]
+    return {name: unstorable(name) for name in others}
 
 
 def save_model(run: "Run", name: str, fitted: Calibrated, folder: Path) -> None:
