@@ -58,7 +58,7 @@ class Part(NamedTuple, Generic[F]):
         written = pc.fill_null(plain(*self.column(column)), "")
         if "" not in known:
             good = np.asarray(pc.not_equal(written, ""))
-            self.demand(good, column, "is no symbol: fill it in")
+            self.demand(good, column, "is no symbol or name: fill it in")
         found = pc.dictionary_encode(written)
         indices: Ints = np.asarray(found.indices).astype(np.int64)
         words = found.dictionary.to_pylist()

@@ -27,6 +27,9 @@ FORMATS = {
     "events": Entry("flowsense.sources.recorded", "events that flowsense itself has recorded"),
     "lake": Entry("flowsense.sources.lake", "a lake that flowsense ingest made, or some of it"),
     "candles": Entry("flowsense.sources.candles", "candles in CSV, Parquet and Arrow, by columns"),
+    "observations": Entry(
+        "flowsense.sources.observations", "alternative data and ready features, as they were known"
+    ),
     "ticks": Entry("flowsense.sources.ticks", "CSV, Parquet and Arrow by a mapping of columns"),
 }
 GENERIC = "ticks"  # claims what others may know better, so it is asked last
