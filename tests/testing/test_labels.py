@@ -9,8 +9,8 @@ from flowsense.features.catalogue import spec
 from flowsense.forecast import Target
 from flowsense.labels import barrier
 from flowsense.labels.stages import Stages
-from flowsense.testing import check_labels
-from flowsense.testing.labels import Bench, assert_same, check_labels_mirror
+from flowsense.testing import check_labels, check_labels_mirror
+from flowsense.testing.labels import Bench, assert_same
 
 MS = 1_000_000
 TARGETS = (Target("mid", 100 * MS), Target("magnitude", 500 * MS), Target("ofi", 300 * MS + 7))

@@ -24,7 +24,9 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
     models: Annotated[
         Text, typer.Option(metavar="NAMES", help="fast, all, or NAME,NAME. [default: fast]")
     ] = None,
-    targets: Annotated[Text, typer.Option(metavar="TARGETS", help="Like mid@500ms,ofi@1s.")] = None,
+    targets: Annotated[
+        Text, typer.Option(metavar="TARGETS", help="Like mid@500ms,ofi@1s,barrier@30s.")
+    ] = None,
     clock: Annotated[
         Text, typer.Option(metavar="CLOCK", help="Like interval:100ms or events:50.")
     ] = None,

@@ -209,10 +209,14 @@ def together(data: tuple[Dataset, ...]) -> dict[str, Cost]:
 
 
 def held_out(of: Material, forecasts: tuple[Forecast, ...]) -> float:
-    """Mean log-loss over targets on the validation rows kept for the choice of the model."""
-    losses = []
+    """Mean log-loss over targets on the validation rows kept for the choice of the model.
+
+    A smoothed label, which is for comparison, decides only where there is no other.
+    """
+    losses, directed = [], [t for t in of.labels.targets if t.kind != "magnitude"]
+    asked = [t for t in directed if t.kind != "smoothed"] or directed
     for t, target in enumerate(of.labels.targets):
-        if target.kind == "magnitude":
+        if target not in asked:
             continue
         for fold, forecast in zip(of.folds, forecasts, strict=True):
             rows = fold.choose[:, t] & of.labels.valid[:, t]
