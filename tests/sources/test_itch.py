@@ -243,6 +243,7 @@ def test_blocks_cut_anywhere_give_the_same_events(day, monkeypatch, size):
 def test_orders_that_outgrow_their_table_move(day, monkeypatch):
     path = day(*program(4))
     whole = np.concatenate(list(*itch.open([path])))
+    monkeypatch.setattr(itch_blocks, "SIZE", 64)  # the table is then nearly half full
     monkeypatch.setattr(itch, "SLOTS", 2)
     monkeypatch.setattr(itch, "EVENTS", 16)
     assert np.array_equal(np.concatenate(list(*itch.open([path]))), whole)
@@ -302,6 +303,7 @@ BAD = {
     "message 4: D has 20 bytes": delete(1, 1) + b"?",
     "message 4: H with the flag '?'": action(1, "AAA", "?"),
     "message 4: P of 0 shares": hidden(1, 0, "AAA", 100),
+    "message 4: Q of -1 shares": cross(1, 2**63, "AAA", 100),
     "message 4: P at the price 0": hidden(1, 1, "AAA", 0),
     "message 4: E at 90000000000000 ns after midnight": executed(1, 10, 1, 90_000 * 10**9),
 }
@@ -344,7 +346,7 @@ def test_files_that_cannot_be_are_refused_in_one_sentence(tmp_path, day):
     assert "holds no stock 'XYZ': leave it out" in refused(path, symbols="XYZ")
     assert "write it like 2019-01-30" in refused(path, date="yesterday")
     assert "its name holds no date" in refused(day(*HEAD, name="some.bin"))
-    assert "its name holds no date" in refused(day(*HEAD, name="20191399.bin"))
+    assert "its name holds no date" in refused(day(*HEAD, name="20191339.bin"))
     assert "is it ITCH 5.0?" in refused(day(system("O")))
     assert "damaged" in refused(day(listed(1, "\x01")))
     assert "no such file" in refused(tmp_path / NAME.replace("30", "29"))

@@ -13,6 +13,7 @@ from flowsense.schema import (
     DAY,
     EVENT,
     HALT,
+    LARGEST,
     LAST,
     SNAPSHOT,
     STATUS,
@@ -26,7 +27,6 @@ from flowsense.sources.itch_orders import (
     FINE,
     FLAG,
     LENGTH,
-    NUMBER,
     ORDER,
     OTHER,
     PRICE,
@@ -41,6 +41,7 @@ from flowsense.sources.itch_orders import (
     emit,
     executed,
     fail,
+    number,
     place,
     whole,
 )
@@ -68,9 +69,9 @@ BYTES = array("i1", readonly=True)
 @kernel
 def printed(d: Record, i: int, n: int, who: int, kind: int, s: Record, events: Record) -> int:
     """P against a hidden order, Q of a cross: neither has an aggressor that is told."""
-    lots = whole(d, i + 20, 4) if kind == P else whole(d, i + 11, 8)
+    lots = whole(d, i + 20, 4) if kind == P else number(d, i + 11)
     price = whole(d, i + 32, 4) if kind == P else whole(d, i + 27, 4)
-    if lots < 0 or lots > 2**53 or (lots == 0 and kind == P):
+    if lots < 0 or lots > LARGEST or (lots == 0 and kind == P):
         return fail(s, n, SIZE, lots)
     if lots == 0:
         s.odd[EMPTY] += 1
@@ -79,7 +80,7 @@ def printed(d: Record, i: int, n: int, who: int, kind: int, s: Record, events: R
         return fail(s, n, PRICE, price)
     n = emit(events, n, s, who, TRADE, 0)
     e = events[n - 1]
-    e.order_id = whole(d, i + (36 if kind == P else 31), 8) & NUMBER
+    e.order_id = max(number(d, i + (36 if kind == P else 31)), 0)
     e.lots, e.price = lots, max(price // s.tick, 1)
     return n
 
@@ -123,7 +124,7 @@ def everywhere(code: int, n: int, s: Record, events: Record) -> int:
 @kernel
 def crossed(d: Record, i: int, n: int, stock: Record, s: Record, events: Record) -> int:
     was, who = stock.phase, stock.instrument
-    calls = was != AUCTION and whole(d, i + 11, 8) > 0
+    calls = was != AUCTION and number(d, i + 11) > 0
     if calls:
         n = phase(n, who, AUCTION, s, events)
     n = printed(d, i, n, who, Q, s, events)
@@ -155,7 +156,7 @@ def one(
 @kernel
 def of_known(d: Record, i: int, n: int, who: int, orders: Record, s: Record, events: Record) -> int:
     """What happens to an order in the book."""
-    kind, o = int(d[i]), orders[place(orders, whole(d, i + 11, 8))]
+    kind, o = int(d[i]), orders[place(orders, number(d, i + 11))]
     if o.lots == 0 or o.stock != who:
         s.odd[UNKNOWN] += 1
         return n

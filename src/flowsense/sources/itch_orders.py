@@ -31,7 +31,6 @@ ODD = {
     OTHER: "message of another type",
     BLANK: "empty message",
 }
-MOST, NUMBER = 2**62, 2**63 - 1  # of a reference; of a match
 
 ORDER = np.dtype([("key", "i8"), ("price", "i8"), ("lots", "i8"), ("stock", "i4"), ("side", "i4")])
 STOCK = np.dtype([("instrument", "i4"), ("phase", "i4")])  # by locate; -1 where not asked for
@@ -62,6 +61,12 @@ def whole(d: Record, i: int, n: int) -> int:
     for k in range(i, i + n):
         value = (value << 8) | (int(d[k]) & 0xFF)
     return value
+
+
+@kernel
+def number(d: Record, i: int) -> int:
+    """The 8-byte integer at i; -1 where it is so large that it must be damaged."""
+    return whole(d, i + 1, 7) if d[i] == 0 else -1
 
 
 @kernel
@@ -122,7 +127,7 @@ def fail(s: Record, n: int, fault: int, value: int) -> int:
 @kernel
 def added(d: Record, i: int, n: int, who: int, orders: Record, s: Record, events: Record) -> int:
     o = s.came
-    o.key, o.lots, o.price = whole(d, i + 11, 8), whole(d, i + 20, 4), whole(d, i + 32, 4)
+    o.key, o.lots, o.price = number(d, i + 11), whole(d, i + 20, 4), whole(d, i + 32, 4)
     o.stock, o.side = who, 1 if d[i + 19] == BUY else -1
     if d[i + 19] != BUY and d[i + 19] != SELL:
         return fail(s, n, SIDE, int(d[i + 19]) & 0xFF)
@@ -133,7 +138,7 @@ def added(d: Record, i: int, n: int, who: int, orders: Record, s: Record, events
 def rest(n: int, orders: Record, s: Record, events: Record) -> int:
     """The order that came enters the book."""
     new = s.came
-    if new.key <= 0 or new.key >= MOST:
+    if new.key <= 0:
         return fail(s, n, REFERENCE, 0)
     if new.lots == 0:
         return fail(s, n, SIZE, 0)
@@ -157,7 +162,7 @@ def executed(
     d: Record, i: int, n: int, kind: int, orders: Record, s: Record, events: Record
 ) -> int:
     """E at the order's price, C at its own; where C does not print, a cross will tell of it."""
-    h, lots = place(orders, whole(d, i + 11, 8)), whole(d, i + 19, 4)
+    h, lots = place(orders, number(d, i + 11)), whole(d, i + 19, 4)
     o = orders[h]
     if lots == 0:
         return fail(s, n, SIZE, lots)
@@ -194,7 +199,7 @@ def cancelled(
     d: Record, i: int, n: int, kind: int, orders: Record, s: Record, events: Record
 ) -> int:
     """X some of it, D all, U all for another order of its side."""
-    h = place(orders, whole(d, i + 11, 8))
+    h = place(orders, number(d, i + 11))
     o = orders[h]
     lots = whole(d, i + 19, 4) if kind == X else o.lots
     if lots == 0:
@@ -207,6 +212,6 @@ def cancelled(
     if kind != U:
         return n
     o = s.came
-    o.key, o.lots, o.price = whole(d, i + 19, 8), whole(d, i + 27, 4), whole(d, i + 31, 4)
+    o.key, o.lots, o.price = number(d, i + 19), whole(d, i + 27, 4), whole(d, i + 31, 4)
     o.stock, o.side = who, side
     return rest(n, orders, s, events)
