@@ -8,6 +8,7 @@ import typer
 from flowsense import __version__
 from flowsense.cli import (
     bench,
+    compare,
     config,
     demo,
     doctor,
@@ -37,6 +38,7 @@ app.command(name="simulate")(simulate.simulate)
 app.command(name="evaluate", cls=Spread)(evaluate.evaluate)
 app.command(name="ingest")(ingest.ingest)
 app.command(name="query")(query.query)
+app.command(name="compare", cls=Spread)(compare.compare)
 app.command(name="report")(report.report)
 app.command(name="list")(listing.listing)
 app.command(name="doctor")(doctor.doctor)

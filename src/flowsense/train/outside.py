@@ -54,6 +54,11 @@ def load(path: Path) -> Given:
 
     Raises InputError, naming the column or the row, for tables that are not forecasts.
     """
+    return arranged(path, table_of(path))
+
+
+def table_of(path: Path) -> pa.Table:
+    """The file with all its columns. Raises InputError where one of a forecast's is missing."""
     try:
         table = pq.read_table(path)
     except FileNotFoundError:
@@ -66,7 +71,7 @@ def load(path: Path) -> Given:
         raise InputError(f"{path}: column {missing[0]!r} is missing; the file has {has}")
     if table.num_rows == 0:
         raise InputError(f"{path}: holds no forecast")
-    return arranged(path, table)
+    return table
 
 
 def arranged(path: Path, table: pa.Table) -> Given:
@@ -92,7 +97,9 @@ def arranged(path: Path, table: pa.Table) -> Given:
     proba, value = np.full((*shape, 3), 1 / 3, np.float32), np.zeros(shape, np.float32)
     ready = np.zeros(shape, np.bool_)
     if len(np.unique(at * len(targets) + column)) < len(at):
-        raise InputError(f"{path}: two forecasts of the same time, instrument and target")
+        raise InputError(
+            f"{path}: two forecasts of the same time, instrument and target: keep those of one fold"
+        )
     proba[at, column], ready[at, column] = p, True
     value[at, column] = p[:, 2] - p[:, 0]
     if "value" in table.column_names:

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 
 from flowsense.evaluate.curves import curves
 from flowsense.evaluate.report import render, write
-from flowsense.evaluate.sample import Index
+from flowsense.evaluate.sample import Index, Ints
 from flowsense.features.catalogue import spec
 from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
+from flowsense.labels import Labels
 from flowsense.model.calibrated import Calibrated
 from flowsense.model.estimator import Estimator, unstorable
 from flowsense.models import ESTIMATOR, build
@@ -82,19 +83,32 @@ def save(run: "Run", folder: Path, files: dict[str, str]) -> None:
 
 
 def forecast_table(run: "Run", said: tuple[Forecast, ...]) -> pa.Table:
-    """Test rows as `flowsense evaluate` reads them: one line per row and target."""
+    """Test rows as `flowsense evaluate` reads them, and what came: a line per row and target."""
     of, parts = run.material, []
-    for fold, forecast in zip(of.folds, said, strict=True):
+    for k, (fold, forecast) in enumerate(zip(of.folds, said, strict=True)):
         for t, target in enumerate(of.labels.targets):
             rows = np.flatnonzero(fold.test[:, t] & forecast.ready[:, t])
-            parts.append(lines(of.index, rows, forecast, t, target))
+            told = lines(of.index, rows, forecast, t, target) | outcome(of.labels, rows, t)
+            parts.append(pa.table(told | {"fold": pa.array(np.full(len(rows), k, np.int32))}))
     return pa.concat_tables(parts)
 
 
-def lines(index: Index, rows: Any, forecast: Forecast, t: int, target: Target) -> pa.Table:
+def outcome(labels: Labels, rows: Ints, t: int) -> dict[str, pa.Array]:
+    """Null where a label is not valid."""
+    unknown = ~labels.valid[rows, t]
+    return {
+        "y": pa.array(labels.y[rows, t], mask=unknown),
+        "move": pa.array(labels.move[rows, t], mask=unknown),
+        "known_at": pa.array(labels.known_at[rows, t]).cast(pa.timestamp("ns", "UTC")),
+    }
+
+
+def lines(
+    index: Index, rows: Ints, forecast: Forecast, t: int, target: Target
+) -> dict[str, pa.Array]:
     n = len(rows)
     symbols = pa.array(index.symbols)
-    columns = {
+    return {
         "ts": pa.array(index.ts[rows]).cast(pa.timestamp("ns", "UTC")),
         "instrument": symbols.take(pa.array(index.instrument[rows])),
         "target": pa.array([target.name] * n, pa.string()),
@@ -104,7 +118,6 @@ def lines(index: Index, rows: Any, forecast: Forecast, t: int, target: Target) -
         "p_up": pa.array(forecast.proba[rows, t, UP]),
         "value": pa.array(forecast.value[rows, t]),
     }
-    return pa.table(columns)
 
 
 def unsaved(fitted: Mapping[str, Calibrated]) -> dict[str, str]:
