@@ -1,4 +1,39 @@
-"""Databento's files (DBN 1 to 3, DBZ before them, fragments), of any schema, to EVENTs and BARs."""
+"""Databento's files (DBN 1 to 3, DBZ before them, fragments), of any schema, to EVENTs and BARs.
+
+====================  ======================================================================
+record                becomes
+====================  ======================================================================
+mbo  A, M             ADD, MODIFY: the order as it now is
+     C                CANCEL of its size; FILL, as far as the order was filled in this message
+     F                nothing: the C or M after it takes the lots; before an M, FILL. It is the
+                      TRADE, of the other side, where its message tells no T
+     T                TRADE of the aggressor
+     R                CLEAR, and the book is empty or a snapshot follows
+     N                nothing
+mbp-10, mbp-1,        a trade first, as the row is that before it; then SETs of the levels that
+cmbp-1                differ from the row before
+tbbo, tcbbo           SETs that lead to the quote before the trade, then the TRADE
+bbo, cbbo             SETs; their trade is only the last of several, and not told
+trades                TRADE
+ohlcv                 BAR, known when it closed; CLOSE too where nothing else is told of it
+status                STATUS
+all others            counted by name
+====================  ======================================================================
+
+F_LAST is LAST; samples and trades alone are messages of their own. A snapshot (F_SNAPSHOT) begins
+with CLEAR where R does not say so, and ends with F_LAST or, where that is missing, as is usual in
+historical files, before the first record that is not of it. Without any, a book of orders is empty
+at first if the file begins at midnight UTC, where Databento tells the orders that rest; else
+nothing of it is told before R. F_MAYBE_BAD_BOOK, or a time that no file covers, is a CLEAR with GAP
+until the next snapshot, R or row. What F_TOB or F_MBP marks is an order of its own. `ts_recv` is
+the latest yet, so F_BAD_TS_RECV does no harm. Of several schemas of one instrument the fullest
+tells its book and its trades, so that each execution is told once, and the shortest bars count.
+
+An instrument is a symbol: an id may bear another one tomorrow. Its tick is that of the definitions
+among the files, or finer where prices are; without any, the largest that divides every price.
+
+Databento, Databento Binary Encoding; MBO snapshots; State management of resting orders (docs).
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -35,9 +70,8 @@ class Found(NamedTuple):
 class Dbn:
     """One dataset's files, merged by time: a Source, and a Broad one.
 
-    Tick: that of the definitions among the files, or finer where prices are; without any, the
-    largest that divides every price. Sizes are lots of 1. The first use reads the files once for
-    that. Raises InputError that names file, record and value.
+    The first use reads the files once, for instruments and ticks. Sizes are lots of 1 unless `lot`
+    is a part of it. Raises InputError that names file, record and value.
     """
 
     paths: tuple[Path, ...]
@@ -102,8 +136,8 @@ def whole(parts: Iterator[tuple[Events, Bars]]) -> Iterator[Chunk]:
     """Chunks of about CHUNK events that end with a message, and the bars that closed with them."""
     events, bars = zeros(EVENT), zeros(BAR)
     for more, closed in parts:
-        events = np.concatenate([events, more]).view(EVENT)
-        bars = np.concatenate([bars, closed]).view(BAR)
+        events = np.concatenate([events, more]).view(EVENT) if len(events) else more
+        bars = np.concatenate([bars, closed]).view(BAR) if len(bars) else closed
         ends = np.flatnonzero(events["bits"] & LAST) + 1
         start = done = 0
         while len(ends) and ends[-1] - start >= CHUNK:

@@ -63,6 +63,8 @@ def merged(files: list[File], size: int) -> Iterator[Batch]:
             cursor.read_past(file.first)
             reading = sorted([*reading, (ranks[id(file)], cursor)], key=lambda pair: pair[0])
         before = min(c.limit for _, c in reading)
+        if len(reading) == 1 and (not waiting or waiting[0].first > before):
+            before += 1  # nothing else is of that time
         parts = [part for _, c in reading for part in c.take(before)]
         for _, c in reading:
             c.read_past(before)

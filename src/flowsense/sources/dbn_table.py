@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 from flowsense.schema import DEPTH, LARGEST, NEVER, Decimal, Instrument
-from flowsense.sources.dbn_decode import NONE, SEEN
+from flowsense.sources.dbn_book import NONE, SEEN
 from flowsense.sources.dbn_metadata import Mapping
 from flowsense.sources.dbn_records import (
     BARS,
