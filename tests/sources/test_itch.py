@@ -41,7 +41,7 @@ from flowsense.schema import (
     Decimal,
     checked,
 )
-from flowsense.sources import itch, itch_blocks
+from flowsense.sources import itch, itch_blocks, itch_reading
 from flowsense.sources.files import head
 from flowsense.sources.open import open_source
 from flowsense.sources.units import Unit
@@ -244,8 +244,8 @@ def test_orders_that_outgrow_their_table_move(day, monkeypatch):
     path = day(*program(4))
     whole = np.concatenate(list(*itch.open([path])))
     monkeypatch.setattr(itch_blocks, "SIZE", 64)  # the table is then nearly half full
-    monkeypatch.setattr(itch, "SLOTS", 2)
-    monkeypatch.setattr(itch, "EVENTS", 16)
+    monkeypatch.setattr(itch_reading, "SLOTS", 2)
+    monkeypatch.setattr(itch_reading, "EVENTS", 16)
     assert np.array_equal(np.concatenate(list(*itch.open([path]))), whole)
 
 

@@ -19,7 +19,7 @@ from sources.itch_bytes import (
 )
 
 from flowsense.errors import InputError
-from flowsense.schema import ADD, CANCEL, CLEAR, GAP, LAST, STATUS, TRADING, checked
+from flowsense.schema import ADD, CANCEL, CLEAR, EVENT, GAP, LAST, STATUS, TRADING, checked
 from flowsense.sources import itch
 from flowsense.sources.files import head
 
@@ -103,7 +103,7 @@ def capture(tmp_path):
         path = tmp_path / "some.pcap"
         path.write_bytes(pcap(*((NS + ns, frames(p)) for ns, p in packets), **form))
         (source,) = itch.open([path])
-        return np.concatenate([*source, np.empty(0, itch.EVENT)]), source.counts
+        return np.concatenate([*source, np.empty(0, EVENT)]), source.counts
 
     return read
 
