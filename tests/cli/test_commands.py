@@ -106,7 +106,7 @@ def test_an_interrupt_while_saving_leaves_nothing(flowsense, market, small, tmp_
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("flowsense.train.save.forecast_table", interrupted)
+    monkeypatch.setattr("flowsense.train.save.write_forecasts", interrupted)
     found = flowsense("run", market, "--out", tmp_path / "runs" / "out", *small)
     assert (found.code, found.err) == (130, "") and not list((tmp_path / "runs").iterdir())
 

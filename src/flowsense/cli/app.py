@@ -15,10 +15,12 @@ from flowsense.cli import (
     evaluate,
     ingest,
     listing,
+    prepare,
     query,
     report,
     run,
     simulate,
+    train,
 )
 from flowsense.cli.spread import Spread
 from flowsense.errors import InputError
@@ -35,6 +37,8 @@ app = typer.Typer(
 app.command(name="demo")(demo.demo)
 app.command(name="run", cls=Spread)(run.run)
 app.command(name="simulate")(simulate.simulate)
+app.command(name="prepare")(prepare.prepare)
+app.command(name="train", cls=Spread)(train.train)
 app.command(name="evaluate", cls=Spread)(evaluate.evaluate)
 app.command(name="ingest")(ingest.ingest)
 app.command(name="query")(query.query)

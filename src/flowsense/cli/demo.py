@@ -37,7 +37,7 @@ def demo(
     asked = settings({"targets": TARGETS, "seed": seed}, None)
     made(learn, LEARN, 2 * seed, INSTRUMENTS, day=0)
     made(score, SCORE, 2 * seed + 1, INSTRUMENTS, day=1)
-    work(asked, *opened([str(learn)], [str(score)], out, asked, {}), out)
+    work(asked, *opened([str(learn)], [str(score)], asked, {}), out)
     to.print(f"{market}  the recordings, and the truth behind them", soft_wrap=True)
     to.print()
     to.print(f"Open {out / 'report.html'} in a browser.", style="bold", soft_wrap=True)

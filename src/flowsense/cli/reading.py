@@ -22,6 +22,11 @@ Tick = Annotated[Text, typer.Option(metavar="STEP", help="Smallest step of a pri
 Lot = Annotated[Text, typer.Option(metavar="STEP", help="Smallest step of a size, like 0.001.")]
 
 
+def told(given: Mapping[str, Any]) -> list[str]:
+    """The names of these options that were given."""
+    return [name for name in (*TABLES, "tick", "lot", "format") if given.get(name)]
+
+
 def options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Those of `train.read.read` among a command's options. Raises InputError."""
     from flowsense.sources.units import Unit as Step
@@ -29,6 +34,16 @@ def options(given: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: given[name] for name in TABLES if given[name]}
     found |= {name: Step.parse(name, given[name]) for name in ("tick", "lot") if given[name]}
     return found | {"format": given["format"]}
+
+
+def prepared(sources: list[str]) -> bool:
+    """Whether rows are named, and nothing else. Raises InputError for both."""
+    from flowsense.train.prepared import is_prepared
+
+    ready = [source for source in sources if is_prepared(Path(source))]
+    if ready and len(sources) > 1:
+        raise InputError(f"{ready[0]}: is prepared already: name it alone, or recordings")
+    return bool(ready)
 
 
 @contextmanager

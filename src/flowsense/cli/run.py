@@ -7,9 +7,13 @@ import typer
 
 from flowsense.cli import reading
 from flowsense.cli.reading import Text
+from flowsense.errors import InputError
 
 if TYPE_CHECKING:
     from flowsense.train.config import RunConfig
+    from flowsense.train.dataset import Data
+    from flowsense.train.prepared import Prepared
+    from flowsense.train.progress import Progress
     from flowsense.train.read import Recording
 
 
@@ -68,10 +72,19 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
 ) -> None:
     """Train models on recordings and score them beside their nulls."""
     from flowsense.cli.settings import KEYS, settings
+    from flowsense.train.save import check_folder
 
     flags = {key: ctx.params[key] for key in KEYS if key in ctx.params}
     asked = settings(flags, config)
-    learn, tests = opened(sources, test or [], out, asked, reading.options(ctx.params))
+    check_folder(out)
+    if reading.prepared(sources):
+        from flowsense.cli.train import prepared
+
+        if dry_run:
+            raise InputError("--dry-run: the rows are prepared already: leave it out")
+        of_rows(*prepared(sources, test or [], asked, ctx.params), out)
+        return
+    learn, tests = opened(sources, test or [], asked, reading.options(ctx.params))
     if dry_run:
         from flowsense.cli.expected import show
 
@@ -81,17 +94,15 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
 
 
 def opened(
-    sources: list[str], test: list[str], out: Path, asked: "RunConfig", how: dict[str, Any]
+    sources: list[str], test: list[str], asked: "RunConfig", how: dict[str, Any]
 ) -> tuple["Recording", tuple["Recording", ...]]:
     """The recordings, after all that can be refused without reading them."""
     from flowsense.cli.spread import parts
     from flowsense.cli.terminal import watched
     from flowsense.train.read import alike, read
     from flowsense.train.run import models_of
-    from flowsense.train.save import check_folder
 
     models_of(asked)
-    check_folder(out)
     options = how | {"families": asked.families, "clocks": asked.clocks}
     with watched() as tell:
         tell("opening", 0, None)
@@ -101,13 +112,47 @@ def opened(
 
 def work(asked: "RunConfig", learn: "Recording", tests: tuple["Recording", ...], out: Path) -> None:
     """Run, save, and say what came out."""
-    from flowsense.cli.summary import say
     from flowsense.cli.terminal import watched
-    from flowsense.train.run import run as trained
+    from flowsense.train.read import hashes
+    from flowsense.train.steps import folded
 
-    files = tuple(dict.fromkeys(f for recording in (learn, *tests) for f in recording.files))
-    with watched(files) as tell, reading.named(files):
-        done = trained(learn.source, asked, tests=tuple(t.source for t in tests), progress=tell)
-        tell("saving", 0, None)
-        done.save(out, files)
-    say(done.metrics, out)
+    recordings = (learn, *tests)
+    files = tuple(dict.fromkeys(f for recording in recordings for f in recording.files))
+    with (
+        watched(files) as tell,
+        reading.named(files),
+        folded(recordings, asked, out.parent, tell) as data,
+    ):
+        metrics = judged(data, asked, out, hashes(files), tell)
+    summarised(metrics, out)
+
+
+def of_rows(data: tuple["Prepared", ...], asked: "RunConfig", out: Path) -> None:
+    """The same of rows that are prepared."""
+    from flowsense.cli.terminal import watched
+
+    files = {name: sha for one in data for name, sha in one.about.files.items()}
+    with watched() as tell:
+        metrics = judged(data, asked, out, files, tell)
+    summarised(metrics, out)
+
+
+def judged(
+    data: tuple["Data", ...], asked: "RunConfig", out: Path, files: dict[str, str], tell: "Progress"
+) -> dict[str, Any]:
+    """Fit, score and save."""
+    from flowsense.train.run import judge, models_of
+    from flowsense.train.save import save
+    from flowsense.train.steps import room_for
+
+    learn, *tests = data
+    done = judge(learn, tuple(tests), asked, models_of(asked), tell, room_for(data, out.parent))
+    tell("saving", 0, None)
+    save(done, out, files)
+    return done.metrics
+
+
+def summarised(metrics: dict[str, Any], out: Path) -> None:
+    from flowsense.cli.summary import say
+
+    say(metrics, out)

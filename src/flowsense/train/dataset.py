@@ -1,26 +1,33 @@
 """A recording folded once: its rows and labels in memory, as a Reader that any model can fit."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.errors import InputError
-from flowsense.features.fold import Chunks, Fold
-from flowsense.features.fold import join as join_rows
+from flowsense.features.fold import Chunks
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels, join
-from flowsense.labels.stages import Stages
 from flowsense.model import Model
-from flowsense.schema import EVENT, NEVER, Instrument, Quotes, checked, zeros
+from flowsense.schema import NEVER, QUOTE, Instrument, Quotes, zeros
+from flowsense.sources import chunks
+from flowsense.store.room import Room
 from flowsense.tape import FeatureSpec, Tape
+from flowsense.train.folding import Folding, merged
 from flowsense.train.progress import Progress, silent
 from flowsense.wall import Stopwatch
 
-NO_EVENTS = zeros(EVENT)
+DIGESTED = ("ts", "instrument", "X", "valid")  # of the rows
+SAID: tuple[tuple[tuple[int, ...], Any], ...] = (
+    ((3,), np.float32),
+    ((), np.float32),
+    ((), np.bool_),
+)
+MEMORY = Room()
 
 
 class Cost(NamedTuple):
@@ -29,6 +36,48 @@ class Cost(NamedTuple):
     seconds: float
     events: int
     rows: int
+
+
+class Data(Protocol):
+    """Rows and labels, wherever they lie: a Reader whose rows can be found by time."""
+
+    @property
+    def spec(self) -> FeatureSpec: ...
+    @property
+    def instruments(self) -> tuple[Instrument, ...]: ...
+    @property
+    def name(self) -> str: ...  # of what was read
+    @property
+    def options(self) -> dict[str, str]: ...  # how it was read
+    @property
+    def told(self) -> Quotes: ...  # all, where they were kept
+    @property
+    def labels(self) -> Labels: ...
+    @property
+    def events(self) -> int: ...  # read to make it
+    @property
+    def cost(self) -> dict[str, Cost]: ...
+    @property
+    def ts(self) -> NDArray[np.int64]: ...  # (n,) of the decision rows
+    @property
+    def instrument(self) -> NDArray[np.int64]: ...  # (n,)
+    @property
+    def mid(self) -> NDArray[np.float64]: ...  # (n,) ticks, as of each row
+    @property
+    def digest(self) -> str: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Tape]: ...
+    def between(self, start: int, end: int) -> Iterator[tuple[int, Tape]]: ...
+    def release(self) -> None: ...
+
+
+def digest(data: Iterable[Tape]) -> str:
+    """Of every row, however they are cut into tapes."""
+    parts = [blake2b(digest_size=16) for _ in DIGESTED]
+    for tape in data:
+        for part, name in zip(parts, DIGESTED, strict=True):
+            part.update(np.ascontiguousarray(getattr(tape.rows[0], name)).data)
+    return blake2b(b"".join(part.digest() for part in parts), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -43,6 +92,9 @@ class Dataset:
     quotes: int
     cost: dict[str, Cost] = field(default_factory=dict)
     name: str = ""  # of what was read
+    options: dict[str, str] = field(default_factory=dict)  # how it was read
+    until: int = 0  # ns, of the last event
+    told: Quotes = field(default_factory=lambda: zeros(QUOTE))  # all, where they were kept
 
     def __iter__(self) -> Iterator[Tape]:
         return iter(self.tapes)
@@ -81,11 +133,19 @@ class Dataset:
     @property
     def digest(self) -> str:
         """Of every row: the same data and configuration give the same digest."""
-        of = blake2b(digest_size=16)
+        return digest(self)
+
+    def between(self, start: int, end: int) -> Iterator[tuple[int, Tape]]:
+        """The tapes with a row in [start, end), and which row of all is the first of each."""
+        at = 0
         for tape in self.tapes:
-            for column in tape.rows[0][:4]:
-                of.update(column.tobytes())
-        return of.hexdigest()
+            ts = tape.rows[0].ts
+            if len(ts) and ts[-1] >= start and ts[0] < end:
+                yield at, tape
+            at += len(ts)
+
+    def release(self) -> None:
+        """Nothing to give back: rows lie in memory."""
 
 
 def prepare(
@@ -96,91 +156,99 @@ def prepare(
     start: int = 0,
     end: int = NEVER,
     progress: Progress = silent,
-    quotes: list[Quotes] | None = None,
+    quotes: bool = False,
 ) -> Dataset:
     """Fold a source into rows and labels. Rows outside [start, end) are kept but never valid.
 
-    Every quote goes to `quotes`, where it is given. Raises InputError where no row falls due, or
-    none of [start, end).
+    With `quotes`, and with targets that need them, every quote is kept. Raises InputError where
+    no row falls due, or none of [start, end).
     """
-    fold, stage = Fold(spec, source.instruments), Stages(targets)
-    pending, tapes, labels = stage.init(), list[Tape](), list[Labels]()
-    reading, folding, events, told = Stopwatch(), Stopwatch(), 0, 0
-    for chunk in reading.over(source):
+    of = Folding(spec, source.instruments, targets, start, end)
+    tapes, labels, told = list[Tape](), list[Labels](), [zeros(QUOTE)]
+    kept = quotes or needs_quotes(targets)
+    reading, folding = Stopwatch(), Stopwatch()
+    for chunk in reading.over(chunks(source)):
         with folding:
-            for tape in fold.push(checked(chunk, len(source.instruments))):
-                pending, done = stage.fold(pending, tape)
-                labels.append(done)
-                told += len(tape.quotes)
-                if quotes is not None:
-                    quotes.append(tape.quotes)
-                tapes.append(without_events(tape, events))
-                events += len(tape.events)
-        progress("reading", events, None)
-        if len(chunk) and int(chunk["ts_recv"][-1]) >= end + stage.longest:
+            for step in of.push(chunk):
+                tapes.append(step.tape)
+                labels.append(step.labels)
+                if kept:
+                    told.append(step.quotes)
+        progress("reading", of.events, None)
+        if of.enough(chunk.events):
             break
-    labels.append(stage.close(pending))
-    joined = merged(tapes)
-    rows = sum(len(t.rows[0].ts) for t in joined)
-    cost = {"read": Cost(reading.seconds, events, 0), "rows": Cost(folding.seconds, events, rows)}
-    if rows == 0:
-        raise InputError(f"{events} events give no row: no instrument has a book long enough")
+    labels.append(of.close())
+    ensure_rows(of)
+    cost = {
+        "read": Cost(reading.seconds, of.events, 0),
+        "rows": Cost(folding.seconds, of.events, of.rows),
+    }
     name, table = source.name, source.instruments
-    found = Dataset(spec, table, joined, join(labels), events, told, cost, name)
-    inside = (found.ts >= start) & (found.ts < end)
-    if not inside.any():
+    return Dataset(
+        spec,
+        table,
+        merged(tapes),
+        join(labels),
+        of.events,
+        of.quotes,
+        cost,
+        name,
+        until=int(of.pending.now[0]),
+        told=np.concatenate(told),
+    )
+
+
+def needs_quotes(targets: tuple[Target, ...]) -> bool:
+    """Whether the nulls of a target are made of quotes: that of a smoothed label is."""
+    return any(target.kind == "smoothed" for target in targets)
+
+
+def ensure_rows(of: Folding) -> None:
+    """Raises InputError where there is nothing to learn from."""
+    if of.rows == 0:
+        raise InputError(f"{of.events} events give no row: no instrument has a book long enough")
+    if of.inside == 0:
         raise InputError("no row lies between start and end: widen them")
-    bounded = found.labels._replace(valid=found.labels.valid & inside[:, None])
-    return replace(found, labels=bounded)
 
 
-def without_events(tape: Tape, before: int) -> Tape:
-    """Rows alone, their `event` counted from the start of the stream."""
-    rows = tuple(r._replace(event=r.event + before) for r in tape.rows)
-    return tape._replace(events=NO_EVENTS, quotes=tape.quotes[:0], rows=rows)
+def forecasts(
+    model: Model[Any], data: Data, start: int = 0, end: int = NEVER
+) -> Iterator[tuple[int, Forecast]]:
+    """From an empty state, the first row of each tape that overlaps [start, end), and what is said.
 
-
-def merged(tapes: list[Tape], least: int = 8_192) -> tuple[Tape, ...]:
-    """The same rows in fewer tapes; none is shorter than `least` rows but the last."""
-    out, held, rows = list[Tape](), list[Tape](), 0
-    for tape in tapes:
-        held.append(tape)
-        rows += len(tape.rows[0].ts)
-        if rows >= least:
-            out.append(one(held))
-            held, rows = [], 0
-    return (*out, one(held)) if held else tuple(out)
-
-
-def one(tapes: list[Tape]) -> Tape:
-    """Consecutive tapes without events as one; rows keep their instants apart by `event`."""
-    clocks = zip(*(t.rows for t in tapes), strict=True)
-    return tapes[0]._replace(rows=tuple(join_rows(list(parts)) for parts in clocks))
-
-
-def forecast(model: Model[object], data: Dataset, *, start: int = 0, end: int = NEVER) -> Forecast:
-    """Of all n rows in order, from an empty state; silent outside [start, end) of time.
-
-    Only the tapes that overlap the span are read: begin early enough to warm the model up.
+    Begin early enough to warm the model up.
     """
-    state, parts = model.init(data.instruments), list[Forecast]()
-    for tape in data.tapes:
-        ts = tape.rows[0].ts
-        if len(ts) == 0:
-            continue
-        if ts[-1] < start or ts[0] >= end:
-            parts.append(nothing(model.targets, len(ts)))
-        else:
-            state, said = model.predict(state, tape)
-            parts.append(said)
-    return chained(parts)
+    state = model.init(data.instruments)
+    for first, tape in data.between(start, end):
+        state, said = model.predict(state, tape)
+        yield first, said
 
 
-def nothing(targets: tuple[Target, ...], n: int) -> Forecast:
+def forecast(model: Model[Any], data: Data, *, start: int = 0, end: int = NEVER) -> Forecast:
+    """Of all n rows in order, from an empty state; silent outside [start, end) of time."""
+    said = nothing(model.targets, len(data))
+    for first, part in forecasts(model, data, start, end):
+        put(said, first, part)
+    return said
+
+
+def put(said: Forecast, first: int, part: Forecast) -> None:
+    """Write what is said of the rows from `first` on, without what it carries beside."""
+    rows = slice(first, first + len(part.ready))
+    said.proba[rows], said.value[rows], said.ready[rows] = part.proba, part.value, part.ready
+
+
+def nothing(targets: tuple[Target, ...], n: int, room: Room = MEMORY) -> Forecast:
     """n rows on which a model is not ready."""
-    shape = (n, len(targets))
-    third = np.full((*shape, 3), 1 / 3, np.float32)
-    return Forecast(targets, third, np.zeros(shape, np.float32), np.zeros(shape, np.bool_))
+    t = len(targets)
+    if room.folder is None:
+        proba, value, ready = (room.zeros((n, t, *more), kind) for more, kind in SAID)
+    else:  # a target is scored by itself: then its pages are, too
+        proba, value, ready = (
+            room.zeros((t, n, *more), kind).swapaxes(0, 1) for more, kind in SAID
+        )
+    proba[:] = np.float32(1 / 3)
+    return Forecast(targets, proba, value, ready)
 
 
 def chained(parts: list[Forecast]) -> Forecast:

@@ -1,6 +1,8 @@
 """What is trained on and what is scored: recordings side by side, and masks for each fold."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +10,13 @@ from numpy.typing import NDArray
 from flowsense.errors import InputError
 from flowsense.evaluate.sample import Index
 from flowsense.forecast import Forecast, spell
-from flowsense.labels import Labels, join
+from flowsense.labels import COLUMNS, Labels
 from flowsense.model import Model
-from flowsense.schema import DAY, NEVER, SECOND, Instrument
+from flowsense.model.calibrated import Calibrated
+from flowsense.schema import DAY, SECOND, Instrument
+from flowsense.store.room import Room
 from flowsense.train.config import RunConfig
-from flowsense.train.dataset import Dataset, chained, forecast
+from flowsense.train.dataset import MEMORY, Data, chained, forecasts, nothing, put
 from flowsense.train.schemes import WALK_FORWARD, Spans, cut
 from flowsense.train.split import Split, with_test
 
@@ -23,12 +27,13 @@ WARM_UP = 600 * SECOND  # of stream before a block that is forecast, from which 
 class Material:
     """The recording to learn from, then the test recordings, rows behind each other."""
 
-    learn: Dataset
-    tests: tuple[Dataset, ...]
+    learn: Data
+    tests: tuple[Data, ...]
     labels: Labels  # of all rows
     index: Index
     folds: tuple[Split, ...]  # masks over all rows
     left_out: tuple[str, ...]  # targets that these recordings are too short for, a sentence each
+    room: Room = MEMORY  # where arrays with an entry per row lie
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
@@ -39,38 +44,114 @@ class Material:
         n = len(self.learn)
         return self.labels.take(slice(n)).to_fit(fold.fit[:n], fold.stop[:n])
 
-    def forecast(self, model: Model[object], fold: Split) -> Forecast:
-        """Of all rows; folded over what lies before the fold's own blocks, silent elsewhere."""
-        inside = fold.validation | fold.test | fold.train
-        used = self.index.ts[: len(self.learn)][inside[: len(self.learn)].any(axis=1)]
-        span = (int(used.min()) - WARM_UP, int(used.max()) + 1) if len(used) else (0, NEVER)
-        parts = [forecast(model, self.learn, start=span[0], end=span[1])]
-        return chained(parts + [forecast(model, test) for test in self.tests])
+    def forecast(self, model: Model[Any], fold: Split) -> Forecast:
+        """Of all rows; silent where the fold neither validates nor tests."""
+        said = nothing(model.targets, len(self.index.ts), self.room)
+        for first, part in self.spoken(model, any_of(fold.validation | fold.test)):
+            put(said, first, part)
+        self.release()
+        return said
+
+    def calibrated(self, model: Calibrated, fold: Split) -> Calibrated:
+        """The model scaled on the validation rows of the fold."""
+        inside = any_of(fold.validation)
+        rows, parts = np.flatnonzero(inside), [nothing(model.targets, 0)]
+        for first, part in self.spoken(model, inside):
+            parts.append(part_of(part, inside[first : first + len(part.ready)]))
+        columns = {name: getattr(self.labels, name)[rows] for name in COLUMNS}
+        labels = Labels(self.labels.targets, **columns)
+        found = model.on(chained(parts), labels, fold.calibrate[rows], fold.choose[rows])
+        self.release()
+        return found
+
+    def spoken(
+        self, model: Model[Any], inside: NDArray[np.bool_]
+    ) -> Iterator[tuple[int, Forecast]]:
+        """What is said of the rows `inside` (n,), and of others beside them; see `forecasts`."""
+        n = len(self.learn)
+        used = self.index.ts[:n][inside[:n]]
+        if len(used):
+            yield from forecasts(model, self.learn, int(used[0]) - WARM_UP, int(used[-1]) + 1)
+        for test in self.tests:
+            if inside[n : n + len(test)].any():
+                for first, part in forecasts(model, test):
+                    yield n + first, part
+            n += len(test)
+
+    def release(self) -> None:
+        """Give back the memory of what can be read again."""
+        for data in (self.learn, *self.tests):
+            data.release()
+        self.room.release()
 
 
-def table(data: tuple[Dataset, ...]) -> tuple[Instrument, ...]:
+def any_of(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,) whether it holds for any target."""
+    return np.asarray(mask.any(axis=1))
+
+
+def part_of(said: Forecast, rows: NDArray[np.bool_]) -> Forecast:
+    """What is said of these rows, without what it carries beside."""
+    return Forecast(said.targets, said.proba[rows], said.value[rows], said.ready[rows])
+
+
+def table(data: tuple[Data, ...]) -> tuple[Instrument, ...]:
     """Every instrument once, by symbol and venue."""
     return tuple({(i.symbol, i.venue): i for d in data for i in d.instruments}.values())
 
 
-def material(learn: Dataset, tests: tuple[Dataset, ...], config: RunConfig) -> Material:
+def material(
+    learn: Data, tests: tuple[Data, ...], config: RunConfig, room: Room = MEMORY
+) -> Material:
     """Cut time into folds. Raises InputError where no target is left."""
-    labels, folds = learn.labels, folds_of(learn, bool(tests), config)
-    scored = [scored_rows(test, config.unscored_ns) for test in tests]
-    for rows in scored:
-        folds = tuple(fold.followed_by(rows) for fold in folds)
-    labels = join([labels, *(test.labels for test in tests)])
+    folds = folds_of(learn, bool(tests), config)
+    for test in tests:
+        folds = tuple(fold.followed_by(scored_rows(test, config.unscored_ns)) for fold in folds)
     if config.split != "test":
         folds = tuple(replace(fold, test=getattr(fold, config.split)) for fold in folds)
+    wanted = asked(learn.labels, config)
+    labels = labels_of([d.labels for d in (learn, *tests)], wanted, room)
+    folds = tuple(narrowed(fold, wanted) for fold in folds)
     walks = config.validation == WALK_FORWARD  # its last blocks may be short
     keep, left_out = possible(labels, folds[:1] if walks else folds)
     if not keep.any():
         raise InputError(f"the recording is too short for any target: {left_out[0]}")
-    labels, folds = labels.of(keep), tuple(narrowed(fold, keep) for fold in folds)
-    return Material(learn, tests, labels, index_of((learn, *tests)), folds, left_out)
+    labels, folds = labels_of([labels], keep, room), tuple(narrowed(f, keep) for f in folds)
+    folds = tuple(placed(fold, room) for fold in folds)
+    of = Material(learn, tests, labels, index_of((learn, *tests)), folds, left_out, room)
+    of.release()
+    return of
 
 
-def folds_of(learn: Dataset, tests: bool, config: RunConfig) -> tuple[Split, ...]:
+def asked(labels: Labels, config: RunConfig) -> NDArray[np.bool_]:
+    """(T,) which of the targets are asked for. Raises InputError for one that has no labels."""
+    for target in config.targets:
+        if target not in labels.targets:
+            has = ", ".join(map(str, labels.targets))
+            raise InputError(f"target {target}: the rows have {has}: prepare them again with it")
+    return np.array([target in config.targets for target in labels.targets])
+
+
+def labels_of(parts: list[Labels], targets: NDArray[np.bool_], room: Room) -> Labels:
+    """Those of several recordings behind each other, of these targets (T,)."""
+    if len(parts) == 1 and targets.all():
+        return parts[0]
+    kept = tuple(t for t, keep in zip(parts[0].targets, targets, strict=True) if keep)
+    columns = {n: room.joined([getattr(p, n) for p in parts], targets) for n in COLUMNS}
+    return Labels(kept, **columns)
+
+
+def placed(fold: Split, room: Room) -> Split:
+    """The same masks where there is room for them."""
+    if room.folder is None:
+        return fold
+    held = room.zeros((len(fold.__slots__), *fold.test.shape), np.bool_)
+    for k, name in enumerate(fold.__slots__):
+        held[k] = getattr(fold, name)
+    return Split(**dict(zip(fold.__slots__, held, strict=True)))
+
+
+def folds_of(learn: Data, tests: bool, config: RunConfig) -> tuple[Split, ...]:
     """Masks over all its rows; those outside [start, end) are nobody's share of time."""
     first, end = np.searchsorted(learn.ts, (config.start, config.end))
     ts, known_at = learn.ts[first:end], learn.labels.known_at[first:end]
@@ -83,10 +164,12 @@ def folds_of(learn: Dataset, tests: bool, config: RunConfig) -> tuple[Split, ...
     else:
         spans = Spans(config.train_ns, config.test_ns, config.embargo_ns, config.seed)
         folds = cut(config.validation, ts, known_at, spans)
+    if len(ts) == len(learn):
+        return folds
     return tuple(fold.among(len(learn), int(first)) for fold in folds)
 
 
-def scored_rows(test: Dataset, unscored_ns: int) -> NDArray[np.bool_]:
+def scored_rows(test: Data, unscored_ns: int) -> NDArray[np.bool_]:
     """(m, T) rows of a test file after its first `unscored_ns`, while state fills."""
     late = test.ts >= test.ts[0] + unscored_ns
     return np.asarray(np.repeat(late[:, None], len(test.labels.targets), axis=1))
@@ -101,10 +184,13 @@ def possible(labels: Labels, folds: tuple[Split, ...]) -> tuple[NDArray[np.bool_
 
 
 def narrowed(fold: Split, keep: NDArray[np.bool_]) -> Split:
+    """The masks of these targets (T,)."""
+    if keep.all():
+        return fold
     return Split(**{name: getattr(fold, name)[:, keep] for name in fold.__slots__})
 
 
-def index_of(data: tuple[Dataset, ...]) -> Index:
+def index_of(data: tuple[Data, ...]) -> Index:
     """Which row is which; instruments counted in the table of all recordings."""
     every = table(data)
     places = {(i.symbol, i.venue): k for k, i in enumerate(every)}

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,14 +14,14 @@ from flowsense.evaluate.sample import Index
 from flowsense.evaluate.score import evaluate
 from flowsense.evaluate.walk import Moves
 from flowsense.features.catalogue import spec
-from flowsense.features.fold import Chunks, Fold
+from flowsense.features.fold import Chunks
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels
 from flowsense.labels.stages import Pending, Stages
 from flowsense.model import Budget
 from flowsense.models import NULLS, build
-from flowsense.schema import QUOTE, checked
-from flowsense.train.dataset import forecast, prepare
+from flowsense.schema import QUOTE
+from flowsense.train.dataset import Dataset, forecast, prepare
 from flowsense.train.material import names_of
 from flowsense.train.progress import Progress, silent
 
@@ -120,31 +119,26 @@ def check(path: Path, p: NDArray[np.float64]) -> None:
         )
 
 
-def quotes_of(source: Chunks, progress: Progress = silent) -> tuple[NDArray[Any], int]:
-    """Every quote of a source, and the time of its last event."""
-    fold, found, events, last = (
-        Fold(spec(("depth",)), source.instruments),
-        [np.zeros(0, QUOTE)],
-        0,
-        0,
-    )
-    for chunk in source:
-        found += [t.quotes for t in fold.push(checked(chunk, len(source.instruments)))]
-        events, last = events + len(chunk), int(chunk["ts_recv"].max(initial=last))
-        progress("reading", events, None)
-    return np.concatenate(found), last
-
-
 def labelled(
     given: Given, source: Chunks, progress: Progress = silent
 ) -> tuple[Labels, Index, Moves]:
     """What really came at the times of the forecasts. Raises InputError for unknown symbols."""
+    return outcomes(given, folded(given, source, progress))
+
+
+def folded(given: Given, source: Chunks, progress: Progress = silent) -> Dataset:
+    """The rows and every quote of a source. Raises InputError for symbols that it has not."""
     names = names_of(source.instruments)
     unknown = sorted(set(given.symbol.tolist()) - set(names))
     if unknown:
         raise InputError(f"instrument {unknown[0]!r}: the prices are of {', '.join(names)}")
+    return prepare(source, spec(), given.forecast.targets, progress=progress, quotes=True)
+
+
+def outcomes(given: Given, data: Dataset) -> tuple[Labels, Index, Moves]:
+    """What really came at the times of the forecasts."""
+    names, quotes = names_of(data.instruments), data.told
     who = np.array([names.index(s) for s in given.symbol.tolist()])
-    quotes, last = quotes_of(source, progress)
     base = np.zeros(len(who), QUOTE)
     for k in range(len(names)):
         path, mine = quotes[quotes["instrument"] == k], np.flatnonzero(who == k)
@@ -152,15 +146,13 @@ def labelled(
         base[mine[at >= 0]] = path[at[at >= 0]]
     base["instrument"] = who
     stage = Stages(given.forecast.targets)
-    labels = stage.close(Pending(given.ts, base, quotes, np.array([last])))
+    labels = stage.close(Pending(given.ts, base, quotes, np.array([data.until])))
     return labels, Index(given.ts, who, names), Moves(given.ts, who, quotes)
 
 
-def rules_of(given: Given, early: NDArray[np.bool_], source: Chunks) -> dict[str, list[Forecast]]:
+def rules_of(given: Given, early: NDArray[np.bool_], data: Dataset) -> dict[str, list[Forecast]]:
     """Nulls that read the market, fitted on the early rows; none where times are off the grid."""
-    targets = given.forecast.targets
-    data = prepare(source, spec(), targets)
-    names = np.array(names_of(source.instruments))[data.instrument]
+    names = np.array(names_of(data.instruments))[data.instrument]
     rows = {key: i for i, key in enumerate(zip(data.ts.tolist(), names.tolist(), strict=True))}
     keys = zip(given.ts.tolist(), given.symbol.tolist(), strict=True)
     at = np.array([rows.get(key, -1) for key in keys])
@@ -174,7 +166,7 @@ def rules_of(given: Given, early: NDArray[np.bool_], source: Chunks) -> dict[str
         rule = build(name).fit(data, labels, seed=0, budget=Budget())
         said = forecast(rule, data)
         ready = said.ready[at] & (at >= 0)[:, None]
-        found[name] = [Forecast(targets, said.proba[at], said.value[at], ready)]
+        found[name] = [Forecast(said.targets, said.proba[at], said.value[at], ready)]
     return found
 
 
@@ -190,7 +182,8 @@ def score(
     if not 0 < share < 1:
         raise InputError(f"share {share}: give one between 0 and 1")
     given = load(path)
-    labels, index, moves = labelled(given, source, progress)
+    data = folded(given, source, progress)
+    labels, index, moves = outcomes(given, data)
     labels = labels._replace(valid=labels.valid & given.forecast.ready)
     if not labels.valid.any():
         raise InputError(f"{path}: no forecast lies where the prices are known: check the times")
@@ -199,7 +192,7 @@ def score(
     late = np.broadcast_to((given.ts >= edge)[:, None], early.shape)
     name = path.stem
     halves = Halves(early, early, late)
-    rules = rules_of(given, early & labels.valid, source)
+    rules = rules_of(given, early & labels.valid, data)
     said = {name: [given.forecast]}
     found = evaluate(labels, index, [halves], said, rules, moves=[moves], seed=seed)
     notes = [f"the first {share:.0%} of the time sets thresholds and nulls and is not scored"]

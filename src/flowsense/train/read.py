@@ -1,6 +1,6 @@
 """From paths to a Reader that people hold in their hands: rows as tables of other libraries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
+RESULTS = "metrics.json"  # a folder with it is one that a run has left
 Paths = str | Path | Sequence[str | Path]
 
 
@@ -33,8 +34,11 @@ class Recording(Replay):
 
     source: Source
 
-    def __init__(self, spec: FeatureSpec, source: Source) -> None:
+    def __init__(
+        self, spec: FeatureSpec, source: Source, options: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(spec, source)
+        self.options = {k: str(v) for k, v in (options or {}).items()}  # of the format
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -96,8 +100,12 @@ def read(
     Raises InputError for what cannot be read.
     """
     listed = [paths] if isinstance(paths, str | Path) else list(paths)
+    for path in map(Path, listed):
+        if (path / RESULTS).is_file():
+            raise InputError(f"{path}: holds the results of a run: name a recording to read")
     source = open_source(listed, format=format, **options)
-    return Recording(spec(families, clocks), source)
+    given = {"format": format} | options if format else options
+    return Recording(spec(families, clocks), source, given)
 
 
 def alike(
@@ -114,7 +122,9 @@ def alike(
         if path.resolve() in trained:
             raise InputError(f"{path}: is named for training and for testing: leave it out of one")
     units = shared([i for recording in (learn, *tests) for i in recording.instruments])
-    learn, *others = (Recording(r.spec, r.source.in_units(units)) for r in (learn, *tests))
+    learn, *others = (
+        Recording(r.spec, r.source.in_units(units), r.options) for r in (learn, *tests)
+    )
     return learn, tuple(others)
 
 

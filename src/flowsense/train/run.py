@@ -1,29 +1,28 @@
 """Fit and forecast fold by fold, then score every model beside its nulls on the same rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from flowsense.evaluate.results import SCHEMA
-from flowsense.evaluate.score import evaluate
+from flowsense.evaluate.results import SCHEMA, Evaluation, Score, SizeScore
+from flowsense.evaluate.score import Forecasts, evaluate
 from flowsense.evaluate.scores import log_loss
 from flowsense.evaluate.walk import Moves
 from flowsense.features.catalogue import spec
 from flowsense.features.fold import Chunks
 from flowsense.forecast import Forecast, Target
-from flowsense.model import Budget, Model
 from flowsense.model.calibrated import Calibrated
 from flowsense.model.estimator import Estimator
-from flowsense.models import NULLS, asked
-from flowsense.schema import Quotes
+from flowsense.models import asked
+from flowsense.store.room import Room
 from flowsense.train import save
 from flowsense.train.config import RunConfig
-from flowsense.train.dataset import Cost, Dataset, prepare
-from flowsense.train.material import Material, material
+from flowsense.train.dataset import MEMORY, Cost, Data, needs_quotes, prepare
+from flowsense.train.fits import RULES, Bench, Models
+from flowsense.train.material import Material, material, narrowed
 from flowsense.train.progress import Progress, silent
 from flowsense.train.read import Recording, hashes
 from flowsense.wall import Stopwatch
@@ -74,63 +73,29 @@ class Run:
         return f"<Run of {models} on {targets} targets, chosen: {self.chosen}>"
 
 
-@dataclass
-class Bench:
-    """Fits and forecasts, and the time that they take."""
-
-    of: Material
-    config: RunConfig
-    progress: Progress
-    cost: dict[str, Cost] = field(default_factory=dict)
-
-    def work(self, models: Mapping[str, Model[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Of each name the last fitted model, and a forecast per fold."""
-        fitted, said = dict[str, Calibrated](), dict[str, tuple[Forecast, ...]]()
-        total, done = len(models) * len(self.of.folds), 0
-        for name, unfitted in models.items():
-            forecasts, fit, ahead = list[Forecast](), Stopwatch(), Stopwatch()
-            for fold in self.of.folds:
-                self.progress(f"fitting {name}", done, total)
-                budget = Budget(self.config.epochs, self.config.budget_s / len(self.of.folds))
-                labels = self.of.fit_labels(fold)
-                with fit, threadpool_limits(1, "blas"):  # the same bits on any number of cores
-                    model = Calibrated(unfitted)
-                    model = model.fit(self.of.learn, labels, seed=self.config.seed, budget=budget)
-                with ahead:
-                    plain = self.of.forecast(model, fold)
-                    model = model.on(plain, self.of.labels, fold.calibrate, fold.choose)
-                    forecasts.append(model.apply(plain))
-                done += 1
-            fitted[name], said[name] = model, tuple(forecasts)
-            learned = sum(int(fold.train.any(axis=1).sum()) for fold in self.of.folds)
-            self.cost[f"fit {name}"] = Cost(fit.seconds, 0, learned)
-            self.cost[f"forecast {name}"] = Cost(ahead.seconds, 0, len(self.of.labels.y))
-        self.progress("fitting", total, total)
-        return fitted, said
-
-
 def run(
     source: Chunks,
     config: RunConfig,
     *,
     tests: tuple[Chunks, ...] = (),
+    options: dict[str, str] | None = None,
     progress: Progress = silent,
 ) -> Run:
     """The main job on sources. `tests` are never trained on; with them they alone are scored.
+
+    `options` tell how the sources were read; they go to metrics.json.
 
     Raises InputError for what the user can mend.
     """
     models = models_of(config)
     features = spec(config.families, config.clocks)
     bounds = {"start": config.start, "end": config.end, "progress": progress}
-    smoothed = any(t.kind == "smoothed" for t in config.targets)
-    told = [list[Quotes]() if smoothed else None for _ in (source, *tests)]
     learn, *others = (
-        prepare(s, features, config.targets, quotes=quotes, **bounds)  # type: ignore[arg-type]
-        for s, quotes in zip((source, *tests), told, strict=True)
+        prepare(s, features, config.targets, **bounds)  # type: ignore[arg-type]
+        for s in (source, *tests)
     )
-    quotes = tuple(np.concatenate(each) for each in told if each is not None)
-    return judge(learn, tuple(others), config, models, progress, quotes)
+    learn = replace(learn, options=options or {})
+    return judge(learn, tuple(others), config, models, progress)
 
 
 def walk_forward(
@@ -151,35 +116,37 @@ def walk_forward(
         config["targets"] = tuple(Target.parse(t) for t in targets)
     families = tuple(f for f, _ in reader.spec.versions)
     asked = RunConfig(tuple(models), families, reader.spec.clocks, **config)
-    return run(reader.source, asked, tests=tuple(t.source for t in tests), progress=progress)
+    given = tuple(t.source for t in tests)
+    return run(reader.source, asked, tests=given, options=reader.options, progress=progress)
 
 
-def models_of(config: RunConfig) -> dict[str, Model[Any]]:
+def models_of(config: RunConfig) -> Models:
     """By name, not yet fitted. Raises InputError."""
     return asked(config.models)
 
 
 def judge(
-    learn: Dataset,
-    tests: tuple[Dataset, ...],
+    learn: Data,
+    tests: tuple[Data, ...],
     config: RunConfig,
-    models: Mapping[str, Model[Any]],
+    models: Models,
     progress: Progress = silent,
-    quotes: tuple[Quotes, ...] = (),
+    room: Room = MEMORY,
 ) -> Run:
-    """The same from recordings that are already folded.
+    """The same from recordings that are already folded; arrays of all rows lie in `room`."""
+    of = material(learn, tests, config, room)
+    return scored(Bench(of, config, progress, together((learn, *tests))), models)
 
-    `quotes` of each, where a target is smoothed: the nulls of its label are made of them.
-    """
-    of = material(learn, tests, config)
-    moves = [Moves(d.ts, d.instrument, q) for d, q in zip((learn, *tests), quotes, strict=False)]
-    bench = Bench(of, config, progress, together((learn, *tests)))
-    rules = bench.work(asked([n for n in NULLS if n != "majority"]))[1]
+
+def scored(bench: Bench, models: Models) -> Run:
+    """Fit what is not fitted yet, and score it."""
+    of, config = bench.of, bench.config
+    rules = bench.work(asked(RULES))[1]
     fitted, said = bench.work(models)
     watch = Stopwatch()
     with watch:
-        progress("scoring", 0, None)
-        found = evaluate(of.labels, of.index, of.folds, said, rules, moves=moves, seed=config.seed)
+        bench.progress("scoring", 0, None)
+        found = evaluated(of, said, rules, config.seed)
     bench.cost["score"] = Cost(watch.seconds, 0, len(of.labels.y))
     best = min(models, key=lambda name: held_out(of, said[name]))
     metrics = {
@@ -194,7 +161,7 @@ def judge(
         "left_out": list(of.left_out),
         "warnings": [*found.warnings, *save.unsaved(fitted).values()],
         "importances": {
-            name: calibrated.model.importances(learn.spec.columns)
+            name: calibrated.model.importances(of.learn.spec.columns)
             for name, calibrated in fitted.items()
             if isinstance(calibrated.model, Weighed)
         },
@@ -202,7 +169,39 @@ def judge(
     return Run(config, of, metrics, fitted, said, rules)
 
 
-def together(data: tuple[Dataset, ...]) -> dict[str, Cost]:
+def evaluated(of: Material, said: Forecasts, rules: Forecasts, seed: int) -> Evaluation:
+    """A target at a time, so that no more of the forecasts is in memory."""
+    models: dict[str, dict[str, Score | SizeScore]] = {name: {} for name in said}
+    moves, warnings = moves_of(of), list[str]()
+    for t in range(len(of.labels.targets)):
+        one = np.arange(len(of.labels.targets)) == t
+        labels, folds = of.labels.of(one), [narrowed(fold, one) for fold in of.folds]
+        spoken, beside = (
+            {name: [only(part, t) for part in parts] for name, parts in each.items()}
+            for each in (said, rules)
+        )
+        found = evaluate(labels, of.index, folds, spoken, beside, moves=moves, seed=seed)
+        warnings += found.warnings
+        for name, scores in found.models.items():
+            models[name] |= scores
+        of.release()
+    return Evaluation(models, tuple(warnings))
+
+
+def moves_of(of: Material) -> list[Moves]:
+    """What the nulls of a smoothed label are made of, where one is asked for."""
+    if not needs_quotes(of.labels.targets):
+        return []
+    return [Moves(d.ts, d.instrument, d.told) for d in (of.learn, *of.tests)]
+
+
+def only(said: Forecast, t: int) -> Forecast:
+    """What is said of one target."""
+    one = slice(t, t + 1)
+    return Forecast(said.targets[one], said.proba[:, one], said.value[:, one], said.ready[:, one])
+
+
+def together(data: tuple[Data, ...]) -> dict[str, Cost]:
     """What reading them took, stage by stage."""
     stages = data[0].cost
     return {s: Cost(*map(sum, zip(*(d.cost[s] for d in data), strict=True))) for s in stages}
@@ -242,10 +241,11 @@ def data_of(of: Material) -> dict[str, Any]:
         "columns": len(of.learn.spec.columns),
         "features": of.learn.spec.digest,
         "digests": [d.digest for d in recordings],
+        "options": of.learn.options,
     }
 
 
-def config_of(config: RunConfig, models: Mapping[str, Model[Any]]) -> dict[str, Any]:
+def config_of(config: RunConfig, models: Models) -> dict[str, Any]:
     """As JSON holds it: what was asked for, with ``fast`` and ``all`` spelled out."""
     texts = {n: m.text for n, m in models.items() if isinstance(m, Estimator) and m.text}
     names = tuple(texts.get(name, name) for name in models)

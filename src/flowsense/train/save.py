@@ -1,7 +1,8 @@
 """What a run leaves behind: a folder that is there whole or not at all."""
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,22 +12,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flowsense.evaluate.curves import curves
-from flowsense.evaluate.report import render, write
+from flowsense.evaluate.report import write
 from flowsense.evaluate.sample import Index, Ints
-from flowsense.features.catalogue import spec
 from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model.calibrated import Calibrated
 from flowsense.model.estimator import Estimator, unstorable
-from flowsense.models import ESTIMATOR, build
-from flowsense.store import checkpoint
 from flowsense.store.atomic import ensure_replaceable, replacing
-from flowsense.store.checkpoint import CheckpointError, versions
-from flowsense.tape import FeatureSpec
+from flowsense.store.checkpoint import versions
+from flowsense.train.shelf import load_model, save_model
 
 if TYPE_CHECKING:
+    from flowsense.train.material import Material
     from flowsense.train.run import Run
 
+__all__ = ["check_folder", "load_model", "report", "save", "unsaved", "write_results"]
+
+WRITERS = ("flowsense", "numpy", "polars", "pyarrow", "duckdb")
+LINES = 1 << 18  # of a row group, at most
 MARK = "metrics.json"  # a folder with it is a run's, and may be replaced by another
 
 
@@ -58,39 +61,66 @@ def save(run: "Run", folder: Path, files: dict[str, str]) -> None:
     files: SHA-256 of each file that was read. Raises InputError where nothing can be written.
     """
     check_folder(folder)
+    of, last = run.material, len(run.material.folds) - 1
+    with replacing(folder) as draft:
+        draft.mkdir()
+        write_results(run, draft, files)
+        for name in run.fitted.keys() - unsaved(run.fitted).keys():
+            about = headline(run.metrics["models"][name])
+            place = draft / "checkpoints" / name
+            save_model(of, last, name, run.fitted[name], place, run.config.seed, about)
+
+
+def write_results(run: "Run", folder: Path, files: dict[str, str]) -> None:
+    """Everything but the checkpoints; each file is whole or not there, metrics.json the last."""
     drawn = details(run)
     manifest = {
-        "versions": versions(),
+        "versions": versions() | installed(),
         "config": run.metrics["config"],
         "seed": run.metrics["seed"],
         "data": files,
         "features": run.metrics["data"]["digests"],
     }
-    with replacing(folder) as draft:
+    with replacing(folder / "forecasts") as draft:
         draft.mkdir()
-        for name, content in (
-            (MARK, run.metrics),
-            ("curves.json", drawn),
-            ("manifest.json", manifest),
-        ):
-            (draft / name).write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-        (draft / "report.html").write_text(render(run.metrics, drawn), "utf-8")
-        (draft / "forecasts").mkdir()
         for name, said in run.forecasts.items():
-            pq.write_table(forecast_table(run, said), draft / "forecasts" / f"{name}.parquet")
-        for name in run.fitted.keys() - unsaved(run.fitted).keys():
-            save_model(run, name, run.fitted[name], draft / "checkpoints" / name)
+            write_forecasts(run, said, draft / f"{name}.parquet")
+    write(folder / "report.html", run.metrics, drawn)
+    for name, content in (
+        ("curves.json", drawn),
+        ("manifest.json", manifest),
+        (MARK, run.metrics),
+    ):
+        with replacing(folder / name) as draft:
+            draft.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
-def forecast_table(run: "Run", said: tuple[Forecast, ...]) -> pa.Table:
+def installed() -> dict[str, str]:
+    """Versions of what reads and writes, whether or not it took part."""
+    found = {}
+    for name in WRITERS:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def write_forecasts(run: "Run", said: tuple[Forecast, ...], path: Path) -> None:
     """Test rows as `flowsense evaluate` reads them, and what came: a line per row and target."""
-    of, parts = run.material, []
-    for k, (fold, forecast) in enumerate(zip(of.folds, said, strict=True)):
-        for t, target in enumerate(of.labels.targets):
-            rows = np.flatnonzero(fold.test[:, t] & forecast.ready[:, t])
-            told = lines(of.index, rows, forecast, t, target) | outcome(of.labels, rows, t)
-            parts.append(pa.table(told | {"fold": pa.array(np.full(len(rows), k, np.int32))}))
-    return pa.concat_tables(parts)
+    of = run.material
+    schema = forecast_table(of, said[0], np.zeros(0, np.int64), 0, 0).schema
+    with pq.ParquetWriter(path, schema) as file:
+        for k, (fold, forecast) in enumerate(zip(of.folds, said, strict=True)):
+            for t in range(len(of.labels.targets)):
+                rows = np.flatnonzero(fold.test[:, t] & forecast.ready[:, t])
+                for first in range(0, len(rows), LINES):
+                    some = rows[first : first + LINES]
+                    file.write_table(forecast_table(of, forecast, some, t, k))
+
+
+def forecast_table(of: "Material", said: Forecast, rows: Ints, t: int, fold: int) -> pa.Table:
+    """Some rows of one target in one fold."""
+    told = lines(of.index, rows, said, t, of.labels.targets[t]) | outcome(of.labels, rows, t)
+    return pa.table(told | {"fold": pa.array(np.full(len(rows), fold, np.int32))})
 
 
 def outcome(labels: Labels, rows: Ints, t: int) -> dict[str, pa.Array]:
@@ -123,47 +153,8 @@ def lines(
 def unsaved(fitted: Mapping[str, Calibrated]) -> dict[str, str]:
     """Models that no checkpoint can hold, and a sentence that says so."""
     models = {name: each.model for name, each in fitted.items()}
-    others = [n for n, m in models.items() if isinstance(m, Estimator) and not m.storable]
-    return {name: unstorable(name) for name in others}
-
-
-def save_model(run: "Run", name: str, fitted: Calibrated, folder: Path) -> None:
-    of = run.material
-    trained = of.index.ts[of.folds[-1].train.any(axis=1)]
-    manifest = checkpoint.Manifest(
-        model=ESTIMATOR if isinstance(fitted.model, Estimator) else name,
-        config=settings(fitted.model),
-        spec=of.learn.spec,
-        targets=fitted.targets,
-        instruments=of.learn.instruments,
-        trained=(int(trained.min()), int(trained.max()) + 1),
-        seed=run.config.seed,
-        metrics=headline(run.metrics["models"][name]),
-    )
-    checkpoint.save(folder, manifest, fitted.params())
-
-
-def load_model(folder: str | Path) -> tuple[Calibrated, FeatureSpec]:
-    """A fitted model of a run's `checkpoints`, and the features that it reads.
-
-    Raises CheckpointError for what is damaged or of another version, before it is parsed.
-    """
-    manifest, params, _ = checkpoint.load(Path(folder))
-    now = spec(tuple(f for f, _ in manifest.spec.versions), manifest.spec.clocks)
-    if now.digest != manifest.spec.digest:
-        raise CheckpointError(f"{folder}: was trained on features that have changed: train again")
-    return Calibrated(build(manifest.model, **manifest.config)).load(params), manifest.spec
-
-
-def settings(model: object) -> dict[str, Any]:
-    """The plain numbers that a model was built with."""
-    assert is_dataclass(model)
-    values = ((f.name, getattr(model, f.name)) for f in fields(model))
-    return {name: value for name, value in values if plain(value)}
-
-
-def plain(value: object) -> bool:
-    return isinstance(value, bool | int | float | str)
+    others = {n: m for n, m in models.items() if isinstance(m, Estimator) and not m.storable}
+    return {name: f"{name}: {unstorable(model.name)}" for name, model in others.items()}
 
 
 def headline(scores: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""`flowsense prepare`: a recording folded once into rows on disk."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flowsense.cli import reading
+from flowsense.cli.reading import Text
+
+if TYPE_CHECKING:
+    from flowsense.train.config import RunConfig
+    from flowsense.train.prepared import Prepared
+    from flowsense.train.read import Recording
+
+ASKED = ("families", "clock", "targets", "start", "end")  # of the settings
+
+
+def prepare(  # noqa: PLR0913  options are told to typer by the signature
+    ctx: typer.Context,
+    sources: Annotated[list[str], typer.Argument(metavar="SRC", help=reading.SOURCES)],
+    out: Annotated[Path, typer.Option(metavar="ROWS", help="Folder for the rows.")],
+    targets: Annotated[Text, typer.Option(metavar="TARGETS", help="Like mid@500ms,ofi@1s.")] = None,
+    clock: Annotated[
+        Text, typer.Option(metavar="CLOCK", help="Like interval:100ms or events:50.")
+    ] = None,
+    families: Annotated[
+        Text, typer.Option(metavar="NAMES", help="Of features: `list features`.")
+    ] = None,
+    format: reading.Format = None,
+    columns: reading.Columns = None,
+    unit: reading.Unit = None,
+    symbol: reading.Symbol = None,
+    sort: reading.Sort = False,
+    tick: reading.Tick = None,
+    lot: reading.Lot = None,
+    start: Annotated[Text, typer.Option(metavar="TIME", help="Like 2024-08-08T09:30, UTC.")] = None,
+    end: Annotated[
+        Text, typer.Option(metavar="TIME", help="Rows from here on are not used.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file: `config show`.")
+    ] = None,
+) -> None:
+    """Make rows and labels of recordings, once.
+
+    `train` and `run` take them. In flat memory; a prepare that was killed goes on.
+    """
+    from flowsense.cli.settings import settings
+    from flowsense.cli.terminal import console, watched
+    from flowsense.train.read import read
+
+    asked = settings({key: ctx.params[key] for key in ASKED}, config)
+    how = reading.options(ctx.params)
+    with watched() as tell:
+        tell("opening", 0, None)
+        recording = read(sources, **how, families=asked.families, clocks=asked.clocks)
+    found = rows(recording, out, asked)
+    console().print(
+        f"{out}  {len(found):,} rows of {len(found.spec.columns)} columns from "
+        f"{found.events:,} events",
+        soft_wrap=True,
+    )
+
+
+def rows(recording: "Recording", out: Path, asked: "RunConfig") -> "Prepared":
+    """The rows of a recording at `out`, from now or before."""
+    from flowsense.cli.terminal import watched
+    from flowsense.train.preparing import prepare_rows
+
+    with watched(recording.files) as tell, reading.named(recording.files):
+        return prepare_rows(
+            recording, asked.targets, out, start=asked.start, end=asked.end, progress=tell
+        )

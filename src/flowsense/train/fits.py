@@ -1,0 +1,84 @@
+"""Fits and forecasts, fold by fold: taken from the shelf where they lie there already."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from flowsense.forecast import Forecast
+from flowsense.model import Budget, Model
+from flowsense.model.calibrated import Calibrated
+from flowsense.models import NULLS
+from flowsense.train.config import RunConfig
+from flowsense.train.dataset import Cost
+from flowsense.train.material import Material
+from flowsense.train.progress import Progress
+from flowsense.train.shelf import Shelf
+from flowsense.wall import Stopwatch
+
+Models = Mapping[str, Model[Any]]  # by name, not yet fitted
+RULES = tuple(name for name in NULLS if name != "majority")  # nulls that read the market
+
+
+@dataclass
+class Bench:
+    """What fits and forecasts, and the time that it takes."""
+
+    of: Material
+    config: RunConfig
+    progress: Progress
+    cost: dict[str, Cost] = field(default_factory=dict)
+    shelf: Shelf | None = None
+
+    def work(self, models: Models) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Of each name the last fitted model, and a forecast per fold."""
+        fitted, said = dict[str, Calibrated](), dict[str, tuple[Forecast, ...]]()
+        for n, (name, unfitted) in enumerate(models.items()):
+            forecasts, ahead = list[Forecast](), Stopwatch()
+            for k, fold in enumerate(self.of.folds):
+                self.progress(f"fitting {name}", n * len(self.of.folds) + k, self.total(models))
+                fitted[name] = self.model(name, unfitted, k)
+                with ahead:
+                    forecasts.append(self.of.forecast(fitted[name], fold))
+            said[name] = tuple(forecasts)
+            self.add(f"forecast {name}", Cost(ahead.seconds, 0, len(self.of.labels.y)))
+        self.progress("fitting", self.total(models), self.total(models))
+        return fitted, said
+
+    def learn(self, models: Models) -> None:
+        """Only fit, onto the shelf; reported done when a model lies there."""
+        done = 0
+        for name, unfitted in models.items():
+            for k in range(len(self.of.folds)):
+                self.progress(f"fitting {name}", done, self.total(models))
+                self.model(name, unfitted, k)
+                done += 1
+        self.progress("fitting", done, done)
+
+    def total(self, models: Models) -> int:
+        return len(models) * len(self.of.folds)
+
+    def model(self, name: str, unfitted: Model[Any], k: int) -> Calibrated:
+        """The model of fold k, scaled on its validation rows."""
+        if self.shelf and (found := self.shelf.load(name, k)):
+            self.add(f"fit {name}", found.cost)
+            return found.model
+        fold, watch = self.of.folds[k], Stopwatch()
+        budget = Budget(self.config.epochs, self.config.budget_s / len(self.of.folds))
+        with watch, threadpool_limits(1, "blas"):  # the same bits on any number of cores
+            model = Calibrated(unfitted)
+            labels = self.of.fit_labels(fold)
+            model = model.fit(self.of.learn, labels, seed=self.config.seed, budget=budget)
+        del labels
+        model = self.of.calibrated(model, fold)
+        cost = Cost(watch.seconds, 0, int(fold.train.any(axis=1).sum()))
+        if self.shelf:
+            self.shelf.save(name, k, model, cost)
+        self.add(f"fit {name}", cost)
+        return model
+
+    def add(self, stage: str, cost: Cost) -> None:
+        had = self.cost.get(stage, Cost(0.0, 0, 0))
+        seconds, events, rows = (a + b for a, b in zip(had, cost, strict=True))
+        self.cost[stage] = Cost(seconds, int(events), int(rows))

@@ -1,0 +1,101 @@
+"""Fitted models on disk, one checkpoint per name and fold, each whole or not there at all."""
+
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from flowsense.errors import InputError
+from flowsense.features.catalogue import spec
+from flowsense.model.calibrated import Calibrated
+from flowsense.model.estimator import Estimator, unstorable
+from flowsense.models import ESTIMATOR, build
+from flowsense.store import checkpoint
+from flowsense.store.atomic import current
+from flowsense.store.checkpoint import CheckpointError
+from flowsense.tape import FeatureSpec
+from flowsense.train.dataset import Cost
+from flowsense.train.material import Material
+
+COST = "fit"  # its name among the metrics of a checkpoint
+
+
+class Found(NamedTuple):
+    model: Calibrated
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """``checkpoints/NAME`` of the last fold, ``folds/K/NAME`` of those before it."""
+
+    folder: Path
+    of: Material
+    seed: int
+
+    def place(self, name: str, k: int) -> Path:
+        last = k == len(self.of.folds) - 1
+        return self.folder / (f"checkpoints/{name}" if last else f"folds/{k + 1}/{name}")
+
+    def load(self, name: str, k: int) -> Found | None:
+        """None where it is not fitted yet. Raises CheckpointError for damage."""
+        place = self.place(name, k)
+        if not current(place).exists():
+            return None
+        manifest, params, _ = checkpoint.load(place, self.of.learn.spec.digest)
+        model = Calibrated(build(manifest.model, **manifest.config)).load(params)
+        if manifest.model not in (name, ESTIMATOR) or model.targets != self.of.labels.targets:
+            raise CheckpointError(f"{place}: is of other targets or another model: remove it")
+        return Found(model, Cost(*manifest.metrics[COST]))
+
+    def save(self, name: str, k: int, model: Calibrated, cost: Cost) -> None:
+        """It is done when this returns. Raises InputError for what no checkpoint can hold."""
+        if isinstance(model.model, Estimator) and not model.model.storable:
+            raise InputError(f"{name}: {unstorable(model.model.name)}: `flowsense run` can use it")
+        save_model(self.of, k, name, model, self.place(name, k), self.seed, {COST: list(cost)})
+
+
+def save_model(
+    of: Material,
+    k: int,
+    name: str,
+    fitted: Calibrated,
+    folder: Path,
+    seed: int,
+    metrics: dict[str, Any],
+) -> None:
+    """What was fitted on fold k."""
+    trained = of.index.ts[of.folds[k].train.any(axis=1)]
+    manifest = checkpoint.Manifest(
+        model=ESTIMATOR if isinstance(fitted.model, Estimator) else name,
+        config=settings(fitted.model),
+        spec=of.learn.spec,
+        targets=fitted.targets,
+        instruments=of.learn.instruments,
+        trained=(int(trained.min()), int(trained.max()) + 1),
+        seed=seed,
+        metrics=metrics,
+    )
+    checkpoint.save(folder, manifest, fitted.params())
+
+
+def load_model(folder: str | Path) -> tuple[Calibrated, FeatureSpec]:
+    """A fitted model of a run's `checkpoints`, and the features that it reads.
+
+    Raises CheckpointError for what is damaged or of another version, before it is parsed.
+    """
+    manifest, params, _ = checkpoint.load(Path(folder))
+    now = spec(tuple(f for f, _ in manifest.spec.versions), manifest.spec.clocks)
+    if now.digest != manifest.spec.digest:
+        raise CheckpointError(f"{folder}: was trained on features that have changed: train again")
+    return Calibrated(build(manifest.model, **manifest.config)).load(params), manifest.spec
+
+
+def settings(model: object) -> dict[str, Any]:
+    """The plain numbers that a model was built with."""
+    assert is_dataclass(model)
+    values = ((f.name, getattr(model, f.name)) for f in fields(model))
+    return {name: value for name, value in values if plain(value)}
+
+
+def plain(value: object) -> bool:
+    return isinstance(value, bool | int | float | str)
