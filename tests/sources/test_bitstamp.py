@@ -5,6 +5,7 @@ import orjson
 import pytest
 
 from flowsense.errors import InputError
+from flowsense.features.catalogue import spec
 from flowsense.schema import (
     ADD,
     CANCEL,
@@ -22,6 +23,7 @@ from flowsense.schema import (
 from flowsense.sources import bitstamp
 from flowsense.sources.open import open_source
 from flowsense.sources.units import Unit
+from flowsense.testing.streams import check_stream
 
 START = 1_430_438_404_000  # ms
 COLUMNS = ("action", "side", "price", "lots", "order_id", "bits", "sequence")
@@ -319,67 +321,18 @@ def test_whatever_is_lost_the_book_is_never_crossed(log, seed):
     assert seen > 300
 
 
+def test_a_log_obeys_the_laws_of_a_stream(log):
+    (source,) = bitstamp.open([log(*market(7, 200))])
+    events = np.concatenate(list(source))
+    check_stream(spec(("depth", "ofi", "orders"), ("interval:1s",)), source.instruments, events)
+
+
 @pytest.mark.parametrize("size", [1, 7, 100])
 def test_blocks_cut_anywhere_give_the_same_events(log, monkeypatch, size):
     path = log(*market(9))
     whole = np.concatenate(list(*bitstamp.open([path])))
     monkeypatch.setattr(bitstamp, "LINES", size)
     assert np.array_equal(np.concatenate(list(*bitstamp.open([path]))), whole)
-
-
-GOOD = {"price": "1.00", "amount": "1.00000000", "id": 1, "order_type": 0}
-BAD = {
-    "'143' is no time of 13 digits": "143 trade {}",
-    "no kind of line": f"{START} order_eaten {{}}",
-    "is not JSON": f"{START} trade {{",
-    "is no JSON object": f"{START} trade []",
-    "has no field 'amount'": f"{START} order_created " + '{"price": "1.00"}',
-}
-WRONG = {
-    "price or amount is not a text": {"price": 1.0},
-    "order_type 2 is neither 0 (buy) nor 1": {"order_type": 2},
-    "id 0 is no whole number": {"id": 0},
-    "id '1' is no": {"id": "1"},
-    "price 'nan' is no plain decimal": {"price": "nan"},
-    "price '-1.00' is no plain decimal": {"price": "-1.00"},
-    "price '1,2' is no plain decimal": {"price": "1,2"},
-    "price '0.00' must be above 0": {"price": "0.00"},
-    "size '0' must be above 0": {"amount": "0"},
-    "price '1.001' is no multiple of the tick 0.01": {"price": "1.001"},
-    "size '1e9' is no plain decimal": {"amount": "1e9"},
-    "size '99999999999999' is no multiple": {"amount": "99999999999999"},
-}
-
-
-@pytest.mark.parametrize("why", BAD)
-def test_lines_of_another_form_are_refused(tmp_path, why):
-    (path := tmp_path / "some.log").write_text(BAD[why].replace("'143'", "143") + "\n")
-    with pytest.raises(InputError, match=f"some.log: line 1: .*{why.strip(chr(39))}"):
-        list(*bitstamp.open([path]))
-
-
-@pytest.mark.parametrize("why", WRONG)
-def test_values_that_cannot_be_are_refused(log, why):
-    path = log(BOOK, ("order_created", GOOD | WRONG[why]))
-    with pytest.raises(InputError) as error:
-        list(*bitstamp.open([path]))
-    assert str(error.value).startswith(f"{path}: line 2: {why}")
-
-
-@pytest.mark.parametrize(
-    ("bad", "why"),
-    [
-        (trade(-1.0, 1.0), "is no number above 0"),
-        (trade(1.0, "1"), "is no number above 0"),
-        (trade(1.001, 1.0), "is no multiple of 0.01"),
-        (("order_book", {"bids": [["1.00"]], "asks": []}), "a level is not of the form"),
-        (("order_book", {"bids": [], "asks": [[1, 2]]}), "is not a text"),
-        (("order_book", {"bids": {}, "asks": []}), "a level is not of the form"),
-    ],
-)
-def test_trades_and_books_that_cannot_be_are_refused(log, bad, why):
-    with pytest.raises(InputError, match=f"line 2: .*{why}"):
-        list(*bitstamp.open([log(BOOK, bad)]))
 
 
 def test_a_recording_without_books_or_with_a_bad_unit_is_refused(log):

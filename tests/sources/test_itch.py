@@ -26,6 +26,7 @@ from sources.itch_bytes import (
 )
 
 from flowsense.errors import InputError
+from flowsense.features.catalogue import spec
 from flowsense.schema import (
     ADD,
     AUCTION,
@@ -45,6 +46,7 @@ from flowsense.sources import itch, itch_blocks, itch_reading
 from flowsense.sources.files import head
 from flowsense.sources.open import open_source
 from flowsense.sources.units import Unit
+from flowsense.testing.streams import check_stream
 
 HEAD = (system("O"), listed(1, "AAA"), system("S"))
 BID = add(1, 10, "B", 300, "AAA", 100_000)  # 300 at $10.00
@@ -222,7 +224,8 @@ def test_books_are_those_of_a_slow_reader(day, seed):
 
 def test_one_stock_of_many_is_as_it_is_among_them(day):
     path = day(*program(7))
-    (every,), (one,) = itch.open([path]), itch.open([path], symbols="bbb")
+    (every,), (one,) = itch.open([path]), itch.open([path], symbols="bbb,")
+    assert itch.open([path], symbol="BBB") == itch.open([path], symbols=["BBB"]) == [one]
     assert [i.symbol for i in one.instruments] == ["BBB"]
     events, alone = (np.concatenate(list(s)) for s in (every, one))
     mine = events[events["instrument"] == 1].copy()
@@ -265,6 +268,12 @@ def test_damaged_bytes_are_refused_or_counted(day, seed):
                 assert (chunk["lots"] >= 0).all() and (chunk["price"] >= 0).all()
         except InputError as error:
             assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+
+
+def test_a_day_obeys_the_laws_of_a_stream(day):
+    (source,) = itch.open([day(*program(6, 200))])
+    events = np.concatenate(list(source))
+    check_stream(spec(("depth", "ofi", "orders"), ("interval:1s",)), source.instruments, events)
 
 
 def test_what_is_recognised(day, tmp_path):

@@ -141,13 +141,15 @@ def open(
     paths: list[Path],
     *,
     symbols: str | Sequence[str] = (),
+    symbol: str = "",
     date: str | None = None,
     tick: Decimal = CENT,
 ) -> list[Source]:
-    """One source a file; `symbols` names the stocks, as a list or with commas between.
+    """One source a file, of the stocks named, as a list or with commas between; else of all.
 
-    Raises InputError.
+    `symbol` is the same from the command line. Raises InputError.
     """
-    names = symbols.split(",") if isinstance(symbols, str) else symbols
+    named = symbol or symbols
+    names = named.split(",") if isinstance(named, str) else named
     chosen = tuple(name.strip().upper() for name in names if name.strip())
     return [Itch(path, chosen, date, tick) for path in paths]

@@ -46,7 +46,9 @@ def day_of(path: Path, given: str | None) -> date:
                 return date(year + 2000 * (year < 100), month, day)
             except ValueError:
                 continue
-    raise InputError(f"{path}: its name holds no date: give one, such as date=2019-01-30")
+    raise InputError(
+        f"{path}: its name holds no date: call it like 20190130.NASDAQ_ITCH50, or give date"
+    )
 
 
 def midnight(day: date) -> int:
