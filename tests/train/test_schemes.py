@@ -1,5 +1,6 @@
 """Every scheme is purged and embargoed on both sides; noise stays noise; nothing else is read."""
 
+from dataclasses import replace
 from math import comb
 
 import numpy as np
@@ -7,9 +8,13 @@ import pytest
 
 from flowsense.errors import InputError
 from flowsense.evaluate import scores
-from flowsense.forecast import DOWN, UP
+from flowsense.features.catalogue import spec
+from flowsense.forecast import DOWN, UP, Target
 from flowsense.schema import SECOND
 from flowsense.train import schemes
+from flowsense.train.config import RunConfig
+from flowsense.train.dataset import prepare
+from flowsense.train.material import material
 from flowsense.train.schemes import Spans
 from flowsense.train.split import around
 
@@ -210,3 +215,20 @@ def test_shuffled_labels_score_the_base_rate(text):
             right.append(scores.hits(logistic(X, y, train, test), y[test]))
         rows += distinct  # a row that is tested twice is one row
     assert abs(np.concatenate(right).mean() - 0.5) <= 2 * 0.5 / np.sqrt(rows)
+
+
+def test_test_files_and_a_scheme_are_not_asked_for_at_once(source):
+    config = RunConfig(("vote",), ("depth",), targets=(Target("mid", SECOND),))
+    learn = prepare(source, spec(config.families), config.targets)
+    asked = replace(config, validation="split")
+    with pytest.raises(InputError, match="leave one of them out"):
+        material(learn, (learn,), asked)
+    assert len(material(learn, (learn,), config).folds) == 1
+
+
+def test_a_target_that_any_fold_has_no_row_for_is_left_out_and_named(source):
+    targets = (Target("mid", SECOND), Target("mid", 12 * SECOND))
+    config = RunConfig(("vote",), ("depth",), targets=targets, validation="time-series:3")
+    of = material(prepare(source, spec(config.families), targets), (), config)
+    assert of.labels.targets == targets[:1] and len(of.folds) == 3
+    assert of.left_out[0].startswith("mid@12s: no row is left for ")

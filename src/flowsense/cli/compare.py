@@ -32,7 +32,7 @@ def compare(  # noqa: PLR0913  options are told to typer by the signature
     lot: reading.Lot = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the intervals.", min=0)] = 0,
 ) -> None:
-    """Say on common rows whether one forecast is better than the other, or not known to be."""
+    """Compare two forecasts on their common rows."""
     from flowsense.cli.spread import parts
     from flowsense.cli.terminal import console, watched
     from flowsense.store.atomic import ensure_writable

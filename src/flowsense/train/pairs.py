@@ -53,7 +53,7 @@ def side(place: Path) -> Side:
     return Side(path, name, place)
 
 
-def told(path: Path, prices: Chunks | None, progress: Progress) -> pl.DataFrame:
+def told(path: Path, prices: Chunks | None, progress: Progress = silent) -> pl.DataFrame:
     """Columns KEY, CAME and SAID, only lines whose outcome is known. Raises InputError.
 
     A file of a run holds what came; of others it is looked up in `prices`.
