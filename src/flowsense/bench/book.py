@@ -27,6 +27,7 @@ from flowsense.testing.toy import by_level, by_order
 from flowsense.wall import Stopwatch
 
 RECORDINGS = ("usdm_btcusdt", "usdm_ethusdt", "spot_btcusdt", "cm_btcusd_perp")
+ORDERS = Path("dbn", "nautilus", "esh4-glbx-mdp3-20231225.mbo.dbn.zst")
 PART, PASSES = 4096, 15  # a part's least time over the passes counts; what disturbs one drops out
 STATE = np.dtype([("sides", SIDES), ("touch", TOUCH), ("book", BOOK)])
 PEER = Path(".peers/hftbacktest/bin/python")  # made by scripts/peers.py
@@ -164,6 +165,22 @@ def messages() -> Events:
     return np.asarray(simulate(Market(), 1_200, 1).events).view(EVENT)
 
 
+def recorded_messages() -> dict[str, float]:
+    """A day of one future, order by order, where FLOWSENSE_DATA has it: its file and its book."""
+    path = recordings() / ORDERS
+    if not path.exists():
+        return {}
+    source, least = open_source(path), float("inf")
+    events = np.concatenate(list(source)).view(EVENT)
+    for _ in range(PASSES):
+        watch = Stopwatch()
+        with watch:
+            count = sum(len(chunk) for chunk in source)
+        least = min(least, watch.seconds)
+    book = ours(events, len(source.instruments), True)
+    return {"messages_per_s_es": count / book.seconds, "decoded_per_s_es": count / least}
+
+
 def figures(timings: list[Timing], markets: dict[str, Events]) -> dict[str, Any]:
     counts = [int((e["action"] == SET).sum()) for e in markets.values()]
     seconds = sum(t.seconds for t in timings)
@@ -186,5 +203,6 @@ def run() -> Result:
     metrics, baseline = figures(mine, markets), figures(theirs, markets)
     count: NDArray[np.int64] = np.unique(orders["instrument"])
     metrics["messages_per_s"] = len(orders) / ours(orders, len(count), True).seconds
+    metrics |= recorded_messages()
     ratio = metrics["updates_per_s"] / baseline["updates_per_s"]
     return Result("book", metrics, {"name": name, **baseline}, ratio)
