@@ -49,7 +49,8 @@ class Observations:
     usual names. `lag` is a length of time like ``16h`` or ``0s``. `prefix` is put before the names
     of all kinds. `unit` of the times is s, ms, us, ns or iso. `sort` holds the whole table in
     memory; without it a row known before the one above it is an error. `venue` is that of the
-    instruments that a column `symbol` names.
+    instruments that a column `symbol` names. With `repeats` a row may repeat one known at the same
+    time, and replaces it; without it that is an error.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class Observations:
     unit: TimeUnit | None = None
     sort: bool = False
     venue: str = "file"
+    repeats: bool = False
     table: Any = field(default=None, repr=False, compare=False)  # pyarrow.Table, in place of path
     instruments: tuple[Instrument, ...] = field(init=False)
     form: Form = field(init=False, repr=False, compare=False)
@@ -143,7 +145,7 @@ class Observations:
         for records in instants(self.records(form, found)):
             some = True
             again = repeated(records, ("ts_recv", "kind", "instrument", "ts_event"))
-            if again is not None:
+            if again is not None and not self.repeats:
                 raise twice(records[again], form, found)
         if not some:
             raise InputError(f"{self.name}: holds no value: leave it out")

@@ -67,13 +67,18 @@ def columns_of(text: str, source: Path | pa.Table, names: list[str], table: str)
     values: tuple[str, ...] = (found["value"],) if long else ()
     if not long:
         taken = (found["ts"], found["known"], found["symbol"])
-        others = [n for n in names if n not in taken and squeezed(n) not in TIMES]
+        others = [n for n in names if n not in taken and not timelike(n)]
         values = numeric(source, others)
         if not values:
             raise missing(table, names, "value", "no column of numbers", "value")
     return Columns(
         found["ts"] or found["known"], found["known"], found["symbol"], found["name"], values
     )
+
+
+def timelike(column: str) -> bool:
+    name = squeezed(column)
+    return name in TIMES or name.endswith("timestamp")
 
 
 def numeric(source: Path | pa.Table, columns: list[str]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ FORMATS = {
     "itch": Entry("flowsense.sources.itch", "NASDAQ TotalView-ITCH 5.0 day files and captures"),
     "events": Entry("flowsense.sources.recorded", "events that flowsense itself has recorded"),
     "lake": Entry("flowsense.sources.lake", "a lake that flowsense ingest made, or some of it"),
+    "tardis": Entry("flowsense.sources.tardis", "Tardis CSV: books, trades, quotes, tickers"),
     "candles": Entry("flowsense.sources.candles", "candles in CSV, Parquet and Arrow, by columns"),
     "observations": Entry(
         "flowsense.sources.observations", "alternative data and ready features, as they were known"

@@ -34,20 +34,25 @@ class Opening:
 
 
 def events_of(parts: Iterator[Rows], form: Form) -> Iterator[Events]:
-    """Events of whole messages: a message of levels may go on in the next part."""
-    opening, held = Opening.of(len(form.symbols)), list[Rows]()
+    """Events of whole messages."""
+    opening = Opening.of(len(form.symbols))
+    if form.mapping.quotes:
+        yield from (quoted(part, opening) for part in parts)
+    elif form.trades:
+        yield from (printed(part, opening, np.ones(len(part.ts), np.bool_)) for part in parts)
+    else:
+        yield from (messages(rows, opening) for rows in gathered(parts))
+
+
+def gathered(parts: Iterator[Rows]) -> Iterator[Rows]:
+    """Rows of whole messages: one may go on in the next part."""
+    held = list[Rows]()
     for part in parts:
-        if form.mapping.quotes:
-            yield quoted(part, opening)
-        elif form.trades:
-            yield printed(part, opening, np.ones(len(part.ts), np.bool_))
-        else:
-            rows = join([*held, part])
-            start = int(np.flatnonzero(starts(rows))[-1])
-            yield messages(rows.take(slice(start)), opening)
-            held = [rows.take(slice(start, None))]
-    for rows in held:
-        yield messages(rows, opening)
+        rows = join([*held, part])
+        start = int(np.flatnonzero(starts(rows))[-1])
+        yield rows.take(slice(start))
+        held = [rows.take(slice(start, None))]
+    yield from held
 
 
 def starts(rows: Rows) -> NDArray[np.bool_]:

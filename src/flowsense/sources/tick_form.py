@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Form:
     symbols: tuple[str, ...] = ()
     scales: tuple[int, int] = (0, 0)  # decimals of prices, of sizes
     divisors: tuple[tuple[int, int], ...] = ()  # of each instrument: tick and lot at that scale
+    books: tuple[tuple[str, ...], ...] = ()  # prices and sizes of a table of whole books
 
     @property
     def units(self) -> list[tuple[Decimal, Decimal]]:
@@ -53,13 +55,15 @@ class Form:
     def numbers(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Columns of prices and of sizes."""
         m = self.mapping
+        if self.books:
+            return self.books[0], self.books[1]
         if m.quotes:
             return (str(m.bid), str(m.ask)), (str(m.bid_size), str(m.ask_size))
         return (str(m.price),), (str(m.size),)
 
 
 def parts_of(source: Path | pa.Table, form: Form) -> Iterator[Part[Form]]:
-    return parts(source, form.mapping.used(), form)
+    return parts(source, [*form.mapping.used(), *chain(*form.books)], form)
 
 
 class Divisor:
@@ -120,16 +124,17 @@ def agreed(forms: list[Form]) -> list[Form]:
         for symbol, (tick, lot) in zip(form.symbols, form.units, strict=True):
             known = shared.get(symbol, (tick, lot))
             shared[symbol] = (common(known[0], tick), common(known[1], lot))
-    out = list[Form]()
-    for form in forms:
-        units = [shared[symbol] for symbol in form.symbols]
-        price, size = (
-            max(least, *(-unit[k].exponent for unit in units))
-            for k, least in enumerate(form.scales)
-        )
-        divisors = tuple((at_scale(tick, price), at_scale(lot, size)) for tick, lot in units)
-        out.append(replace(form, scales=(price, size), divisors=divisors))
-    return out
+    return [measured_in(form, shared) for form in forms]
+
+
+def measured_in(form: Form, units: dict[str, tuple[Decimal, Decimal]]) -> Form:
+    """The same with these ticks and lots, by symbol."""
+    pairs = [units[symbol] for symbol in form.symbols]
+    price, size = (
+        max(least, *(-pair[k].exponent for pair in pairs)) for k, least in enumerate(form.scales)
+    )
+    divisors = tuple((at_scale(tick, price), at_scale(lot, size)) for tick, lot in pairs)
+    return replace(form, scales=(price, size), divisors=divisors)
 
 
 def at_scale(unit: Decimal, scale: int) -> int:

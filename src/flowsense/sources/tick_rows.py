@@ -12,7 +12,7 @@ from flowsense.errors import InputError
 from flowsense.schema import CLEAR, LARGEST, SET, TRADE
 from flowsense.sources.batches import Part
 from flowsense.sources.cells import Ints, TimeUnit, exact, times, words
-from flowsense.sources.columns import FLAG
+from flowsense.sources.columns import FLAG, squeezed
 from flowsense.sources.tick_form import Form, entered, parts_of, shortest
 
 SIDES = (
@@ -27,9 +27,10 @@ KINDS = (
     | dict.fromkeys(("level", "levels", "l", "book", "depth", "set", "l2update"), LEVEL)
     | dict.fromkeys(("add", "new", "insert", "update", "change", "modify", "delta"), LEVEL)
     | dict.fromkeys(("delete", "remove", "cancel"), REMOVAL)
-    | dict.fromkeys(("snapshot", "partial"), REPLAYED)
+    | dict.fromkeys(("snapshot", "snap", "partial"), REPLAYED)
     | dict.fromkeys(("clear", "reset"), RESET)
 )
+REPLAY = {"true": REPLAYED, "t": REPLAYED, "1": REPLAYED, "false": LEVEL, "f": LEVEL, "0": LEVEL}
 BLANK = "is blank: fill it in or remove the row"
 
 
@@ -120,7 +121,7 @@ def kinds(part: Part[Form]) -> Ints:
     if not part.form.kinds:
         return np.full(len(part), LEVEL if part.form.levels else PRINT)
     cells, at = part.column(part.form.kinds)
-    return words(cells, KINDS, at)
+    return words(cells, REPLAY if squeezed(at.column) == "issnapshot" else KINDS, at)
 
 
 def sides(part: Part[Form]) -> Ints:
