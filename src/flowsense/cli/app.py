@@ -45,7 +45,7 @@ app.command(name="query")(query.query)
 app.command(name="compare", cls=Spread)(compare.compare)
 app.command(name="report")(report.report)
 app.command(name="list")(listing.listing)
-app.command(name="doctor")(doctor.doctor)
+app.add_typer(doctor.app, name="doctor")
 app.command(name="bench")(bench.bench)
 app.add_typer(config.app, name="config")
 

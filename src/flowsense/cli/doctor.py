@@ -1,13 +1,28 @@
-"""`flowsense doctor`: whether flowsense works on this machine."""
+"""`flowsense doctor`: whether flowsense works on this machine; its commands look at other things.
+
+A command is a function in a file of its own, named in the last lines.
+"""
 
 import typer
 
+from flowsense.cli import leaks
+from flowsense.cli.spread import Spread
 
-def doctor() -> None:
-    """Print versions and test flowsense on a small market.
+app = typer.Typer(help="Test flowsense itself, or look for leaks.")
+
+
+@app.callback(invoke_without_command=True)
+def doctor(ctx: typer.Context) -> None:
+    """Print versions and test flowsense on a small market; or see the commands below.
 
     The exit code is 1 if something is broken.
     """
+    if ctx.invoked_subcommand is None:
+        environment()
+
+
+def environment() -> None:
+    """Every check of `flowsense.doctor`, a line each."""
     from flowsense.cli.terminal import console
     from flowsense.doctor import checks, run
 
@@ -22,3 +37,6 @@ def doctor() -> None:
         to.print(f"Broken: {', '.join(broken)}.")
         raise typer.Exit(1)
     to.print("Everything works.")
+
+
+app.command(name="leaks", cls=Spread)(leaks.leaks)
