@@ -164,12 +164,12 @@ def test_a_gap_forgets_the_orders_before_it(capture):
 def test_what_belongs_to_no_session_is_counted(capture):
     other = mold(1, *DAYS, session=b"SESSION002")
     beat, end = mold(10), mold(10)[:-2] + b"\xff\xff"
-    junk = b"hello", b"x" * 40
+    junk = b"hello", b"x" * 40, mold(2**63, system("O"))
     packets = [PAYLOADS[0], other, *junk, beat, *PAYLOADS[1:], end]
     events, counts = capture(*enumerate(packets))
     assert keys(events) == [1, 2, 3, 4, 5, 6]
     assert counts["packet of session SESSION002"] == 1
-    assert counts["packet that is not MoldUDP64"] == 2
+    assert counts["packet that is not MoldUDP64"] == 3
     assert counts["heartbeat"] == counts["end of session"] == 1
 
 
@@ -236,6 +236,25 @@ def test_captures_that_cannot_be_are_refused_in_one_sentence(tmp_path):
     assert "link type 147" in refused(pcap(link=147))
     assert "is no packet" in refused(good[:32] + b"\xff" * 8 + good[40:])
     assert "is it ITCH 5.0?" in refused(pcap((NS, ethernet(mold(1, system("O"))))))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damaged_captures_are_refused_or_counted(tmp_path, seed):
+    rng, path = np.random.default_rng(seed), tmp_path / "some.pcap"
+    messages = program(seed, 60)
+    parts = [mold(k + 1, *messages[k : k + 5]) for k in range(0, len(messages), 5)]
+    good = np.frombuffer(pcap(*((NS + k, ethernet(p)) for k, p in enumerate(parts))), np.uint8)
+    for _ in range(40):
+        data = good.copy()
+        at = rng.integers(len(data), size=3)
+        data[at] = rng.integers(256, size=3)
+        path.write_bytes(data.tobytes())
+        try:
+            (source,) = itch.open([path])
+            for chunk in source:
+                checked(chunk, len(source.instruments))
+        except InputError as error:
+            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
 
 
 def test_a_packet_cut_short_is_lost(tmp_path):

@@ -30,7 +30,7 @@ LINKS = {1: 12, 113: 14, 101: -1}  # where the type of what follows stands; raw 
 VLAN, IPV4, UDP = (0x8100, 0x88A8), 0x0800, 17
 LARGEST = 1 << 18  # bytes of a packet
 WAIT, MOST = SECOND, 1_000  # of held packets
-END = 0xFFFF
+END, MOST_MESSAGES = 0xFFFF, 1 << 48
 
 
 class Packet(NamedTuple):
@@ -132,8 +132,9 @@ def packets(path: Path, counts: Counter[str]) -> Iterator[Packet]:
 
 
 def mold(payload: bytes) -> bool:
-    count = int.from_bytes(payload[18:20])
-    return messages(payload[20:]) == (0 if count == END else count)
+    """Its messages fill it, and its sequence can be."""
+    first, count = int.from_bytes(payload[10:18]), int.from_bytes(payload[18:20])
+    return first < MOST_MESSAGES and messages(payload[20:]) == (0 if count == END else count)
 
 
 def datagrams(path: Path, counts: Counter[str]) -> Iterator[tuple[int, bytes]]:
