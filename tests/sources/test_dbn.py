@@ -8,6 +8,7 @@ from dbn_wire import (
     MIDNIGHT,
     NANO,
     NOON,
+    PUBLISHER,
     bar,
     mapping,
     metadata,
@@ -42,7 +43,7 @@ from flowsense.schema import (
     Decimal,
     checked,
 )
-from flowsense.sources import Broad, chunks
+from flowsense.sources import Broad, chunks, dbn_decode
 from flowsense.sources.dbn import Dbn
 from flowsense.sources.open import open_source
 from flowsense.sources.units import Unit
@@ -173,6 +174,38 @@ def test_a_record_that_tells_nothing_still_closes_its_message(tmp_path):
         (ADD, 7, 1, 100, 5, 0),
         (STATUS, 0, 0, 0, TRADING, LAST),
     ]
+
+
+def test_records_of_a_snapshot_that_came_at_several_times_are_one_snapshot(tmp_path):
+    texts = ("A 7 A 101 5 SNAP", "A 8 B 99 1 SNAP", "A 9 B 98 2 SNAP LAST")
+    assert [e[0] for e in of_orders(tmp_path, *texts)] == [CLEAR, ADD, ADD, ADD]
+
+
+def test_the_snapshot_of_the_next_midnight_is_another_one(tmp_path):
+    later = order("A 8 B 99 1 SNAP", ts_recv=NOON + DAY)
+    path = write(tmp_path, order("A 7 A 101 5 SNAP") + later)
+    assert [e[0] for e in told(path)] == [CLEAR, ADD, CLEAR, ADD]
+
+
+def test_a_level_of_a_feed_without_orders_is_one_order(tmp_path):
+    records = order("A 0 B -3 5 LAST", flags=144) + order("C 0 B -3 1 LAST", 1, flags=144)
+    one, two = told(write(tmp_path, records))[1:]
+    assert one == (ADD, 4 * 3 + 2 + 1, 1, -3, 5, LAST) and two[:2] == (CANCEL, one[1])
+
+
+def test_more_fills_than_are_remembered_are_taken_for_cancels(tmp_path, monkeypatch):
+    monkeypatch.setattr(dbn_decode, "POOL", 2)
+    fills = ("T 9 B 101 9", "F 7 A 101 5", "F 8 A 101 4", "F 7 A 101 1")
+    sequence = (*fills, "C 8 A 101 4", "C 7 A 101 1 LAST")
+    assert of_orders(tmp_path, *RESTING, *sequence)[4:] == [
+        (CANCEL, 8, -1, 101, 4, 0),
+        (FILL, 7, -1, 101, 1, LAST),
+    ]
+
+
+def test_what_cannot_rest_is_left_out(tmp_path):
+    texts = ("A 7 N 101 5 LAST", "A 7 B - 5 LAST", "A 7 B 101 0 LAST", "T 0 B - 5 LAST")
+    assert of_orders(tmp_path, *texts, "A 0 B - 0 TOB LAST") == [EMPTY]
 
 
 def test_the_touch_of_a_feed_without_orders_is_one_order_a_side(tmp_path):
@@ -377,6 +410,33 @@ def test_a_symbol_that_another_id_bears_next_day_is_one_instrument_with_a_new_bo
     events = np.concatenate(list(source))
     assert events["action"].tolist() == [CLEAR, ADD, CLEAR, CLEAR, ADD]
     assert events["bits"].tolist()[2:4] == [GAP, SNAPSHOT | LAST]
+
+
+def test_symbols_of_a_live_stream_are_those_of_its_messages(tmp_path):
+    kind = dbn.SType.RAW_SYMBOL
+    named = dbn.SymbolMappingMsg(PUBLISHER, ID, NOON, kind, "ES.FUT", kind, "ESZ3", 0, 2**63)
+    path = write(tmp_path, bytes(named) + orders("A 7 B 100 5 LAST"), head=metadata(symbol=""))
+    source = Dbn((path,))
+    assert source.instruments[0].symbol == "ESZ3" and source.counts["symbol mapping"] == 1
+
+
+def test_symbols_asked_for_by_id(tmp_path):
+    asked = {"stype_in": dbn.SType.INSTRUMENT_ID, "stype_out": dbn.SType.RAW_SYMBOL}
+    named = mapping(str(ID), (1, 31, "ESH4"))
+    head = metadata(mappings=[named], **asked)
+    source = Dbn((write(tmp_path, orders("A 7 B 100 5 LAST"), head=head),))
+    assert source.instruments[0].symbol == "ESH4"
+
+
+def test_files_that_change_while_they_are_read(tmp_path):
+    path = write(tmp_path, orders("A 7 B 100 5 LAST"))
+    for records in (orders("A 7 B 100.5 5 LAST"), order("A 7 B 100 5 LAST", publisher_id=9)):
+        write(tmp_path, orders("A 7 B 100 5 LAST"))
+        source = Dbn((path,))
+        assert len(source.instruments) == 1
+        write(tmp_path, records)
+        with pytest.raises(InputError, match="changed while they were read"):
+            list(source)
 
 
 def test_publishers_of_one_dataset_have_books_of_their_own(tmp_path):

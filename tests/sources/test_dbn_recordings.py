@@ -18,7 +18,7 @@ from flowsense.schema import ADD, CANCEL, DEPTH, FILL, MODIFY, TRADE, checked
 from flowsense.sources import chunks
 from flowsense.sources.dbn import Dbn
 from flowsense.sources.dbn_files import metadata_of, opened, parts_of, pieces, walk
-from flowsense.sources.dbn_records import F_LAST, F_SNAPSHOT
+from flowsense.sources.dbn_records import F_LAST, F_MAYBE_BAD_BOOK, F_SNAPSHOT, ORDERS
 from flowsense.sources.open import open_source
 
 ES = [f"nautilus/esh4-glbx-mdp3-202312{day}.mbo.dbn.zst" for day in (24, 25)]
@@ -225,6 +225,18 @@ def test_the_book_of_orders_is_that_of_the_plain_rules(files, name):
             shown = [(p, n) for p, n in zip(book[px].tolist(), book[sz].tolist(), strict=True) if n]
             assert shown == touch(orders, side, 250_000_000), at
     assert at == len(books) - 1
+
+
+@pytest.mark.slow
+def test_there_is_no_row_while_the_book_is_not_whole(files, tmp_path):
+    raw = bytearray(content(files[ES[1]]))
+    head = 8 + int.from_bytes(raw[4:8], "little")
+    bad = 40_000
+    raw[head + bad * ORDERS.itemsize + ORDERS.fields["flags"][1]] |= F_MAYBE_BAD_BOOK
+    path = tmp_path / "bad.dbn"
+    path.write_bytes(raw)
+    whole = sum(k < bad for k, _, _ in plain_book(files[ES[1]]))
+    assert len(whole_books(Dbn((path,)))) == whole
 
 
 @pytest.fixture(scope="module")

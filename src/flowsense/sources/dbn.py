@@ -133,12 +133,14 @@ class Dbn:
 
 
 def whole(parts: Iterator[tuple[Events, Bars]]) -> Iterator[Chunk]:
-    """Chunks of about CHUNK events that end with a message, and the bars that closed with them."""
+    """Chunks of about CHUNK events that end with a message, and the bars that closed until then,
+    all of them: what may still come at the latest time is waited for."""
     events, bars = zeros(EVENT), zeros(BAR)
     for more, closed in parts:
         events = np.concatenate([events, more]).view(EVENT) if len(events) else more
         bars = np.concatenate([bars, closed]).view(BAR) if len(bars) else closed
-        ends = np.flatnonzero(events["bits"] & LAST) + 1
+        latest = max((int(part["ts_recv"][-1]) for part in (events, bars) if len(part)), default=0)
+        ends = np.flatnonzero((events["bits"] & LAST > 0) & (events["ts_recv"] < latest)) + 1
         start = done = 0
         while len(ends) and ends[-1] - start >= CHUNK:
             stop = int(ends[np.searchsorted(ends, start + CHUNK)])

@@ -23,12 +23,13 @@ SEEN = np.dtype(
         ("opens", "i8"),  # a book without a snapshot is empty
         ("fresh", "i8"),  # a snapshot is under way
         ("begun", "i8"),  # events since LAST
-        ("replay", "i8"),  # ts_recv of the snapshot whose records came last; or NONE
+        ("replay", "i8"),  # ts_recv of the last record where that was of a snapshot; or NONE
         ("group", "i8"),  # ts_event of the venue's message under way
         ("traded", "i8"),  # in it an aggressor was told
         ("fills", "i8"),  # in it, first and last among the pool; or NONE
         ("final", "i8"),
         ("likely", "i8"),  # where the next removal is looked for first
+        ("turn", "i8"),  # of the pool, when they were put there
         ("levels", "i8", (DEPTH, 2, 2)),  # the last book row, ticks and lots
     ]
 )
@@ -37,6 +38,7 @@ STREAM = np.dtype(
         ("latest", "i8"),  # ns
         ("used", "i8"),  # of the pool
         ("waiting", "i8"),  # instruments that have fills there
+        ("turn", "i8"),  # how often it was full, and began anew
         ("hole", "i8"),  # the next one
         ("opens", "i8"),  # of the span under way, see SEEN
     ]

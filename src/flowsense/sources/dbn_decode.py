@@ -8,6 +8,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from flowsense._jit import Record, array, compiled, kernel, records
+from flowsense.errors import InputError
 from flowsense.schema import BAR, CLOSE, EVENT, LAST, SNAPSHOT, STATUS, Bars, Events, zeros
 from flowsense.sources.dbn_book import (
     KNOWN,
@@ -142,8 +143,8 @@ def unroll(
     books: Record,
     events: Record,
 ) -> int:
-    """-> events written; `messages` and `books` become what is told: times that never fall, ticks.
-    Their prices are multiples of the tick."""
+    """-> events written, or -1 for a price between ticks; `messages` and `books` become what is
+    told: times that never fall, prices in ticks."""
     n, stream = 0, streams[0]
     for i in range(len(messages)):
         m = messages[i]
@@ -157,6 +158,8 @@ def unroll(
                 n = lose(events, n, s)
             s.key, s.opens = m.key, stream.opens
         price = m.price // s.tick if m.price != UNDEFINED else 0
+        if m.price != UNDEFINED and price * s.tick != m.price:
+            return -1
         if m.feed == s.book:
             if m.feed == MBO:
                 n = by_order(events, n, s, m, price, pool, stream)
@@ -164,7 +167,10 @@ def unroll(
                 now = books[m.row]
                 for j in range(s.shown):
                     for k in range(2):
-                        now[j, k, 0], now[j, k, 1] = now[j, k, 0] // s.tick, now[j, k, 1] * s.scale
+                        exact = now[j, k, 0]
+                        now[j, k, 0], now[j, k, 1] = exact // s.tick, now[j, k, 1] * s.scale
+                        if now[j, k, 0] * s.tick != exact:
+                            return -1
                 n = by_level(events, n, s, m, price, now[: s.shown])
         elif m.feed == s.flow or m.feed == s.bar or m.feed == PHASE:
             n = aside(events, n, s, m, price)
@@ -184,7 +190,7 @@ class Decoder:
         self.scratch = zeros(EVENT)  # all zero between calls
 
     def push(self, batch: Batch) -> tuple[Events, Bars]:
-        """What the messages tell; they are changed."""
+        """What the messages tell; they are changed. Raises InputError for a price between ticks."""
         m, depth = batch.messages, batch.books.shape[1]
         room = MOST * len(m) + 4 * depth * len(batch.books) + len(self.seen) * len(self.holes)
         if len(self.scratch) < room:
@@ -192,6 +198,8 @@ class Decoder:
         arrays = (self.seen, self.stream, self.pool, self.holes, m)
         books = np.ascontiguousarray(batch.books)
         n = unroll(*map(records, arrays), books, records(self.scratch))
+        if n < 0:
+            raise InputError("DBN files changed while they were read: read them when complete")
         events = self.scratch[:n].copy()
         self.scratch[:n] = 0
         return events, self.bars(batch)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from flowsense._jit import Record, kernel
-from flowsense.schema import ADD, CANCEL, FILL, MODIFY
+from flowsense.schema import ADD, CANCEL, DAY, FILL, MODIFY
 from flowsense.sources.dbn_book import (
     KNOWN,
     LOST,
@@ -26,18 +26,20 @@ FILLED = np.dtype([("order_id", "u8"), ("price", "i8"), ("lots", "i8"), ("after"
 def forget(s: Record, stream: Record) -> None:
     """The venue's message is over: no removal belongs to its fills any more."""
     s.traded = 0
-    if s.fills != NONE:
-        s.fills = s.likely = NONE
+    if s.fills != NONE and s.turn == stream.turn:
         stream.waiting -= 1
         if stream.waiting == 0:
             stream.used = 0
+    s.fills = s.likely = NONE
 
 
 @kernel
 def remember(pool: Record, s: Record, m: Record, price: int, lots: int, stream: Record) -> None:
+    if stream.used == len(pool):
+        stream.used, stream.waiting, stream.turn = 0, 0, stream.turn + 1
+    if s.turn != stream.turn:
+        s.fills, s.likely, s.turn = NONE, NONE, stream.turn
     i = stream.used
-    if i == len(pool):
-        return
     pool[i].order_id, pool[i].price, pool[i].lots, pool[i].after = m.order_id, price, lots, NONE
     stream.used += 1
     if s.fills == NONE:
@@ -66,11 +68,18 @@ def filled(pool: Record, s: Record, order_id: int) -> int:
 
 @kernel
 def remove(
-    events: Record, n: int, s: Record, m: Record, price: int, lots: int, pool: Record
+    events: Record,
+    n: int,
+    s: Record,
+    m: Record,
+    price: int,
+    lots: int,
+    pool: Record,
+    stream: Record,
 ) -> int:
     """What the order loses: FILL as far as it was executed, CANCEL the rest. A modification tells
     what is left instead, so that all its fills are told before."""
-    if s.fills != NONE:
+    if s.fills != NONE and s.turn == stream.turn:
         i = filled(pool, s, m.order_id)
         while i != NONE and (lots > 0 or m.action == M):
             part = pool[i].lots if m.action == M else min(pool[i].lots, lots)
@@ -123,6 +132,14 @@ def executed(
 
 
 @kernel
+def another(s: Record, m: Record) -> bool:
+    """A snapshot's record begins one: none is under way, or that is of the midnight before."""
+    return bool(
+        m.ts_recv != s.replay and (s.known != REPLAYED or m.ts_recv // DAY != s.replay // DAY)
+    )
+
+
+@kernel
 def by_order(
     events: Record, n: int, s: Record, m: Record, price: int, pool: Record, stream: Record
 ) -> int:
@@ -131,7 +148,7 @@ def by_order(
     if m.marks & F_MAYBE_BAD_BOOK and not replayed:
         n, s.opens = lose(events, n, s), 0
         start = n
-    if m.action == R or (replayed and s.replay != m.ts_recv):
+    if m.action == R or (replayed and another(s, m)):
         n = begin(events, n, s, REPLAYED if replayed else KNOWN)
     elif s.known == REPLAYED and not replayed:
         n = start = close(events, n, n, s)
@@ -144,7 +161,7 @@ def by_order(
     n = executed(events, n, s, m, price, lots, pool, stream)
     if s.known != LOST:
         if m.action == C or (m.action == M and m.side != 0):
-            n = remove(events, n, s, m, price, lots, pool)
+            n = remove(events, n, s, m, price, lots, pool, stream)
         if (m.action == A or m.action == M) and m.side != 0:
             n = rest(events, n, s, m, price, lots)
         if n > start:

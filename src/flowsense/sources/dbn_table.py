@@ -120,7 +120,7 @@ def describe(
     symbol: str, venue: str, keys: list[int], survey: Survey, given: Given, seen: NDArray[Any]
 ) -> Instrument:
     """Also fills its one SEEN."""
-    found = survey.seen[np.isin(survey.seen["key"], keys)]
+    found = survey.seen[np.searchsorted(survey.seen["key"], keys)]
     feeds = int(np.bitwise_or.reduce(found["feeds"]))
     book, flow, bar = first(feeds, BOOKS), first(feeds, FLOWS), first(feeds, BARS)
     definitions = [d for key in keys if (d := survey.definitions.get(key & 0xFFFFFFFF))]
