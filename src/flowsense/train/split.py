@@ -124,8 +124,8 @@ def around(
 
     Before a block, labels known less than `embargo_ns` before its start are purged; behind it, of
     each target, the rows up to the last label of the block and `embargo_ns` longer, whose
-    features still remember the block. Of the rest, in order, the last eighth of time validates.
-    Raises InputError where the rest spans no time. Lopez de Prado 2018, 7.4.
+    features still remember the block. Of what any target may learn from, in order, the last
+    eighth of time validates; where that is no time, nothing trains. Lopez de Prado 2018, 7.4.
     """
     if embargo_ns < 0:
         raise InputError(f"embargo of {embargo_ns} ns: give 0 or more")
@@ -137,7 +137,9 @@ def around(
             last = known_at[here].max(axis=0)
             near |= (ts < start)[:, None] & (known_at >= start - embargo_ns)
             near |= (ts >= end)[:, None] & (ts[:, None] <= last + embargo_ns)
-    rest = ts[~tested]
+    rest = ts[~tested & ~near.all(axis=1)]
+    if len(rest) == 0 or rest[0] == rest[-1]:
+        return _masks(ts, known_at, (0, 0, 0, 0, 0), tested, 0)
     (b,) = _edges(rest, (TRAIN, 1 - TRAIN))
     a, c = int(rest[0]), int(rest[-1]) + 1
     far = max(c, int(known_at.max()) + 1)  # no block follows on the last: nothing to purge there
