@@ -110,6 +110,42 @@ def test_an_option_that_the_format_does_not_know_is_refused(tmp_path):
         open_source(message, lot=Decimal(1, -2))
 
 
+def test_a_path_says_what_is_true_of_its_own_files_alone(tmp_path):
+    message, vix = day(tmp_path), tmp_path / "vix.csv"
+    vix.write_text("date,close\n2012-06-20,20.1\n2012-06-21,19.2\n")
+    source = open_source([f"lobster:{message}?tick=0.0001", f"observations:{vix}?lag=16h"])
+    assert source.kinds == ("close",) and source.instruments[0].tick == Decimal(1, -4)
+    told = np.concatenate([chunk.observations for chunk in source.chunks()])
+    assert (told["ts_recv"] - told["ts_event"] == 16 * 3600 * 10**9).all()
+
+
+def test_each_format_takes_of_the_options_what_it_knows(tmp_path):
+    message, vix = day(tmp_path), tmp_path / "vix.csv"
+    vix.write_text("date,close\n2012-06-20,20.1\n")
+    source = open_source([message, f"observations:{vix}"], lag="16h", tick=Decimal(1, -3))
+    assert source.instruments[0].tick == Decimal(1, -3)
+
+
+@pytest.mark.parametrize(
+    ("behind", "why"),
+    [
+        ("?lag=16h&", "format lobster has no option lag"),
+        ("?tick=0", "--tick '0': write a number above 0"),
+        ("?tick=1&unit", "option 'unit': write name=value, like"),
+    ],
+)
+def test_what_is_wrong_behind_a_path_is_told(behind, why, tmp_path):
+    with pytest.raises(InputError, match=why):
+        open_source(f"{day(tmp_path)}{behind}")
+
+
+def test_a_file_that_is_really_called_so_goes_first(tmp_path):
+    odd = tmp_path / "lobster:x?tick=1"
+    odd.write_text("nothing")
+    with pytest.raises(InputError, match="is in none of the formats"):
+        open_source(odd)
+
+
 def test_a_format_can_be_named_for_a_file_that_no_one_claims(tmp_path):
     path = tmp_path / "abc.csv"
     path.write_text(MESSAGE)

@@ -46,6 +46,7 @@ def prepare(  # noqa: PLR0913  options are told to typer by the signature
 
     `train` and `run` take them. In flat memory; a prepare that was killed goes on.
     """
+    from flowsense.cli.run import settled
     from flowsense.cli.settings import settings
     from flowsense.cli.terminal import console, watched
     from flowsense.train.read import read
@@ -55,6 +56,7 @@ def prepare(  # noqa: PLR0913  options are told to typer by the signature
     with watched() as tell:
         tell("opening", 0, None)
         recording = read(sources, **how, families=asked.families, clocks=asked.clocks)
+        asked = settled(asked, recording)
     found = rows(recording, out, asked)
     console().print(
         f"{out}  {len(found):,} rows of {len(found.spec.columns)} columns from "

@@ -10,7 +10,7 @@ import typer
 from flowsense.errors import InputError
 
 Text = str | None
-SOURCES = "Files, folders or globs."
+SOURCES = "Files, folders, globs, lakes; FORMAT:PATH?OPTION=VALUE for one."
 TABLES = ("columns", "unit", "symbol", "sort")  # options of the format ticks
 
 Format = Annotated[Text, typer.Option(metavar="NAME", help="Of the sources: `list sources`.")]

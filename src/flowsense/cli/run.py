@@ -1,5 +1,6 @@
 """`flowsense run`: the main job, from recordings to a scored report."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,7 +85,7 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
             raise InputError("--dry-run: the rows are prepared already: leave it out")
         of_rows(*prepared(sources, test or [], asked, ctx.params), out)
         return
-    learn, tests = opened(sources, test or [], asked, reading.options(ctx.params))
+    learn, tests, asked = opened(sources, test or [], asked, reading.options(ctx.params))
     if dry_run:
         from flowsense.cli.expected import show
 
@@ -95,19 +96,37 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
 
 def opened(
     sources: list[str], test: list[str], asked: "RunConfig", how: dict[str, Any]
-) -> tuple["Recording", tuple["Recording", ...]]:
-    """The recordings, after all that can be refused without reading them."""
+) -> tuple["Recording", tuple["Recording", ...], "RunConfig"]:
+    """The recordings, after all that can be refused without reading them.
+
+    Also what is asked of them, now that what they hold has settled what was left open.
+    """
     from flowsense.cli.spread import parts
     from flowsense.cli.terminal import watched
     from flowsense.train.read import alike, read
     from flowsense.train.run import models_of
 
     models_of(asked)
-    options = how | {"families": asked.families, "clocks": asked.clocks}
     with watched() as tell:
         tell("opening", 0, None)
-        learn = read(sources, **options)
-        return alike(learn, tuple(read(parts(group), **options) for group in test))
+        learn = read(sources, **how, families=asked.families, clocks=asked.clocks)
+        asked = settled(asked, learn)
+        options = how | {"families": asked.families, "clocks": asked.clocks}
+        return *alike(learn, tuple(read(parts(group), **options) for group in test)), asked
+
+
+def settled(asked: "RunConfig", learn: "Recording") -> "RunConfig":
+    """Families and clocks as the recording has them. Raises InputError for bars without targets."""
+    from flowsense.train.config import TARGETS
+    from flowsense.train.read import bars_alone
+
+    if asked.targets == TARGETS and bars_alone(learn.source):
+        raise InputError(
+            f"{learn.source.name}: holds bars alone: say over how many of them to forecast, "
+            "such as --targets mid@5m,barrier@1h"
+        )
+    families = tuple(name for name, _ in learn.spec.versions)
+    return replace(asked, families=families, clocks=learn.spec.clocks)
 
 
 def work(asked: "RunConfig", learn: "Recording", tests: tuple["Recording", ...], out: Path) -> None:

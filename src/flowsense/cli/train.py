@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,7 +84,7 @@ def train(  # noqa: PLR0913  options are told to typer by the signature
     if reading.prepared(sources):
         data, asked = prepared(sources, test or [], asked, ctx.params)
     else:
-        data = made(sources, test or [], out, asked, reading.options(ctx.params))
+        data, asked = made(sources, test or [], out, asked, reading.options(ctx.params))
     with watched() as tell:
         of = fit(data, asked, unfitted, out, progress=tell)
     to = console()
@@ -95,7 +96,7 @@ def train(  # noqa: PLR0913  options are told to typer by the signature
 
 def made(
     sources: list[str], test: list[str], out: Path, asked: "RunConfig", how: dict[str, Any]
-) -> tuple["Prepared", ...]:
+) -> tuple[tuple["Prepared", ...], "RunConfig"]:
     """Rows of recordings in the folder that is trained, made now or before."""
     from flowsense.cli.prepare import rows
     from flowsense.cli.run import opened
@@ -104,10 +105,10 @@ def made(
     groups = [parts(group) for group in test]
     if any(reading.prepared(group) for group in groups):
         raise InputError("--test: rows are prepared, the recordings are not: prepare both")
-    learn, tests = opened(sources, test, asked, how)
-    return tuple(
-        rows(one, out / f"{ROWS}{k or ''}", asked) for k, one in enumerate((learn, *tests))
-    )
+    learn, tests, asked = opened(sources, test, asked, how)
+    folders = (out / f"{ROWS}{k or ''}" for k in count())
+    recordings = zip((learn, *tests), folders, strict=False)
+    return tuple(rows(one, folder, asked) for one, folder in recordings), asked
 
 
 def prepared(

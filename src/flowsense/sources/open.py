@@ -3,19 +3,23 @@
 A format is a module with two functions, in `FORMATS` or at an entry point of `flowsense.sources`:
 `claims(path, head) -> bool` knows its files by name or by their first bytes, decompressed;
 `open(paths, **options) -> list[Source]` reads those that it claimed.
+
+A path may say what is true of its own files alone, a format before it and options behind it:
+``observations:vix.csv?lag=16h&columns=value=close``. A file that is really called so goes first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from glob import glob, has_magic
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, TypeAlias, cast
 
 from flowsense.errors import InputError
 from flowsense.registry import Entry, load, names
 from flowsense.sources import Source
 from flowsense.sources.files import head
 from flowsense.sources.merge import Merged
+from flowsense.sources.units import Unit
 from flowsense.store.lake import MARK
 
 FORMATS = {
@@ -33,7 +37,11 @@ FORMATS = {
     ),
     "ticks": Entry("flowsense.sources.ticks", "CSV, Parquet and Arrow by a mapping of columns"),
 }
+UNITS = ("tick", "lot")  # options that are steps of a number
 GENERIC = "ticks"  # claims what others may know better, so it is asked last
+
+
+Groups: TypeAlias = dict[tuple[str, tuple[tuple[str, object], ...]], list[Path]]
 
 
 class Format(Protocol):
@@ -43,9 +51,18 @@ class Format(Protocol):
     def open(self, paths: list[Path], **options: object) -> list[Source]: ...
 
 
+class Asked(NamedTuple):
+    """A path, and what was said with it."""
+
+    path: Path
+    format: str | None
+    options: tuple[tuple[str, object], ...]
+
+
 class Found(NamedTuple):
     path: Path
     folder: Path | None  # that it was found in; None where the user named it
+    asked: Asked
 
 
 def open_source(
@@ -54,33 +71,65 @@ def open_source(
     """One source of all that the paths name; several recordings are merged by `ts_recv`.
 
     Files of unknown format are passed over in folders, and refused where they are named. `format`
-    skips the guess; `options` are those of the format, such as `tick`. Raises InputError.
+    skips the guess; `options` are those of the format, such as `tick`, and each format takes those
+    that it knows. Raises InputError.
     """
     listed = [paths] if isinstance(paths, str | Path) else paths
-    found = {one.path.resolve(): one for path in listed for one in expand(path)}
+    asked = [apart(path, format) for path in listed]
+    found = {one.path.resolve(): one for path in asked for one in expand(path)}
     if not found:
         raise InputError("no file is named: give a file, a folder or a glob")
-    groups: dict[str, list[Path]] = {}
+    groups: Groups = {}
     for one in found.values():
-        if name := recognise(one, format):
-            groups.setdefault(name, []).append(one.path)
+        if name := recognise(one):
+            groups.setdefault((name, one.asked.options), []).append(one.path)
     if not groups:
         folder = next(iter(found.values())).folder
         raise InputError(f"{folder}: holds no file in a known format ({known(format)})")
-    sources = [s for name, files in groups.items() for s in opened(name, files, options)]
+    check_options(groups, options)
+    for group, files in groups.items():
+        check_options({group: files}, dict(group[1]))
+    sources = [
+        source
+        for (name, own), files in groups.items()
+        for source in opened(name, files, options | dict(own))
+    ]
     return sources[0] if len(sources) == 1 else Merged(tuple(sources))
 
 
-def expand(path: str | Path) -> list[Found]:
+def apart(path: str | Path, format: str | None) -> Asked:
+    """``format:path?option=value&...`` in its parts; `format` where the path says none."""
+    text = str(path)
+    if Path(text).expanduser().exists():
+        return Asked(Path(text), format, ())
+    before, colon, rest = text.partition(":")
+    if colon and before in names("source", FORMATS):
+        text, format = rest, before
+    if module("lake").claims(Path(text).expanduser(), b""):
+        return Asked(Path(text), format, ())
+    text, asked, said = text.partition("?")
+    if asked and "=" not in said:
+        return Asked(Path(text + asked + said), format, ())  # a glob
+    return Asked(Path(text), format, tuple(option(text, pair) for pair in said.split("&") if pair))
+
+
+def option(path: str, pair: str) -> tuple[str, object]:
+    name, equals, value = pair.partition("=")
+    if not equals or not name:
+        raise InputError(f"{path}: option {pair!r}: write name=value, like ?lag=16h&unit=ms")
+    return name, Unit.parse(name, value) if name in UNITS else value
+
+
+def expand(asked: Asked) -> list[Found]:
     """The files that one argument means, in order of their names."""
-    path = Path(path).expanduser()
+    path = asked.path.expanduser()
     if module("lake").claims(path, b""):
-        return [Found(path, None)]
+        return [Found(path, None, asked)]
     if path.is_dir():
         inside = [p for p in sorted(path.rglob("*")) if not hidden(p.relative_to(path))]
         lakes = {p.parent for p in inside if p.name == MARK}
         files = [
-            Found(p, path)
+            Found(p, path, asked)
             for p in inside
             if p in lakes or (p.is_file() and lakes.isdisjoint(p.parents))
         ]
@@ -88,9 +137,9 @@ def expand(path: str | Path) -> list[Found]:
             raise InputError(f"{path}: the folder holds no files: name another")
         return files
     if path.exists():
-        return [Found(path, None)]
+        return [Found(path, None, asked)]
     matches = [Path(name) for name in sorted(glob(str(path), recursive=True))]
-    files = [Found(p, None) for p in matches if p.is_file()]
+    files = [Found(p, None, asked) for p in matches if p.is_file()]
     if not files:
         why = "no file matches" if has_magic(str(path)) else "no such file or folder"
         raise InputError(f"{path}: {why}: check the name")
@@ -101,8 +150,9 @@ def hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def recognise(one: Found, format: str | None) -> str | None:
+def recognise(one: Found) -> str | None:
     """The name of the file's format; None for a stranger in a folder."""
+    format = one.asked.format
     if format and one.folder is None:
         return format
     start = head(one.path) if one.path.exists() and not one.path.is_dir() else b""
@@ -125,20 +175,33 @@ def module(name: str) -> Format:
     return cast(Format, load("source", name, FORMATS))
 
 
+def check_options(groups: Groups, options: Mapping[str, object]) -> None:
+    """Raises InputError for an option that none of the formats knows."""
+    formats = list(dict.fromkeys(name for name, _ in groups))
+    for given in options:
+        if not any(takes(name, given) for name in formats):
+            own = [option for name in formats for option in parameters(name)]
+            its = f"its options are {', '.join(dict.fromkeys(own))}" if own else "it has none"
+            first = next(iter(groups.values()))[0]
+            raise InputError(
+                f"{first}: format {', '.join(formats)} has no option {given}: leave it out, {its}"
+            )
+
+
+def parameters(name: str) -> dict[str, Parameter]:
+    """The options of a format by their names."""
+    _, *taken = signature(module(name).open).parameters.values()
+    return {option.name: option for option in taken if option.kind is not option.VAR_KEYWORD}
+
+
+def takes(name: str, option: str) -> bool:
+    every = signature(module(name).open).parameters.values()
+    return option in parameters(name) or any(p.kind is p.VAR_KEYWORD for p in every)
+
+
 def opened(name: str, files: list[Path], options: dict[str, object]) -> list[Source]:
-    """The sources that a format makes of its files, after a check of the options' names."""
-    read = module(name).open
-    _, *taken = signature(read).parameters.values()
-    anything = any(option.kind is option.VAR_KEYWORD for option in taken)
-    own = {option.name: option for option in taken if option.kind is not option.VAR_KEYWORD}
-    strange = [option for option in options if option not in own]
-    if strange and not anything:
-        its = f"its options are {', '.join(own)}" if own else "it has none"
-        raise InputError(
-            f"{files[0]}: format {name} has no option {strange[0]}: leave it out, {its}"
-        )
-    needed = [name for name, option in own.items() if option.default is option.empty]
-    missing = [name for name in needed if name not in options]
-    if missing:
-        raise InputError(f"{files[0]}: format {name} needs the option {missing[0]}: give it")
-    return read(files, **options)
+    """The sources that a format makes of its files, with those options that it knows."""
+    for option, parameter in parameters(name).items():
+        if parameter.default is parameter.empty and option not in options:
+            raise InputError(f"{files[0]}: format {name} needs the option {option}: give it")
+    return module(name).open(files, **{k: v for k, v in options.items() if takes(name, k)})

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.errors import InputError
-from flowsense.features.catalogue import CLOCKS, DEFAULT, spec
+from flowsense.features.catalogue import BAR_FAMILIES, CLOCKS, DEFAULT, spec
 from flowsense.features.fold import Replay, join
+from flowsense.features.observed import PREFIX
 from flowsense.schema import Events
-from flowsense.sources import Source
+from flowsense.sources import Source, kinds_of
 from flowsense.sources.open import open_source
 from flowsense.sources.units import shared
 from flowsense.tape import FeatureSpec, Rows
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 RESULTS = "metrics.json"  # a folder with it is one that a run has left
+EACH = ("events:1",)  # a row for each bar
+Names = tuple[str, ...]
 Paths = str | Path | Sequence[str | Path]
 
 
@@ -97,7 +100,8 @@ def read(
 ) -> Recording:
     """Files, folders and globs as one Reader; `options` are those of the format.
 
-    Raises InputError for what cannot be read.
+    What is left at its default is fitted to the recording: see `usual`. Raises InputError for what
+    cannot be read.
     """
     listed = [paths] if isinstance(paths, str | Path) else list(paths)
     for path in map(Path, listed):
@@ -105,7 +109,27 @@ def read(
             raise InputError(f"{path}: holds the results of a run: name a recording to read")
     source = open_source(listed, format=format, **options)
     given = {"format": format} | options if format else options
-    return Recording(spec(families, clocks), source, given)
+    return Recording(spec(*usual(source, families, clocks)), source, given)
+
+
+def usual(source: Source, families: Names, clocks: Names) -> tuple[Names, Names]:
+    """Families and clocks, where they are the defaults those that suit a source.
+
+    What it observes is read besides. Of bars alone there are the families of bars, and a row for
+    each.
+    """
+    bare = bars_alone(source)
+    if bare and clocks == CLOCKS:
+        clocks = EACH
+    if families == DEFAULT:
+        seen = tuple(PREFIX + name for name in kinds_of(source))
+        families = (BAR_FAMILIES if bare else DEFAULT) + seen
+    return families, clocks
+
+
+def bars_alone(source: Source) -> bool:
+    """Whether no instrument shows a book."""
+    return all(i.depth == 0 for i in source.instruments) and len(source.instruments) > 0
 
 
 def alike(
