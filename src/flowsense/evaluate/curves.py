@@ -152,16 +152,22 @@ def _band(ts: Ints, horizon_ns: int, right: Floats, seed: int) -> list[list[floa
 
 
 def _layout(ts: Ints, fold: Masks, t: int) -> dict[str, list[int] | None]:
-    """First and last ts of the rows that train, validate and test.
+    """First and last ts of each stretch that trains, validates and tests, one after the other.
 
     Validation begins where training ends: what comes before `choose` calibrates.
     """
     blocks = {"train": fold.train, "validation": fold.choose, "test": fold.test}
-    times = {name: ts[rows[:, t]] for name, rows in blocks.items()}
-    spans = {k: [int(x.min()), int(x.max())] if len(x) else None for k, x in times.items()}
-    train, validation = spans["train"], spans["validation"]
-    if train and validation and train[1] < validation[0]:
-        validation[0] = train[1]
+    masks = {name: mask[:, t] for name, mask in blocks.items()}
+    used = np.flatnonzero(np.any([*masks.values()], axis=0))
+    spans: dict[str, list[int] | None] = {}
+    for name, mask in masks.items():
+        at, ends = np.flatnonzero(mask[used]), list[int]()
+        for run in np.split(at, np.flatnonzero(np.diff(at) > 1) + 1) if len(at) else ():
+            times = ts[used[run]]
+            before = used[run[0] - 1] if run[0] else used[0]
+            calibrates = name == "validation" and masks["train"][before]
+            ends += [int(ts[before] if calibrates else times.min()), int(times.max())]
+        spans[name] = ends or None
     return spans
 
 

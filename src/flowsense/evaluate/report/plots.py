@@ -146,9 +146,11 @@ def layout(folds: Sequence[Mapping[str, Sequence[int] | None]]) -> Html:
         parts = (("train", OTHER), ("validation", NULL), ("test", MODEL))
         for row, fold in enumerate(folds):
             for lane, (name, colour) in enumerate(parts):
-                if ends := fold[name]:
+                ends = fold[name] or ()
+                for first in range(0, len(ends), 2):
+                    stretch = _dates(ends[first : first + 2])
                     at = [row + (lane - 1) * 0.28] * 2
-                    ax.plot(_dates(ends), at, color=colour, lw=thick, solid_capstyle="butt")
+                    ax.plot(stretch, at, color=colour, lw=thick, solid_capstyle="butt")
         ax.set_ylim(len(folds) - 0.4, -0.6)
         ax.set_yticks([])
         ax.spines.left.set_visible(False)

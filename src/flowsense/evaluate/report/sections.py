@@ -33,6 +33,7 @@ def sections(metrics: Metrics, curves: Curves) -> Iterator[tuple[str, Html]]:
     yield "Reliability", _reliability(name, drawn)
     yield "Confusion", _confusion(scores)
     yield "Over time", _over_time(name, scores, drawn, curves["folds"])
+    yield "Fold by fold", _folds(scores)
     yield "Price and calls", _prices(name, curves["prices"])
     yield "Importances", _importances(name, metrics.get("importances", {}))
     yield "Every model", _models(metrics, name)
@@ -123,6 +124,17 @@ def _over_time(name: str, scores: Metrics, drawn: Metrics, folds: list[Any]) -> 
         return grid
     spans = _key(("train", "trains"), ("wrong", "calibrates, then chooses"), ("hit", "is tested"))
     return join((grid, el("figure", spans, el("div", plots.layout(folds), class_="wide"))))
+
+
+def _folds(scores: Metrics) -> Html:
+    """Nothing where there is but one."""
+    told = (
+        "Each fold was fitted anew. A path goes once through all rows, by folds that tested them: "
+        "its score is one that could have been; the last line is their standard deviation."
+    )
+    found = {t: s for t, s in scores.items() if len(s["folds"]) > 1}
+    each = (el("details", el("summary", t), tables.folds(s)) for t, s in found.items())
+    return join((_quiet(told), *each)) if found else Html()
 
 
 def _prices(name: str, prices: list[Any]) -> Html:

@@ -10,6 +10,7 @@ from flowsense.evaluate.report.markup import (
     figure,
     join,
     missing,
+    moment,
     number,
     percent,
     points,
@@ -31,6 +32,7 @@ SCORES = (
     ("brier", "Brier"),
     ("ic", "IC"),
 )
+FOLDS = (("accuracy", "accuracy"), ("side_balanced", "side-balanced"), ("log_loss", "log-loss"))
 SIZES = (("mae", "MAE"), ("rmse", "RMSE"), ("ic", "IC"))
 
 
@@ -95,6 +97,22 @@ def confusion(score: Score) -> Html:
         )
         rows.append([el("th", names[k], scope="row"), *cells])
     return table(["", *names], rows, class_="heat")
+
+
+def folds(score: Score) -> Html:
+    """One line for each fold and path, and how far these lie apart."""
+    columns = FOLDS if "accuracy" in score else SIZES[:2]
+    rows = []
+    for kind in ("fold", "path"):
+        for k, part in enumerate(score.get(f"{kind}s") or (), 1):
+            told = f"{moment(part['start'])} to {moment(part['end'])}"
+            cells = [el("td", told), el("td", count(part["n"]))]
+            cells += [el("td", number(part[key])) for key, _ in columns]
+            rows.append([el("th", f"{kind} {k}", scope="row"), *cells])
+    if spread := score.get("spread"):
+        cells = [el("td", number(spread.get(key))) for key, _ in columns]
+        rows.append([el("th", "deviation", scope="row"), el("td"), el("td"), *cells])
+    return table(["", "UTC", "rows", *(words for _, words in columns)], rows)
 
 
 def tradable(scores: Mapping[str, Score]) -> Html:
