@@ -360,6 +360,27 @@ def test_days_that_are_missing_are_a_gap(tmp_path):
     assert told(*paths)[2:] == [(CLEAR, 0, 0, 0, 0, GAP), EMPTY, (ADD, 9, 1, 99, 1, LAST)]
 
 
+def test_a_day_that_is_missing_of_one_instrument_is_a_gap_of_that_one(tmp_path):
+    def other(number, text):
+        start = MIDNIGHT + number * DAY
+        record = order(text, ts_recv=start, ts_event=start, instrument_id=5)
+        head = metadata(start, start + DAY)
+        return write(tmp_path, record, f"other{number}.dbn", head)
+
+    mine = [day(tmp_path, k, f"A {k} B 100 5 LAST") for k in range(3)]
+    gone = [other(k, f"A {k} B 100 5 LAST") for k in (0, 2)]
+    source = Dbn((*mine, *gone), tick=TICK)
+    events = np.concatenate(list(source))
+    lost = events[events["bits"] == GAP]
+    assert [source.instruments[k].symbol for k in lost["instrument"]] == ["5"]
+
+
+def test_the_same_told_twice_is_refused(tmp_path):
+    paths = [write(tmp_path, orders(*RESTING), name) for name in ("a.dbn", "b.dbn")]
+    with pytest.raises(InputError, match=r"b.dbn and .*a.dbn: both tell of instrument 17077 at"):
+        list(open_source(paths))
+
+
 def test_a_definition_beside_tells_tick_and_what_a_point_is_worth(tmp_path):
     definition = dbn.InstrumentDefMsg(
         1, ID, NOON, NOON, NANO // 4, NANO, "ESH4", "ES", "FUT", dbn.InstrumentClass.FUTURE,

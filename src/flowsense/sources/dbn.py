@@ -48,7 +48,7 @@ from flowsense.sources import NO_OBSERVATIONS, Source
 from flowsense.sources.dbn_decode import Decoder
 from flowsense.sources.dbn_files import READ, metadata_of
 from flowsense.sources.dbn_merge import merged
-from flowsense.sources.dbn_survey import File, Span, spans, survey
+from flowsense.sources.dbn_survey import File, survey
 from flowsense.sources.dbn_table import Given, Table, table
 from flowsense.sources.files import bare_name
 from flowsense.sources.units import Units, key_of
@@ -61,7 +61,6 @@ class Found(NamedTuple):
     """What one pass over the files tells before the first event."""
 
     files: list[File]
-    spans: list[Span]
     table: Table
     counts: Mapping[str, int]
 
@@ -108,7 +107,7 @@ class Dbn:
         dataset = next((f.metadata.dataset for f in files if f.metadata.dataset), "")
         units = Given(self.tick, self.lot, self.units)
         counts = dict(sorted(held.counts.items()))
-        return Found(files, spans(files), table(held, files, dataset, units), counts)
+        return Found(files, table(held, files, dataset, units), counts)
 
     def in_units(self, units: Units) -> Self:
         mine = {key_of(i): units[key_of(i)] for i in self.instruments}
@@ -125,7 +124,7 @@ class Dbn:
     def decoded(self) -> Iterator[tuple[Events, Bars]]:
         """Of each batch of messages."""
         held = self.found
-        decoder = Decoder(held.table.seen, [(s.start, s.opens) for s in held.spans])
+        decoder = Decoder(held.table.seen, held.table.holes)
         for batch in merged(held.files, self.size):
             m = batch.messages
             m["instrument"] = held.table.find(m["key"], m["ts_recv"])

@@ -21,6 +21,7 @@ SEEN = np.dtype(
         ("phase", "i8"),
         ("known", "i8"),  # LOST, REPLAYED or KNOWN
         ("opens", "i8"),  # a book without a snapshot is empty
+        ("midnight", "i8"),  # the same of the span under way
         ("fresh", "i8"),  # a snapshot is under way
         ("begun", "i8"),  # events since LAST
         ("replay", "i8"),  # ts_recv of the last record where that was of a snapshot; or NONE
@@ -40,7 +41,13 @@ STREAM = np.dtype(
         ("waiting", "i8"),  # instruments that have fills there
         ("turn", "i8"),  # how often it was full, and began anew
         ("hole", "i8"),  # the next one
-        ("opens", "i8"),  # of the span under way, see SEEN
+    ]
+)
+HOLE = np.dtype(
+    [
+        ("ts", "i8"),  # from here on files tell of the instrument, and just before none does
+        ("instrument", "i8"),
+        ("opens", "i8"),  # see SEEN
     ]
 )
 

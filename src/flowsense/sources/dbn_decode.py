@@ -1,6 +1,5 @@
 """Messages to EVENTs and BARs: a fold whose state is three arrays, so that cuts change nothing."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from flowsense._jit import Record, array, compiled, kernel, records
 from flowsense.errors import InputError
 from flowsense.schema import BAR, CLOSE, EVENT, LAST, SNAPSHOT, STATUS, Bars, Events, zeros
 from flowsense.sources.dbn_book import (
+    HOLE,
     KNOWN,
     LOST,
     NONE,
@@ -41,7 +41,6 @@ from flowsense.sources.rows import NOWHERE, differ, emit
 
 POOL = 1 << 16  # fills whose removal is still to come; older ones are then taken for cancels
 MOST, BOOKS = 6, array("i8", 4)  # events of a message without levels
-HOLE = np.dtype([("ts", "i8"), ("opens", "i8")])  # no file tells what was before; see SEEN
 
 
 @kernel
@@ -111,15 +110,14 @@ def stamp(events: Record, start: int, n: int, m: Record) -> None:
 
 
 @kernel
-def skip(events: Record, n: int, seen: Record, stream: Record, hole: Record) -> int:
-    """Nothing is told of the time before the next message: no book is known any more."""
-    for j in range(len(seen)):
-        start, seen[j].opens = n, hole.opens
-        n = lose(events, n, seen[j])
-        for i in range(start, n):
-            events[i].ts_event = events[i].ts_recv = stream.latest
-            events[i].instrument = j
-    stream.hole, stream.opens = stream.hole + 1, hole.opens
+def skip(events: Record, n: int, s: Record, stream: Record, hole: Record) -> int:
+    """Nothing tells of the instrument before this: its book is not known any more."""
+    start, s.opens, s.midnight = n, hole.opens, hole.opens
+    n = lose(events, n, s)
+    for i in range(start, n):
+        events[i].ts_event = events[i].ts_recv = stream.latest
+        events[i].instrument = hole.instrument
+    stream.hole += 1
     return n
 
 
@@ -150,13 +148,13 @@ def unroll(
         m = messages[i]
         s, start = seen[m.instrument], n
         while stream.hole < len(holes) and m.ts_recv >= holes[stream.hole].ts:
-            n = skip(events, n, seen, stream, holes[stream.hole])
-            start = n
+            hole = holes[stream.hole]
+            n = start = skip(events, n, seen[hole.instrument], stream, hole)
         stream.latest = m.ts_recv = max(stream.latest, m.ts_recv)
         if m.key != s.key:  # another id now bears its symbol
             if s.key != 0:
                 n = lose(events, n, s)
-            s.key, s.opens = m.key, stream.opens
+            s.key, s.opens = m.key, s.midnight
         price = m.price // s.tick if m.price != UNDEFINED else 0
         if m.price != UNDEFINED and price * s.tick != m.price:
             return -1
@@ -181,18 +179,16 @@ def unroll(
 class Decoder:
     """The fold of a stream."""
 
-    def __init__(self, seen: NDArray[Any], spans: Sequence[tuple[int, bool]]) -> None:
-        """(k,) SEEN before the first message, and the spans that are told without a hole: when
-        each begins, ns, and whether a book without a snapshot is empty then."""
-        self.seen = seen.copy().view(SEEN)
+    def __init__(self, seen: NDArray[Any], holes: NDArray[Any]) -> None:
+        """(k,) SEEN before the first message, and (h,) HOLE in order of time."""
+        self.seen, self.holes = seen.copy().view(SEEN), holes.view(HOLE)
         self.stream, self.pool = np.zeros(1, STREAM), np.zeros(POOL, FILLED)
-        self.holes = np.array(spans, HOLE).view(HOLE)
         self.scratch = zeros(EVENT)  # all zero between calls
 
     def push(self, batch: Batch) -> tuple[Events, Bars]:
         """What the messages tell; they are changed. Raises InputError for a price between ticks."""
         m, depth = batch.messages, batch.books.shape[1]
-        room = MOST * len(m) + 4 * depth * len(batch.books) + len(self.seen) * len(self.holes)
+        room = MOST * len(m) + 4 * depth * len(batch.books) + len(self.holes)
         if len(self.scratch) < room:
             self.scratch = zeros(EVENT, room)
         arrays = (self.seen, self.stream, self.pool, self.holes, m)

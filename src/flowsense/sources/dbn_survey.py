@@ -1,6 +1,7 @@
 """What DBN files hold, found by one pass over them: ids, feeds, price steps, definitions, spans."""
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ SEEN = np.dtype(
         ("most", "i8"),  # the greatest of them
     ]
 )
+ID = 0xFFFFFFFF  # of a key: the instrument id, without the publisher
 DEFINED = ("min_price_increment", "display_factor", "min_price_increment_amount")
 LEVELS, BARRED = np.zeros(len(MARKET), np.bool_), np.zeros(len(MARKET), np.bool_)  # by feed
 LEVELS[[layout.feed for layout in LAYOUTS.values() if layout.levels]] = True
@@ -52,6 +54,16 @@ class File(NamedTuple):
     metadata: Metadata
     first: int = NEVER
     last: int = 0
+    told: frozenset[tuple[int, int]] = frozenset()  # keys and feeds
+
+    def after(self, ts: Ints, kinds: Ints) -> "File":
+        """One with further messages; `kinds` are keys times the number of feeds, plus feed."""
+        alike = bool((kinds == kinds[0]).all())
+        more = (
+            divmod(int(kind), len(MARKET)) for kind in (kinds[:1] if alike else np.unique(kinds))
+        )
+        first, last = min(self.first, int(ts[0])), max(self.last, int(ts.max()))
+        return self._replace(first=first, last=last, told=self.told.union(more))
 
     @property
     def start(self) -> int:
@@ -142,28 +154,40 @@ def plain(raw: bytes, part: Part) -> str:
 
 
 def survey(paths: tuple[Path, ...]) -> tuple[Survey, list[File]]:
-    """Reads everything once. Raises InputError."""
+    """Reads everything once. Raises InputError, also for files that tell the same twice."""
     found, files = Survey(), list[File]()
     for path in paths:
         file = File(metadata_of(path))
         for piece in pieces(path):
             found.add(piece)
-            if len(piece.batch.messages):
-                ts = piece.batch.messages["ts_recv"]
-                file = file._replace(
-                    first=min(file.first, int(ts[0])), last=max(file.last, int(ts.max()))
-                )
+            if len(m := piece.batch.messages):
+                file = file.after(m["ts_recv"], m["key"] * len(MARKET) + m["feed"])
         files.append(file)
+    for those in tellers(files).values():
+        for one, two in pairwise(those):
+            if two.first < one.last:
+                raise InputError(
+                    f"{two.metadata.path} and {one.metadata.path}: both tell of instrument "
+                    f"{min(one.told & two.told)[0] & ID} at the same time: leave one out"
+                )
     return found, sorted(files, key=lambda f: (f.start, f.first))
 
 
+def tellers(files: list[File]) -> dict[tuple[int, int], list[File]]:
+    """Which files tell of a key and feed, in order of time."""
+    out = dict[tuple[int, int], list[File]]()
+    for file in sorted(files, key=lambda f: (f.start, f.first)):
+        for told in file.told:
+            out.setdefault(told, []).append(file)
+    return out
+
+
 def spans(files: list[File]) -> list[Span]:
-    """Of the files with messages: what they tell without a hole."""
+    """Of files in order of time: what they tell without a hole."""
     out = list[Span]()
     for file in files:
-        if file.first < NEVER:
-            if out and file.start <= out[-1].end:
-                out[-1] = out[-1]._replace(end=max(out[-1].end, file.end))
-            else:
-                out.append(Span(file.start, file.opens, file.end))
+        if out and file.start <= out[-1].end:
+            out[-1] = out[-1]._replace(end=max(out[-1].end, file.end))
+        else:
+            out.append(Span(file.start, file.opens, file.end))
     return out

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 from flowsense.schema import DEPTH, LARGEST, NEVER, Decimal, Instrument
-from flowsense.sources.dbn_book import NONE, SEEN
+from flowsense.sources.dbn_book import HOLE, NONE, SEEN
 from flowsense.sources.dbn_metadata import Mapping
 from flowsense.sources.dbn_records import (
     BARS,
@@ -21,7 +21,7 @@ from flowsense.sources.dbn_records import (
     TBBO,
     TRADES,
 )
-from flowsense.sources.dbn_survey import Definition, File, Survey
+from flowsense.sources.dbn_survey import ID, Definition, File, Survey, spans, tellers
 from flowsense.sources.units import Key, Units, common
 
 BOOKS, FLOWS = range(BBO_1M + 1), (*range(TBBO + 1), TRADES)  # the fullest first
@@ -52,6 +52,7 @@ class Table(NamedTuple):
     starts: NDArray[np.int64]  # (k,) ns, from when the id means the instrument
     places: NDArray[np.int64]  # (k,) of the instrument
     seen: NDArray[Any]  # (instruments,) SEEN
+    holes: NDArray[Any]  # (h,) HOLE, in order of time
 
     def find(self, key: NDArray[np.int64], ts: NDArray[np.int64]) -> NDArray[np.int64]:
         """(n,) the instrument of each message. Raises InputError for one that was not surveyed."""
@@ -74,7 +75,7 @@ def bearers(survey: Survey, files: list[File]) -> Iterator[Bearer]:
         for number, mappings in file.metadata.mappings.items():
             known.setdefault(number, set()).update(mappings)
     for key in survey.seen["key"].tolist():
-        number = key & 0xFFFFFFFF
+        number = key & ID
         spans = sorted(known.get(number) or survey.symbols.get(number, []))
         if not spans:
             definition = survey.definitions.get(number)
@@ -104,7 +105,19 @@ def table(survey: Survey, files: list[File], dataset: str, given: Given) -> Tabl
         np.array([row.start for row in rows], np.int64),
         np.array(of, np.int64),
         seen,
+        holes(seen, list(ids.values()), files),
     )
+
+
+def holes(seen: NDArray[Any], ids: list[list[int]], files: list[File]) -> NDArray[Any]:
+    """Where what tells of an instrument's book begins, and begins again."""
+    told, out = tellers(files), list[tuple[int, int, bool]]()
+    for k, keys in enumerate(ids):
+        feed = int(seen["book"][k]) if seen["book"][k] != NONE else int(seen["flow"][k])
+        mine = {id(f): f for key in keys for f in told.get((key, feed), [])}.values()
+        in_order = sorted(mine, key=lambda f: (f.start, f.first))
+        out += [(span.start, k, span.opens) for span in spans(in_order)]
+    return np.array(sorted(out), HOLE)
 
 
 def venue_of(row: Bearer, venue: str, publishers: set[int]) -> str:
@@ -123,7 +136,7 @@ def describe(
     found = survey.seen[np.searchsorted(survey.seen["key"], keys)]
     feeds = int(np.bitwise_or.reduce(found["feeds"]))
     book, flow, bar = first(feeds, BOOKS), first(feeds, FLOWS), first(feeds, BARS)
-    definitions = [d for key in keys if (d := survey.definitions.get(key & 0xFFFFFFFF))]
+    definitions = [d for key in keys if (d := survey.definitions.get(key & ID))]
     steps = [*found["step"].tolist(), *(d.increment for d in definitions)]
     units = given.units[symbol, venue] if given.units else (given.tick, given.lot)
     tick = (
