@@ -1,5 +1,7 @@
 import datetime
 import gzip
+import tracemalloc
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +15,7 @@ from flowsense.errors import InputError
 from flowsense.schema import CLOSE, LAST, MILLISECOND, SECOND, Decimal, checked
 from flowsense.sources import Broad, chunks
 from flowsense.sources.candles import Candles, claims, open
+from flowsense.sources.observations import Observations
 from flowsense.sources.open import open_source
 from flowsense.sources.units import Unit, shared
 
@@ -267,6 +270,20 @@ def test_chunks_hold_whole_instants_however_the_table_is_cut():
     ends = [(c.bars["ts_recv"][0], c.bars["ts_recv"][-1]) for c in found]
     assert all(a[1] < b[0] for a, b in pairwise(ends))
     assert told(cut) == told(whole)
+
+
+@pytest.mark.parametrize("make", [Candles, partial(Observations, lag="0s")])
+def test_memory_does_not_grow_with_the_table(tmp_path, make):
+    peaks = []
+    for n in (50_000, 200_000):
+        path = tmp_path / f"{n}.parquet"
+        close = pa.array(np.arange(n) % 97 + 1)
+        pq.write_table(pa.table({"ts": pa.array(np.arange(n) * 60), "close": close}), path)
+        tracemalloc.start()
+        assert sum(len(c.bars) + len(c.observations) for c in make(path, unit="s").chunks()) == n
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.feather", "a.csv.gz"])

@@ -101,7 +101,7 @@ class Candles:
         return ()
 
     def in_units(self, units: Units) -> Self:
-        """Raises InputError where a tick is too fine for the prices."""
+        """What they do not divide is found on reading."""
         table = tuple(
             i._replace(tick=units[key_of(i)][0], lot=units[key_of(i)][1]) for i in self.instruments
         )
