@@ -2,6 +2,7 @@
 
 import databento_dbn as dbn
 import numpy as np
+import pyarrow as pa
 import pytest
 from dbn_wire import (
     ID,
@@ -543,3 +544,69 @@ def test_a_file_is_known_by_its_content_and_a_fragment_by_its_name(tmp_path):
     for name, head in (("mine", None), ("part.dbn.frag", b""), ("mine.zst", None)):
         source = open_source(write(tmp_path, orders("A 7 B 100 5 LAST"), name, head))
         assert source.counts == {"mbo": 1} and source.name == str(tmp_path / name)
+
+
+def dbz(symbols, version=1):
+    """The first frame of a file from before version 1, and a record."""
+    fixed = metadata()[8:50] + bytes(8) + bytes(3) + bytes(39)
+    body = b"DBZ" + bytes([version]) + fixed + symbols
+    records = pa.compress(orders("A 7 B 100 5 LAST"), codec="zstd", asbytes=True)
+    return b"\x50\x2a\x4d\x18" + len(body).to_bytes(4, "little") + body + records
+
+
+def damaged(at, value):
+    """Metadata with some of the bytes after the fixed part changed."""
+    raw = bytearray(metadata())
+    raw[108 + at : 108 + at + len(value)] = value
+    return bytes(raw)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        dbz(b"no zstd"),
+        dbz(b"", version=2),
+        damaged(4, b"\xff\xff\xff\x7f"),  # as many symbols
+        damaged(91, b"\xff"),  # the symbol
+        damaged(174, b"x7"),  # its id
+        damaged(166, bytes(4)),  # from when on
+        damaged(-84, b"\x99\x09"),  # the schema
+    ],
+)
+def test_damaged_metadata(tmp_path, content):
+    path = tmp_path / "bad.dbz"
+    path.write_bytes(content + orders("A 7 B 100 5 LAST") * (content[:3] == b"DBN"))
+    with pytest.raises(InputError, match=r"bad.dbz: its DBN metadata are damaged or cut off"):
+        open_source(path).instruments  # noqa: B018
+
+
+def test_compression_is_seen_whatever_the_name(tmp_path):
+    content = pa.compress(metadata() + orders(*RESTING), codec="zstd", asbytes=True)
+    path = tmp_path / "mine.dbn"
+    path.write_bytes(content)
+    assert open_source(path).counts == {"mbo": 2}
+
+
+def test_a_symbol_that_is_no_text(tmp_path):
+    kind = dbn.SType.RAW_SYMBOL
+    named = bytearray(bytes(dbn.SymbolMappingMsg(1, ID, NOON, kind, "ES", kind, "ESZ3", 0, 0)))
+    named[89] = 255
+    path = write(tmp_path, bytes(named) + orders(*RESTING))
+    with pytest.raises(InputError, match=r"mbo.dbn: the symbol .* is no text"):
+        open_source(path).instruments  # noqa: B018
+
+
+@pytest.mark.parametrize(("amount", "worth"), [(1, Decimal(1, 0)), (0, Decimal(1, 0))])
+def test_a_worth_that_is_not_known_is_one(tmp_path, amount, worth):
+    definition = dbn.InstrumentDefMsg(
+        1, ID, NOON, NOON, 3, NANO, "ESH4", "ES", "FUT", dbn.InstrumentClass.FUTURE,
+        dbn.SecurityUpdateAction.ADD, min_price_increment_amount=amount,
+    )  # fmt: skip
+    source = Dbn((write(tmp_path, bytes(definition) + orders(*RESTING)),))
+    assert source.instruments[0].contract == worth
+
+
+def test_a_price_beyond_all_ticks(tmp_path):
+    record = order("A 7 B 1 5 LAST", price=2**62 + 1)
+    with pytest.raises(InputError, match=r"ESH4: prices of more than 2\*\*53 ticks"):
+        Dbn((write(tmp_path, orders(*RESTING) + record),)).instruments  # noqa: B018
