@@ -9,10 +9,11 @@ from typing import Literal, NamedTuple, TypeAlias
 from flowsense.errors import InputError
 from flowsense.schema import Chunk
 from flowsense.sources import Source, chunks, kinds_of
+from flowsense.sources.lake import Address, streams_at
 from flowsense.sources.merge import Merged
 from flowsense.sources.open import open_source
-from flowsense.sources.units import key_of, shared
-from flowsense.store.lake import File, Recording, digest, recordings, union
+from flowsense.sources.units import shared
+from flowsense.store.lake import File, Recording, digest, recordings
 from flowsense.store.lake_write import Watch, locked, record
 
 State: TypeAlias = Literal["ingested", "continued", "there already"]
@@ -42,30 +43,42 @@ def ingest(
     """Ingests what the paths name, source by source, and tells of each when it is complete.
 
     A file is known by its SHA-256 and the options: what is in the lake is not read again, what a
-    killed call began is continued. Every chunk passes `watch`, which gives what is to be kept.
-    Raises InputError for what `open_source` refuses, for an instrument that the lake has in other
-    units or at the same time, and where nothing can be written; what was told stays.
+    killed call began is continued, and so is a chain of files that has grown. Every chunk passes
+    `watch`, which gives what is to be kept. Raises InputError for what `open_source` refuses, for
+    an instrument that the lake has in other units or at the same time, and where nothing can be
+    written; what was told stays.
     """
     said = json.dumps({"format": format} | {k: str(v) for k, v in sorted(options.items())})
-    files, fresh = Files(), list[Source]()
+    files, fresh = Files(), list[Source]()  # what they hold; sources that are not there
     found = parted(open_source(paths, format=format, **options))
     with locked(folder):
-        there = {(f.sha256, r.options) for r in recordings(folder) if r.done for f in r.files}
+        there = {r.id: r for r in recordings(folder)}
+        complete = [r for r in there.values() if r.done and r.options == said]
+        known = {file.sha256 for recording in complete for file in recording.files}
         for source in found:
             refuse_own(source, folder)
-            left = [p for p in source.files if (files.content(p).sha256, said) not in there]
+            left = [path for path in source.files if files.content(path).sha256 not in known]
             if not left:
                 yield Ingested(source.name, "there already", None)
-            elif len(left) < len(source.files):
-                fresh += parted(open_source(left, format=format, **options))
-            else:
+            elif len(left) == len(source.files) or begun(source, said, files, there):
                 fresh.append(source)
+            else:
+                fresh += parted(open_source(left, format=format, **options))
         for source in in_its_units(fresh, folder):
             yield one(source, folder, said, files, watch)
 
 
 def parted(source: Source) -> tuple[Source, ...]:
     return source.sources if isinstance(source, Merged) else (source,)
+
+
+def begun(
+    source: Source, options: str, files: "Files", there: dict[str, Recording]
+) -> Recording | None:
+    """What the lake has of the source, from its first file on."""
+    content = tuple(files.content(path) for path in source.files)
+    before = there.get(Recording(content, options, source.name, (), ()).id)
+    return before if before and before.begins(content) else None
 
 
 def refuse_own(source: Source, folder: Path) -> None:
@@ -107,29 +120,32 @@ def stamp(path: Path) -> tuple[int, int]:
 
 
 def in_its_units(fresh: list[Source], folder: Path) -> list[Source]:
-    """The sources in the ticks and lots of the lake. Raises InputError where that cannot be."""
-    table = {key_of(i): i for i in union(recordings(folder))}
-    units = {**shared([i for s in fresh for i in s.instruments]), **shared([*table.values()])}
+    """The sources in the ticks and lots of the lake. Raises InputError where that cannot be, and
+    where they describe an instrument differently.
+    """
+    there = [*streams_at(Address(folder))]
+    units = shared([i for source in fresh for i in source.instruments])
+    units = {**units, **shared([i for stream in there for i in stream.instruments])}
     found = [source.in_units(units) for source in fresh]
-    for source in found:
-        for instrument in source.instruments:
-            if table.setdefault(key_of(instrument), instrument) != instrument:
-                raise InputError(
-                    f"{source.name}: {instrument} is {table[key_of(instrument)]} in {folder}: "
-                    "read it with the same options, or into another lake"
-                )
+    Merged((*there, *found))
     return found
 
 
 def one(source: Source, folder: Path, options: str, files: Files, watch: Watch) -> Ingested:
     """One recording, from its beginning or from where a killed call left it."""
     there = {recording.id: recording for recording in recordings(folder)}
-    order = max((recording.order for recording in there.values()), default=-1) + 1
+    before = begun(source, options, files, there)
     content = tuple(files.content(path) for path in source.files)
-    table, kinds = source.instruments, kinds_of(source)
-    recording = Recording(content, options, source.name, table, kinds, order)
-    before = there.get(recording.id)
-    if before and before.done:
+    if before and before.done and len(before.files) == len(content):
         return Ingested(source.name, "there already", None)
-    done = record(folder, before or recording, files.unchanged(source), watch)
+    order = before.order if before else 1 + max((r.order for r in there.values()), default=-1)
+    spans = before.spans if before else ()
+    table, kinds = source.instruments, kinds_of(source)
+    recording = Recording(content, options, source.name, table, kinds, order, spans)
+    if not before and recording.id in there:
+        raise InputError(
+            f"{source.name}: its first file is in {folder} with others after it: delete "
+            f"{recording.id}.json there, or leave that file out"
+        )
+    done = record(folder, recording, files.unchanged(source), watch)
     return Ingested(source.name, "continued" if before else "ingested", done)

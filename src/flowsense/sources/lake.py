@@ -222,8 +222,7 @@ class Lake:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        streams = self.source.sources if isinstance(self.source, Merged) else (self.source,)
-        return tuple(dict.fromkeys(kind for stream in streams for kind in kinds_of(stream)))
+        return kinds_of(self.source)
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -17,8 +17,9 @@ Observations of the whole market have no venue and no instrument. Names are perc
 """
 
 import json
+import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -28,13 +29,13 @@ from urllib.parse import quote
 from flowsense.errors import InputError
 from flowsense.schema import BAR, EVENT, EVERY, OBSERVATION, Instrument
 from flowsense.store import instruments as table
-from flowsense.store.atomic import ensure_replaceable, replacing
+from flowsense.store.atomic import ensure_replaceable, publish, replacing
 
 if TYPE_CHECKING:
     import duckdb
 
 FORMAT = 1
-MARK, MANIFESTS = "lake.json", "recordings"
+MARK, MANIFESTS, DRAFTS = "lake.json", "recordings", ".drafts"
 KINDS = {"events": EVENT, "bars": BAR, "observations": OBSERVATION}
 NOBODY = "__HIVE_DEFAULT_PARTITION__"  # what Hive calls a null
 EPOCH = date(1970, 1, 1)
@@ -83,29 +84,35 @@ class Recording:
 
     @property
     def id(self) -> str:
-        """By content: the same under another name."""
-        said = json.dumps([[file.sha256 for file in self.files], self.options])
+        """By content, the same under another name; of the first file, so that a chain may grow."""
+        said = json.dumps([[file.sha256 for file in self.files[:1]], self.options])
         return sha256(said.encode()).hexdigest()[:16]
 
-    @property
-    def keys(self) -> set[tuple[str, str]]:
-        return {(i.symbol, i.venue) for i in self.instruments}
+    def begins(self, files: tuple[File, ...]) -> bool:
+        """Whether these files are those that were read, and perhaps more after them."""
+        return [f.sha256 for f in self.files] == [f.sha256 for f in files[: len(self.files)]]
 
     def rows(self, kind: str) -> int:
         return sum(p.rows for span in self.spans for p in span.parts if p.kind == kind)
 
 
 def is_lake(folder: Path) -> bool:
-    return (folder / MARK).is_file()
+    return os.path.isfile(folder / MARK)  # False where one may not look
 
 
 def create(folder: Path) -> None:
     """A lake without recordings, unless there is a lake. Raises InputError for other folders."""
-    ensure_replaceable(folder, MARK, "a lake")
     if not is_lake(folder):
+        if not (folder.is_dir() and all(map(begun, folder.iterdir()))):
+            ensure_replaceable(folder, MARK, "a lake")
         with replacing(folder / MARK) as draft:
             draft.write_text(json.dumps({"flowsense": "lake", "format": FORMAT}) + "\n")
     check(folder)
+
+
+def begun(path: Path) -> bool:
+    """Whether this is a draft of the mark, which one who was killed left."""
+    return path.name.startswith(f".{MARK}.") and path.suffix == ".draft"
 
 
 def check(folder: Path) -> None:
@@ -150,11 +157,21 @@ def manifest(folder: Path, recording: Recording) -> Path:
 
 
 def save(folder: Path, recording: Recording) -> None:
-    """What the manifest lists becomes visible."""
+    """What the manifest lists becomes visible. Raises OSError."""
     body = encode(recording)
     sealed = body | {"sha256": seal(body)}
-    with replacing(manifest(folder, recording)) as draft:
-        draft.write_text(json.dumps(sealed, indent=1) + "\n")
+    path = manifest(folder, recording)
+    draft = drafts(folder) / path.name
+    draft.write_text(json.dumps(sealed, indent=1) + "\n")
+    path.parent.mkdir(exist_ok=True)
+    publish(draft, path)
+
+
+def drafts(folder: Path) -> Path:
+    """Where files are before they have their names."""
+    place = folder / DRAFTS
+    place.mkdir(exist_ok=True)
+    return place
 
 
 def load(path: Path) -> Recording:
@@ -226,8 +243,12 @@ def places(folder: Path, found: Iterable[Recording]) -> Iterator[tuple[Path, Rec
 
 
 def union(found: Iterable[Recording]) -> tuple[Instrument, ...]:
-    """The instruments of all recordings, each once, in order."""
-    return tuple({(i.symbol, i.venue): i for r in found for i in r.instruments}.values())
+    """The instruments of all recordings, each once, in order; one of bars alone may have a book."""
+    table: dict[tuple[str, str], Instrument] = {}
+    for one in (i for recording in found for i in recording.instruments):
+        known = table.get((one.symbol, one.venue), one)
+        table[one.symbol, one.venue] = max(known, one, key=lambda i: i.depth)
+    return tuple(table.values())
 
 
 def digest(path: Path) -> File:
@@ -238,10 +259,6 @@ def digest(path: Path) -> File:
             of.update(piece)
             size += len(piece)
     return File(str(path), size, of.hexdigest())
-
-
-def finished(recording: Recording) -> Recording:
-    return replace(recording, done=True)
 
 
 def connect(folder: Path) -> "duckdb.DuckDBPyConnection":

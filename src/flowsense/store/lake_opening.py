@@ -72,7 +72,7 @@ def levels(events: NDArray[Any]) -> Events:
     sets, bid = sets[order], bid[order]
     other = (sets["price"][1:] != sets["price"][:-1]) | (bid[1:] != bid[:-1])
     kept = sets[np.r_[other, np.ones(min(len(sets), 1), bool)]]
-    return kept[kept["lots"] > 0].view(EVENT)
+    return made(kept[kept["lots"] > 0])
 
 
 def orders(events: NDArray[Any]) -> Events:
@@ -90,9 +90,13 @@ def orders(events: NDArray[Any]) -> Events:
     left = lots[final] - (taken[ends] - taken[final])
     kept = (final >= 0) & (left > 0)
     index = at[final[kept]]
-    out = events[index].view(EVENT)
+    out = events[index]
     out["action"], out["lots"] = ADD, left[kept]
-    return out[np.argsort(index)]
+    return made(out[np.argsort(index)])
+
+
+def made(records: NDArray[Any]) -> Events:
+    return records.view(EVENT)
 
 
 def opening(standing: Standing, instrument: Instrument, ts: int) -> Events:

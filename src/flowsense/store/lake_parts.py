@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from flowsense.errors import InputError
-from flowsense.schema import BAR, OBSERVATION, Events, Instrument, zeros
+from flowsense.schema import BAR, NEVER, OBSERVATION, Events, Instrument, zeros
 from flowsense.store.events import ALONE, KEY, POSITION, SMALL, described, readable
 from flowsense.store.lake import KINDS, Part, Recording, digest, manifest, place
 
@@ -159,11 +159,13 @@ def in_order(parts: list[Stored], kind: str) -> Iterator[NDArray[Any]]:
         fresh += len(held[-1])
         if fresh < ENOUGH and at < len(groups):
             continue
-        rows = held[0] if len(held) == 1 else np.concatenate(held)
-        rows = rows[np.argsort(rows["position"], kind="stable")] if len(parts) > 1 else rows
-        end = np.searchsorted(rows["position"], groups[at][0]) if at < len(groups) else len(rows)
-        held, fresh = [rows[end:]], 0
-        yield joined([rows[:end]["record"]], kind)
+        limit = groups[at][0] if at < len(groups) else NEVER
+        ends = [int(np.searchsorted(rows["position"], limit)) for rows in held]
+        rows = np.concatenate([rows[:end] for rows, end in zip(held, ends, strict=True)])
+        order = np.argsort(rows["position"], kind="stable") if len(parts) > 1 else slice(None)
+        held = [rows[end:] for rows, end in zip(held, ends, strict=True) if end < len(rows)]
+        fresh = 0
+        yield rows["record"][order].astype(KINDS[kind], copy=True).view(KINDS[kind])
 
 
 def joined(records: list[NDArray[Any]], kind: str) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,7 +88,8 @@ class Spool:
 
     def close(self) -> None:
         if self.file is not None:
-            self.file.close()
+            with suppress(OSError):  # of what a full disk did not take
+                self.file.close()
 
     def read(self, run: Run, k: int) -> Placed:
         start, end = (int(at) * self.dtype.itemsize for at in run.starts[k : k + 2])

@@ -66,7 +66,10 @@ VIEWS = {
         SELECT make_timestamp_ns(p.ts_recv) AS ts, k.name, p.*
         FROM observations_parts p LEFT JOIN kinds k USING (kind)""",
 }
-CLOSED = {"enable_external_access": "false", "python_enable_replacements": "false"}
+CLOSED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "python_enable_replacements": "false",
+}
 
 
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:

@@ -14,15 +14,17 @@ from typing import TypeAlias
 import numpy as np
 
 from flowsense.errors import InputError
-from flowsense.schema import DAY, EVERY, Chunk, Events, Instrument, zeros
+from flowsense.schema import DAY, EVERY, Chunk, Events, zeros
 from flowsense.store.atomic import publish, sync
 from flowsense.store.lake import (
+    DRAFTS,
     KINDS,
     Part,
     Recording,
     Span,
     create,
     digest,
+    drafts,
     manifest,
     place,
     places,
@@ -35,7 +37,7 @@ from flowsense.store.lake_spool import Spool
 
 SPAN = 1 << 24  # records of a span: a day that has more becomes several
 OFTEN = 1 << 18  # records that a kill may cost: days of few are listed together
-DRAFTS, LOCK = ".drafts", ".lock"
+LOCK = ".lock"
 OURS = re.compile(r"[0-9a-f]{16}-\d{6}-\d+\.parquet")
 BEFORE = -(2**63)  # every ts_recv
 Watch: TypeAlias = Callable[[Chunk], Chunk]
@@ -66,8 +68,8 @@ def locked(folder: Path) -> Iterator[None]:
     Raises InputError where another is at work, for what is no lake, and where nothing can be
     written. The lock is gone with its process, however that ends.
     """
-    create(folder)
     with writing(folder):
+        create(folder)
         lock = (folder / LOCK).open("a+")
     with lock:
         try:
@@ -81,7 +83,10 @@ def locked(folder: Path) -> Iterator[None]:
             lock.write(str(os.getpid()))
             lock.flush()
             heal(folder)
-        yield
+        try:
+            yield
+        finally:
+            shutil.rmtree(folder / DRAFTS, ignore_errors=True)
 
 
 def heal(folder: Path) -> None:
@@ -99,18 +104,21 @@ def record(folder: Path, recording: Recording, chunks: Iterable[Chunk], watch: W
 
     `chunks` are those of the source from its beginning, the same at every call; each of them
     passes `watch`, and what that gives is kept. `locked` must hold. With InputError from the
-    chunks nothing of the recording stays, for it can never be completed; with Unwritable, and
-    where the process is killed, the spans that were written stay.
+    chunks all is as it was before, without what cannot be completed; with Unwritable, and where
+    the process is killed, the spans that were written stay.
     """
+    before = [r for r in recordings(folder) if r.id == recording.id and r.done]
     writer = Writer(folder, recording)
     try:
         for chunk in chunks:
             writer.take(watch(chunk))
         return writer.close()
     except BaseException as error:
-        with suppress(OSError):
+        with suppress(OSError, InputError):
             if isinstance(error, InputError) and not isinstance(error, Unwritable):
                 manifest(folder, recording).unlink(missing_ok=True)
+                for complete in before:
+                    save(folder, complete)
             heal(folder)
         raise
     finally:
@@ -160,6 +168,9 @@ class Writer:
             over = min(max(self.known[kind] - self.position[kind], 0), len(records))
             self.position[kind] += over
             left.append(records[over:])
+            late = over and int(records["ts_recv"][over - 1]) > self.before
+            if late or (len(left[-1]) and int(left[-1]["ts_recv"][0]) < self.before):
+                raise self.changed()
         return Chunk(*left)
 
     def hold(self, day: int, piece: Chunk) -> None:
@@ -172,7 +183,9 @@ class Writer:
 
     def commit(self) -> None:
         """What is held goes to its files; with enough of them the manifest shows them."""
-        whose = [(kind, who) for kind, spool in self.spools.items() for who in spool.instruments()]
+        with writing(self.folder):
+            spools = self.spools.items()
+            whose = [(kind, who) for kind, spool in spools for who in spool.instruments()]
         if not whose:
             return
         last = max(spool.last for spool in self.spools.values())
@@ -180,7 +193,6 @@ class Writer:
         ahead = replace(self.recording, spans=(*self.recording.spans, span))
         refuse_overlap(ahead, self.others)
         with writing(self.folder):
-            (self.folder / DRAFTS).mkdir(exist_ok=True)
             size = group_size(len(whose))
             parts = tuple(self.part(ahead, kind, who, size) for kind, who in whose)
             spans = (*self.recording.spans, span._replace(parts=parts))
@@ -196,10 +208,10 @@ class Writer:
     def part(self, ahead: Recording, kind: str, who: int, size: int) -> Part:
         """Writes the file of one instrument where it belongs."""
         number = len(ahead.spans) - 1
-        table = () if who == EVERY else (ahead.instruments[who],)
-        draft = self.folder / DRAFTS / f"{kind}-{who}"
+        table = () if who == EVERY else ahead.instruments[who : who + 1]
+        draft = drafts(self.folder) / f"{kind}-{who}"
         start = max(ahead.spans[number].day * DAY, self.before)
-        book = self.book(who, table[0], start) if kind == "events" else zeros(KINDS[kind])
+        book = self.book(who, start) if kind == "events" else zeros(KINDS[kind])
         rows = write(draft, kind, table, book, self.spools[kind].of(who, size))
         found = digest(draft)
         part = Part(kind, who, rows, found.size, found.sha256)
@@ -208,9 +220,10 @@ class Writer:
         publish(draft, path)
         return part
 
-    def book(self, who: int, instrument: Instrument, ts: int) -> Events:
+    def book(self, who: int, ts: int) -> Events:
         """The snapshot that a file opens with, from the file before it."""
-        if who not in self.latest:
+        instrument = self.recording.instruments[who]
+        if who not in self.latest or instrument.depth == 0:
             return zeros(KINDS["events"])
         file = stored(self.folder, self.recording, *self.latest[who], 0)
         standing = NOTHING
@@ -222,14 +235,17 @@ class Writer:
         """Nothing more is to come."""
         self.commit()
         if any(self.position[kind] < self.known[kind] for kind in KINDS):
-            raise InputError(
-                f"{self.recording.name}: gave fewer records than before: delete "
-                f"{manifest(self.folder, self.recording)} and ingest it again"
-            )
+            raise self.changed()
         self.recording = replace(self.recording, done=True)
         with writing(self.folder):
             save(self.folder, self.recording)
         return self.recording
+
+    def changed(self) -> InputError:
+        return InputError(
+            f"{self.recording.name}: gives other records than those of it that are in the lake: "
+            f"delete {manifest(self.folder, self.recording)} and ingest it again"
+        )
 
 
 def ordered(chunk: Chunk, instruments: int, last: int) -> int:
@@ -265,11 +281,12 @@ def days(chunk: Chunk) -> Iterator[tuple[int, Chunk]]:
 def refuse_overlap(recording: Recording, others: Iterable[Recording]) -> None:
     """Raises InputError where two recordings tell of one instrument at the same time."""
     for other in others:
-        if not other.spans or not (shared := recording.keys & other.keys):
+        shared = set(recording.instruments).intersection(other.instruments)
+        if not other.spans or not shared:
             continue
         a, b = sorted((recording, other), key=lambda r: (r.spans[0].first, r.order))
         if (a.spans[-1].last, a.order) > (b.spans[0].first, b.order):
-            symbol, venue = min(shared)
+            symbol, venue, *_ = min(shared)
             state = "" if other.done else ", which an ingest began and did not finish"
             raise InputError(
                 f"{recording.name}: tells of {symbol} at {venue} at the same time as "
