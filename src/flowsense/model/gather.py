@@ -10,6 +10,7 @@ from flowsense.model.sides import moved
 from flowsense.tape import Reader, Rows
 
 Ints = NDArray[np.int64]
+LARGEST = 1 << 28  # bytes of the columns of all rows drawn: 450,000 rows of 146 columns
 UNUSED, LEARN, STOP = range(3)  # what a drawn row is for
 
 
@@ -28,34 +29,59 @@ class Gathered(NamedTuple):
         return np.flatnonzero((self.instrument == instrument) & (self.role[:, target] == role))
 
 
+class Draw(NamedTuple):
+    """Rows of one target that were drawn for one use, in order, and how many each stands for."""
+
+    target: int
+    use: int
+    rows: Ints
+    weight: float
+
+
 def gather(reader: Reader, labels: Labels, most: int, seed: int) -> Gathered:
     """Draw valid rows at random: of each target and instrument about `most` moved ones.
 
-    Half as many flat ones, and a quarter of either to stop on. A magnitude has no flat rows.
+    Half as many flat ones, and a quarter of either to stop on. A magnitude has no flat rows. Where
+    all that is drawn would take more than `LARGEST` bytes, fewer are drawn, of each alike.
     """
-    rng = np.random.default_rng(seed)
-    role = np.zeros(labels.y.shape, np.int8)
-    weight = np.zeros(labels.y.shape, np.float32)
+    wide = np.dtype(np.float32).itemsize * max(len(reader.spec.columns), 1)
+    each = most * len(reader.instruments)
+    draws, used = draw(labels, each, seed)
+    while (size := int(used.sum()) * wide) > LARGEST:
+        each = int(each * LARGEST / size * 0.99)
+        draws, used = draw(labels, each, seed)
+    rows = np.flatnonzero(used)
+    role = np.zeros((len(rows), labels.y.shape[1]), np.int8)
+    weight = np.zeros(role.shape, np.float32)
+    for j, use, kept, stands in draws:
+        at = np.searchsorted(rows, kept)
+        role[at, j], weight[at, j] = use, stands
+    X = np.zeros((len(rows), len(reader.spec.columns)), np.float32)
+    instrument, first, at = np.zeros(len(rows), np.int64), 0, 0
+    for tape in reader:
+        every = tape.rows[0]
+        here = np.flatnonzero(used[first : first + len(every.ts)])
+        X[at : at + len(here)] = present(every, here)
+        instrument[at : at + len(here)] = every.instrument[here]
+        first, at = first + len(every.ts), at + len(here)
+    return Gathered(X, instrument, labels.y[rows], np.abs(labels.move[rows]), role, weight)
+
+
+def draw(labels: Labels, each: int, seed: int) -> tuple[list[Draw], NDArray[np.bool_]]:
+    """Of each target about `each` moved rows, and (n,) which rows were drawn for any."""
+    rng, found = np.random.default_rng(seed), list[Draw]()
+    used = np.zeros(len(labels.y), np.bool_)
     stop = np.zeros_like(labels.valid) if labels.stop is None else labels.stop
     for j, target in enumerate(labels.targets):
         moves = np.asarray(moved(labels.y[:, j]) | (target.kind == "magnitude"))
-        for use, block, few in ((LEARN, ~stop, 1), (STOP, stop, 4)):
-            valid = labels.valid[:, j] & block[:, j]
+        for use, block, few in ((LEARN, ~stop[:, j], 1), (STOP, stop[:, j], 4)):
+            valid = labels.valid[:, j] & block
             for group, share in ((valid & moves, 1), (valid & ~moves, 2)):
-                found = np.flatnonzero(group)
-                kept = drawn(found, most * len(reader.instruments) // (few * share), rng)
-                role[kept, j], weight[kept, j] = use, len(found) / max(len(kept), 1)
-    used = np.asarray(role.any(axis=1))
-    X, instrument, at = list[NDArray[np.float32]](), list[Ints](), 0
-    for tape in reader:
-        rows = tape.rows[0]
-        here = np.flatnonzero(used[at : at + len(rows.ts)])
-        X.append(present(rows, here))
-        instrument.append(rows.instrument[here])
-        at += len(rows.ts)
-    y, size = labels.y[used], np.abs(labels.move[used])
-    told = np.concatenate(X), np.concatenate(instrument)
-    return Gathered(*told, y, size, role[used], weight[used])
+                rows = np.flatnonzero(group)
+                kept = drawn(rows, each // (few * share), rng)
+                used[kept] = True
+                found.append(Draw(j, use, kept, len(rows) / max(len(kept), 1)))
+    return found, used
 
 
 def drawn(rows: Ints, most: int, rng: np.random.Generator) -> Ints:

@@ -86,14 +86,14 @@ class Linear(ABC):
         centred = np.r_[np.full(len(side), self.centred), np.ones(len(move), np.bool_)]
         for who in range(len(reader.instruments)):
             learned = (rows.instrument == who) & (rows.role == LEARN).any(axis=1)
-            fitted.standard[who] = standards(rows.X[learned], terms, centred)
-        Z = expanded(rows.X, rows.instrument, fitted)
+            fitted.standard[who] = standards(rows.X, terms, centred, np.flatnonzero(learned))
         of_move = np.arange(len(side), len(terms))
-        of_side = np.setdiff1d(np.arange(Z.shape[1]), of_move)
-        designs = ((Z[:, of_side], of_side), (Z[:, of_move], of_move))
+        of_side = np.setdiff1d(np.arange(len(terms) + len(product)), of_move)
         for j, target in enumerate(labels.targets):
             for who in range(len(reader.instruments)):
-                self._learn(fitted, rows, designs, (who, j), max(1, min(budget.steps, STEPS)))
+                self._learn(
+                    fitted, rows, (of_side, of_move), (who, j), max(1, min(budget.steps, STEPS))
+                )
             share(fitted, rows, j, target.kind == "magnitude")
         standard_of_others(fitted)
         return replace(self, fitted=fitted)
@@ -102,29 +102,35 @@ class Linear(ABC):
         self,
         fitted: Fitted,
         rows: Gathered,
-        designs: tuple[tuple[Design, Ints], tuple[Design, Ints]],
+        heads: tuple[Ints, Ints],
         place: tuple[int, int],
         steps: int,
     ) -> None:
-        """Write the weights of one instrument and target, where it has rows enough."""
-        (who, j), T = place, fitted.size.shape[1]
-        (side, of_side), (move, of_move) = designs
-        parts = (rows.part(who, j, LEARN), rows.part(who, j, STOP))
-        y = rows.y[:, j]
+        """Write the weights of one instrument and target, where it has rows enough.
+
+        `heads` are the places of the terms of the side, and of the move.
+        """
+        (who, j), (of_side, of_move), T = place, heads, fitted.size.shape[1]
+        learn, stop = rows.part(who, j, LEARN), rows.part(who, j, STOP)
+        at = np.r_[learn, stop]
+        every = np.arange(len(at))
+        parts = every[: len(learn)], every[len(learn) :]
+        y, weight, size = rows.y[at, j], rows.weight[at, j], rows.size[at, j]
+        Z = expanded(rows.X[at], rows.instrument[at], fitted)
         if fitted.known.targets[j].kind == "magnitude":
             if len(parts[0]) >= FEWEST:
-                write(fitted, (who, T + j), of_move, ridge_regression(move, y, parts))
+                write(fitted, (who, T + j), of_move, ridge_regression(Z[:, of_move], y, parts))
                 fitted.size[who, j] = y[parts[0]].mean()
             return
         moves = moved(y)
         only = (parts[0][moves[parts[0]]], parts[1][moves[parts[1]]])
         if len(only[0]):
-            fitted.size[who, j] = rows.size[only[0], j].mean()
+            fitted.size[who, j] = size[only[0]].mean()
         if worth(y[only[0]] == UP):
-            found = chosen(side, y == UP, only, None, self.centred, steps)
+            found = chosen(Z[:, of_side], y == UP, only, None, self.centred, steps)
             write(fitted, (who, j), of_side, found)
         if worth(moves[parts[0]]):
-            found = chosen(move, moves, parts, rows.weight[:, j], True, steps)
+            found = chosen(Z[:, of_move], moves, parts, weight, True, steps)
             write(fitted, (who, T + j), of_move, found)
 
     def init(self, instruments: tuple[Instrument, ...]) -> Places:

@@ -16,6 +16,7 @@ from flowsense.tape import Column
 Terms = NDArray[np.int64]  # (D, 4): column a, column b, sign of b (0: none), absolute value
 Products = NDArray[np.int64]  # (P, 2) places of terms
 FARTHEST = 10.0  # deviations beyond which a term grows no more
+TOGETHER = 4  # terms whose spread is measured at once
 BEND = 2.0  # terms are asinh(BEND x), x in deviations: linear inside, logarithmic in the tails
 
 
@@ -125,19 +126,40 @@ def raw(X: NDArray[np.float32], terms: Terms) -> NDArray[np.float32]:
 
 
 def standards(
-    X: NDArray[np.float32], terms: Terms, centred: NDArray[np.bool_]
+    X: NDArray[np.float32],
+    terms: Terms,
+    centred: NDArray[np.bool_],
+    rows: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
-    """(D, 2) centre and 1 / deviation of each term; 0 where it is missing or never changes."""
+    """(D, 2) centre and 1 / deviation of each term; 0 where it is missing or never changes.
+
+    Of `rows` of X alone, where they are given. A few terms at a time: all of them would be many
+    times as large as X.
+    """
     out = np.zeros((len(terms), 2))
-    if not len(X):
+    which = np.arange(len(X)) if rows is None else rows
+    if not len(which):
         return out
-    x = raw(X, terms).astype(np.float64)
-    there = np.isfinite(x)
+    for first in range(0, len(terms), TOGETHER):
+        some = slice(first, first + TOGETHER)
+        columns, places = np.unique(terms[some, :2], return_inverse=True)
+        local = terms[some].copy()
+        local[:, :2] = places.reshape(-1, 2)
+        out[some] = moments(raw(X[np.ix_(which, columns)], local), centred[some])
+    return out
+
+
+def moments(x: NDArray[np.float32], centred: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(D, 2) the same of terms (n, D) with NaN where missing."""
+    wide = x.astype(np.float64)
+    there = np.isfinite(wide)
     count = np.maximum(there.sum(axis=0), 1)
-    x[~there] = 0.0
-    mean = x.sum(axis=0) / count
-    spread = np.sqrt(np.maximum((x * x).sum(axis=0) / count - mean * mean * centred, 0.0))
+    wide[~there] = 0.0
+    mean = wide.sum(axis=0) / count
+    wide *= wide
+    spread = np.sqrt(np.maximum(wide.sum(axis=0) / count - mean * mean * centred, 0.0))
     changes = spread > 1e-9 * np.maximum(np.abs(mean), 1e-9)
+    out = np.zeros((len(mean), 2))
     out[:, 0] = np.where(centred, mean, 0.0)
     out[:, 1] = np.where(changes, 1.0 / np.where(changes, spread, 1.0), 0.0)
     return out

@@ -23,6 +23,7 @@ from flowsense.tape import Needs, Reader, Rows, Tape
 
 SIGNALS = ("last_move_10s", "imb_l1", "ofi_l1_1s", "last_trade_1s", "lead_ret_1s")  # columns
 MOVE, IMBALANCE, OFI, TRADE, LEAD = range(len(SIGNALS))
+Ints = NDArray[np.int64]
 FLATTEST = 1e-3
 STEEPEST = 20.0  # of a slope per deviation: a rule that was never wrong is still not certain
 
@@ -69,18 +70,18 @@ class Null(ABC):
         """Counting and one slope, nothing random. A rule without its column calls no side."""
         known, names = Known.of(labels, reader.instruments), reader.spec.columns
         columns = np.array([names.index(s) if s in names else -1 for s in SIGNALS], np.int64)
-        parts = [(signals_of(t.rows[0], columns), t.rows[0].instrument) for t in reader]
-        signals, instrument = (np.concatenate(part) for part in zip(*parts, strict=True))
         learned = labels.valid if labels.stop is None else labels.valid & ~labels.stop
+        rows = np.flatnonzero(learned.any(axis=1))
+        signals, instrument = signals_at(reader, rows, columns)
         k, t = len(reader.instruments), len(labels.targets)
         shapes = ((k + 1, len(SIGNALS)), (k + 1, t), (k + 1, t), (k + 1, t))
         fitted = Fitted(known, columns, *(np.zeros(shape) for shape in shapes))
         fitted.deviation[:] = 1.0
         for place in range(k):
             mine = instrument == place
-            if (learned & mine[:, None]).any():
-                self._learn(fitted, place, signals[mine], labels, (learned, mine))
-        seen = np.unique(instrument[learned.any(axis=1)])
+            if mine.any():
+                self._learn(fitted, place, signals[mine], labels, (learned, rows[mine]))
+        seen = np.unique(instrument)
         for table in fitted[2:]:
             table[k] = table[seen].mean(axis=0) if len(seen) else table[k]
             table[np.setdiff1d(np.arange(k), seen)] = table[k]
@@ -90,26 +91,26 @@ class Null(ABC):
         self,
         fitted: Fitted,
         place: int,
-        signals: Floats,
+        signals: NDArray[np.float32],
         labels: Labels,
-        rows: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+        which: tuple[NDArray[np.bool_], Ints],
     ) -> None:
-        """Write one instrument's numbers; rows are those learned (n, T) and its own (n,)."""
-        learned, mine = rows
-        used = learned[mine]
-        deviation = signals[used.any(axis=1)].std(axis=0)
+        """Write one instrument's numbers; `which` is learned (n, T), and rows of its own (m,)."""
+        learned, rows = which
+        scaled = signals.astype(np.float64)
+        deviation = scaled.std(axis=0)
         fitted.deviation[place] = np.where(deviation > 0, deviation, 1.0)
-        scaled = signals / fitted.deviation[place]
-        y, size = labels.y[mine], np.abs(labels.move[mine])
+        scaled /= fitted.deviation[place]
         for j, target in enumerate(labels.targets):
-            rows_j = used[:, j]
+            used = np.flatnonzero(learned[rows, j])
+            y, size = labels.y[rows[used], j], np.abs(labels.move[rows[used], j])
             sized = target.kind == "magnitude"
-            which = rows_j if sized else rows_j & moved(y[:, j])
-            fitted.size[place, j] = size[which, j].mean() if which.any() else 0.0
-            if not sized and rows_j.any():
-                fitted.move[place, j] = which.sum() / rows_j.sum()
-                x = self.rule(target.kind, scaled[which])
-                fitted.slope[place, j] = slope(x, y[which, j] == UP, self.least)
+            counts = np.ones(len(used), np.bool_) if sized else moved(y)
+            fitted.size[place, j] = size[counts].mean() if counts.any() else 0.0
+            if not sized and len(used):
+                fitted.move[place, j] = counts.sum() / len(used)
+                x = self.rule(target.kind, scaled[used[counts]])
+                fitted.slope[place, j] = slope(x, y[counts] == UP, self.least)
 
     def init(self, instruments: tuple[Instrument, ...]) -> Places:
         return Places.of(self.fitted.known if self.fitted else None, instruments)
@@ -177,6 +178,21 @@ class Vote(Null):
 
     def rule(self, kind: str, signals: Floats) -> Floats:
         return np.asarray(signals[:, [IMBALANCE, OFI, TRADE, LEAD]].sum(axis=1), np.float64)
+
+
+def signals_at(
+    reader: Reader, rows: Ints, columns: Ints
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """(m, 5) the signals of these rows (m,), and their instruments; one pass."""
+    signals = np.zeros((len(rows), len(columns)), np.float32)
+    instrument, first = np.zeros(len(rows), np.int64), 0
+    for tape in reader:
+        every = tape.rows[0]
+        a, b = np.searchsorted(rows, (first, first + len(every.ts)))
+        signals[a:b] = signals_of(every, columns)[rows[a:b] - first]
+        instrument[a:b] = every.instrument[rows[a:b] - first]
+        first += len(every.ts)
+    return signals, instrument
 
 
 def signals_of(rows: Rows, columns: NDArray[np.int64]) -> Floats:
