@@ -1,12 +1,14 @@
-"""Files as Databento writes them, by its own encoder."""
+"""Files as Databento writes them, by its own encoder, and what ours makes of them."""
 
 from datetime import date
 from types import SimpleNamespace
 
 import databento_dbn as dbn
+import numpy as np
 import pyarrow as pa
 
-from flowsense.schema import DAY, SECOND
+from flowsense.schema import CLEAR, DAY, LAST, SECOND, SNAPSHOT, Decimal, checked
+from flowsense.sources.dbn import Dbn
 
 NOON = 1_703_462_400 * SECOND + DAY // 2  # 2023-12-25
 MIDNIGHT = NOON - DAY // 2
@@ -14,6 +16,10 @@ NANO = 1_000_000_000
 UNDEFINED = 2**63 - 1
 F_LAST, F_TOB, F_SNAPSHOT, F_BAD = 128, 64, 32, 4
 ID, PUBLISHER = 17077, 1
+EMPTY = (CLEAR, 0, 0, 0, 0, SNAPSHOT | LAST)
+TICK = Decimal(1, 0)
+RESTING = ("A 7 A 101 5 LAST", "A 8 A 101 4 LAST")
+FIELDS = ["action", "order_id", "side", "price", "lots", "bits"]
 NO_LEVEL = (None, 0, None, 0)
 
 
@@ -127,3 +133,14 @@ def write(folder, records, name="mbo.dbn", head=None):
     path = folder / name
     path.write_bytes(content)
     return path
+
+
+def told(*paths, tick=TICK, **options):
+    """(action, id, side, price, lots, bits) of every event."""
+    source = Dbn(tuple(paths), tick=tick, **options)
+    events = np.concatenate(list(source))
+    return checked(events, len(source.instruments))[FIELDS].tolist()
+
+
+def of_orders(folder, *texts, **options):
+    return told(write(folder, orders(*texts), **options))
