@@ -209,7 +209,7 @@ def correlation(a: Floats, b: Floats, step: int) -> tuple[float, float]:
     if size == 0 or blocks < BLOCKS:
         return 0.0, 0.0
     sums = np.array([part.sum() for part in np.array_split(a * b, blocks)])
-    spread = float(np.sqrt((sums**2).sum()))
+    spread = float(np.sqrt(blocks) * sums.std(ddof=1))
     return float(a @ b) / size, float(sums.sum()) / max(spread, 1e-300)
 
 
@@ -251,19 +251,16 @@ def windows(c: Floats, who: Ints) -> tuple[Floats, Floats]:
 
 
 def accurate(x: Floats, table: Table, mid: Floats) -> str | None:
-    """The side of the mid a minute ahead, once a minute, told by x above or below its median."""
+    """The side of the mid a minute ahead, once a minute, told by x above or below a middle."""
     for who, at, later in minutes(table, mid):
-        move, side = mid[later] - mid[at], np.sign(x[at] - np.nanmedian(x[table.instrument == who]))
-        both = (move != 0) & (np.nan_to_num(side) != 0)
-        n = int(both.sum())
-        if n < FEWEST:
-            continue
-        hit = float((np.sign(move[both]) == side[both]).mean())
-        hit = max(hit, 1 - hit)
-        if (hit - ALARM) * n**0.5 > CERTAIN * (ALARM * (1 - ALARM)) ** 0.5:
-            return (
-                f"tells {hit:.0%} of {n} sides a minute ahead; above {ALARM:.0%} look for the leak"
-            )
+        mine = x[table.instrument == who]
+        for middle in (0.0, float(np.nanmean(mine)), float(np.nanmedian(mine))):
+            sides = np.sign(mid[later] - mid[at]) * np.nan_to_num(np.sign(x[at] - middle))
+            n = int((sides != 0).sum())
+            hit = 0.5 + abs(float(sides.sum())) / (2 * max(n, 1))
+            far = CERTAIN * (ALARM * (1 - ALARM) / max(n, 1)) ** 0.5
+            if n >= FEWEST and hit > ALARM + far:
+                return f"tells {hit:.0%} of {n} sides a minute ahead, where {ALARM:.0%} is an alarm"
     return None
 
 
