@@ -23,9 +23,10 @@ def ingest(  # noqa: PLR0913  options are told to typer by the signature
     tick: reading.Tick = None,
     lot: reading.Lot = None,
 ) -> None:
-    """Write recordings as Parquet by venue, instrument and day, for `run`, `query` and others.
+    """Keep recordings in a lake, which run and query read.
 
-    What is there already is known by its content and passed over; a killed ingest goes on.
+    That is Parquet by venue, instrument and day. What is in it already is known by its content and
+    passed over; a killed ingest goes on. An address in it is a source: DIR/nasdaq/GOOG@2012-06-21.
     """
     from rich.table import Table
 

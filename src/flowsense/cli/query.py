@@ -18,7 +18,10 @@ def query(
         Path | None, typer.Option(metavar="FILE", help="To a .parquet or .csv file, all rows.")
     ] = None,
 ) -> None:
-    """Ask the lake: tables events, bars, observations, instruments. It cannot be changed so."""
+    """Ask a lake in SQL, which can change nothing.
+
+    Its tables are events, bars, observations and instruments; px and qty are prices and sizes.
+    """
     from flowsense.cli.terminal import console
     from flowsense.store import lake_sql
 
