@@ -1,5 +1,6 @@
 """Anybody's estimators keep the laws of models, and are stored as arrays or not at all."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -394,3 +395,17 @@ def test_the_estimator_that_was_given_is_left_as_it_was(reader, labels):
 
 def test_tiny_is_small(reader, labels, tape):
     check_model(fitted(Estimator.tiny(), reader, labels), tape)
+
+
+def test_without_scikit_learn_one_sentence_says_what_to_install(reader, labels, monkeypatch):
+    monkeypatch.delitem(sys.modules, "flowsense.model.foreign", raising=False)
+    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    with pytest.raises(InputError, match=r"pip install 'flowsense\[sklearn\]'"):
+        fitted(Estimator(Spy()), reader, direction(labels))
+
+
+def test_steps_of_a_pipeline_that_do_nothing_are_passed_over():
+    X, y, _ = noisy()
+    chain = make_pipeline(None, StandardScaler(), "passthrough", LogisticRegression())
+    chain.fit(X.astype(float), y)
+    assert isinstance(stored(chain, X, chain.predict_proba(X.astype(float))), Line)

@@ -174,6 +174,7 @@ def test_blocks_left_empty_are_named():
         (lambda ts, k: split.chronological(ts[:0], k[:0]), "span no time"),
         (lambda ts, k: split.chronological(ts[::-1], k), "in order"),
         (lambda ts, k: split.walk_forward(ts, k, 0, 1), "both spans"),
+        (lambda ts, k: split.around(ts, k, [], -1), "embargo of -1"),
     ],
 )
 def test_what_cannot_be_split_is_refused(ask, why):
@@ -207,3 +208,9 @@ def test_noise_is_chance_on_a_purged_split_and_skill_on_shuffled_rows():
     assert low < 0.5 < high and abs(right.mean() - 0.5) < 0.08
     train = rng.random(6_000) < 0.8
     assert scores.accuracy(nearest(X, y, train, ~train), y[~train]) > 0.85
+
+
+def test_a_test_block_without_rows_purges_nothing():
+    ts, known_at = grid(100)
+    one = split.around(ts, known_at, [(200 * SECOND, 300 * SECOND)])
+    assert not one.test.any() and one.train.sum() + one.validation.sum() == 95
