@@ -78,6 +78,15 @@ def test_other_options_are_another_recording(tmp_path, lake):
     assert len(recordings(lake)) == 1
 
 
+def test_options_of_one_path_are_told_apart_too(tmp_path, lake):
+    (tmp_path / "t.csv").write_text(TRADES)
+    (tmp_path / "u.csv").write_text(TRADES.replace("X", "Y"))
+    assert [state for _, state in states([f"{tmp_path}/t.csv?tick=0.05"], lake)] == ["ingested"]
+    both = [f"{tmp_path}/t.csv?tick=0.05", tmp_path / "u.csv"]
+    assert [state for _, state in states(both, lake)] == ["there already", "ingested"]
+    assert [i.tick for i in Lake(lake).instruments] == [Decimal(5, -2), Decimal(1, -1)]
+
+
 def test_later_files_are_read_in_the_ticks_of_the_lake(tmp_path, lake):
     first, second = tmp_path / "1.csv", tmp_path / "2.csv"
     first.write_text(TRADES)

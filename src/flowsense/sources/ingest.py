@@ -11,7 +11,7 @@ from flowsense.schema import Chunk
 from flowsense.sources import Source, chunks, kinds_of
 from flowsense.sources.lake import Address, streams_at
 from flowsense.sources.merge import Merged
-from flowsense.sources.open import open_source
+from flowsense.sources.open import apart, open_source
 from flowsense.sources.units import shared
 from flowsense.store.lake import File, Recording, digest, recordings
 from flowsense.store.lake_write import Watch, locked, record
@@ -48,28 +48,52 @@ def ingest(
     an instrument that the lake has in other units or at the same time, and where nothing can be
     written; what was told stays.
     """
-    said = json.dumps({"format": format} | {k: str(v) for k, v in sorted(options.items())})
-    files, fresh = Files(), list[Source]()  # what they hold; sources that are not there
-    found = parted(open_source(paths, format=format, **options))
+    groups: dict[Way, list[str | Path]] = {}
+    for path in [paths] if isinstance(paths, str | Path) else paths:
+        asked = apart(path, format)
+        own = options | dict(asked.options)
+        groups.setdefault(Way(asked.format, tuple(sorted(own.items()))), []).append(asked.path)
+    opened = [(way, way.open(group)) for way, group in groups.items()]
+    files = Files()
     with locked(folder):
-        there = {r.id: r for r in recordings(folder)}
-        complete = [r for r in there.values() if r.done and r.options == said]
-        known = {file.sha256 for recording in complete for file in recording.files}
-        for source in found:
-            refuse_own(source, folder)
-            left = [path for path in source.files if files.content(path).sha256 not in known]
-            if not left:
-                yield Ingested(source.name, "there already", None)
-            elif len(left) == len(source.files) or begun(source, said, files, there):
-                fresh.append(source)
-            else:
-                fresh += parted(open_source(left, format=format, **options))
-        for source in in_its_units(fresh, folder):
-            yield one(source, folder, said, files, watch)
+        for way, found in opened:
+            yield from all_of(found, way, folder, files, watch)
 
 
-def parted(source: Source) -> tuple[Source, ...]:
-    return source.sources if isinstance(source, Merged) else (source,)
+class Way(NamedTuple):
+    """How files are read."""
+
+    format: str | None
+    options: tuple[tuple[str, object], ...]
+
+    def open(self, paths: Sequence[str | Path]) -> tuple[Source, ...]:
+        source = open_source(paths, format=self.format, **dict(self.options))
+        return source.sources if isinstance(source, Merged) else (source,)
+
+    def __str__(self) -> str:
+        said = {name: str(value) for name, value in self.options}
+        return json.dumps({"format": self.format} | said)
+
+
+def all_of(
+    found: tuple[Source, ...], way: Way, folder: Path, files: "Files", watch: Watch
+) -> Iterator[Ingested]:
+    """What becomes of sources that are read in one way."""
+    there = {r.id: r for r in recordings(folder)}
+    complete = [r for r in there.values() if r.done and r.options == str(way)]
+    known = {file.sha256 for recording in complete for file in recording.files}
+    fresh = list[Source]()
+    for source in found:
+        refuse_own(source, folder)
+        left = [path for path in source.files if files.content(path).sha256 not in known]
+        if not left:
+            yield Ingested(source.name, "there already", None)
+        elif len(left) == len(source.files) or begun(source, str(way), files, there):
+            fresh.append(source)
+        else:
+            fresh += way.open(left)
+    for source in in_its_units(fresh, folder):
+        yield one(source, folder, str(way), files, watch)
 
 
 def begun(
