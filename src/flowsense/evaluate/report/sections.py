@@ -243,11 +243,13 @@ def told(settings: Metrics) -> dict[str, Any]:
 
 
 def command(metrics: Metrics) -> str:
-    """What to type for the same run; options of how a table is read are not kept."""
+    """What to type for the same run."""
     config, data = metrics["config"], metrics["data"]
     words = ["flowsense", "run", *str(data.get("source", "SRC")).split(", ")]
     for test in data.get("tests", []):
         words += ["--test", *str(test).split(", ")]
+    for option, value in data.get("options", {}).items():
+        words += [f"--{option}"] if value == "True" else [f"--{option}", str(value)]
     for option, key in OPTIONS.items():
         value = config.get(key)
         if value:
