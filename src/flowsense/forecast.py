@@ -16,7 +16,15 @@ Kind = Literal["mid", "ofi", "barrier", "smoothed", "magnitude", "regime"]
 DIRECTIONS = ("mid", "ofi", "barrier", "smoothed")  # kinds with a side: down, flat or up
 Unit = Literal["x", "t", "bp"]
 WIDTHS: dict[str, tuple[Unit, ...]] = {"barrier": ("x", "t", "bp"), "smoothed": ("t", "bp")}
-UNITS = (("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1))
+UNITS = (
+    ("d", 86_400_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("ns", 1),
+)
 
 
 class Regime(IntEnum):
@@ -26,11 +34,11 @@ class Regime(IntEnum):
 
 
 def duration(text: str) -> int:
-    """ns of ``100ms``, ``5s`` or ``1m``. Raises InputError."""
-    match = re.fullmatch(r"(\d+)(ns|us|ms|s|m)", text)
+    """ns of ``100ms``, ``5s``, ``1m`` or ``12h``. Raises InputError."""
+    match = re.fullmatch(r"(\d+)(ns|us|ms|s|m|h|d)", text)
     if match is None or int(match[1]) == 0:
         raise InputError(
-            f"duration {text!r}: write a whole number and a unit, like 100ms, 5s or 1m"
+            f"duration {text!r}: write a whole number and a unit, like 100ms, 5s, 1m or 1h"
         )
     return int(match[1]) * dict(UNITS)[match[2]]
 

@@ -62,7 +62,7 @@ EVENT = np.dtype(
 BAR = np.dtype(
     [
         ("ts_open", "i8"),
-        ("ts_recv", "i8"),  # when it closed
+        ("ts_recv", "i8"),  # its last nanosecond: a row due when it closes is the first to read it
         *((name, "i8") for name in ("open", "high", "low", "close")),  # ticks
         ("lots", "i8"),
         ("trades", "i4"),

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from flowsense.cli.settings import KEYS, moment, settings, span, spelled, told
+from flowsense.cli.settings import KEYS, moment, settings, span, told
 from flowsense.errors import InputError
-from flowsense.forecast import Target
+from flowsense.forecast import Target, spell
 from flowsense.train.config import RunConfig
 
 HOUR = 3600 * 10**9
@@ -77,7 +77,7 @@ def test_times_are_utc_unless_they_say_more():
     ("text", "ns"), [("7d", 168 * HOUR), ("5h", 5 * HOUR), ("90s", HOUR // 40)]
 )
 def test_spans_are_spelled_as_they_are_read(text, ns):
-    assert span(text) == ns and spelled(ns) == text
+    assert span(text) == ns and spell(ns) == text
 
 
 def test_what_is_shown_is_in_force_when_read_again(flowsense, here):

@@ -45,9 +45,9 @@ def all_bars(source):
 
 
 def told(source):
-    """The bars as tuples."""
+    """The bars as tuples, with the time of the close: the nanosecond after `ts_recv`."""
     names = ("ts_open", "ts_recv", *PRICES, "lots", "trades", "instrument")
-    return [tuple(int(bar[name]) for name in names) for bar in all_bars(source)]
+    return [tuple(int(bar[n]) + (n == "ts_recv") for n in names) for bar in all_bars(source)]
 
 
 def test_a_bar_is_known_when_its_candle_closed(tmp_path):
@@ -432,8 +432,9 @@ def test_recorded_candles(data, folder, files, bars, interval):
     found = [all_bars(s) for s in sources]
     assert sum(map(len, found)) == bars
     for each in found:
-        assert (each["ts_recv"] - each["ts_open"] == interval).all()
-        assert (each["ts_recv"] % interval == 0).all() and (np.diff(each["ts_recv"]) > 0).all()
+        closed = each["ts_recv"] + 1
+        assert (closed - each["ts_open"] == interval).all() and (closed % interval == 0).all()
+        assert (np.diff(each["ts_recv"]) > 0).all()
 
 
 def test_recorded_prices_come_back(data):
@@ -448,7 +449,7 @@ def test_recorded_closes_of_funds(data):
     source = Candles(data / "daily_etf/etf_close_2008-2014.csv.zst", "close=*")
     bars = all_bars(source)
     assert len(source.instruments) == 23 and len(bars) == 23 * 1763
-    first = np.datetime64(int(bars["ts_recv"][0]), "ns")
+    first = np.datetime64(int(bars["ts_recv"][0]) + 1, "ns")
     assert first == np.datetime64("2008-01-03") and source.form.interval == 24 * HOUR
     spy = [i.symbol for i in source.instruments].index("SPY")
     price = bars[bars["instrument"] == spy]["close"][0] * float(source.instruments[spy].tick)

@@ -107,10 +107,10 @@ def test_a_bar_is_known_when_it_closed(tmp_path):
     source = Dbn((write(tmp_path, record),), tick=TICK)
     (chunk,) = chunks(source)
     assert isinstance(source, Broad) and source.kinds == () and source.instruments[0].depth == 0
-    closed = NOON + 60 * SECOND
-    assert chunk.bars.tolist() == [(NOON, closed, 100, 103, 99, 102, 40, 0, 0)]
+    last = NOON + 60 * SECOND - 1
+    assert chunk.bars.tolist() == [(NOON, last, 100, 103, 99, 102, 40, 0, 0)]
     assert chunk.events[FIELDS].tolist() == [(CLOSE, 0, 0, 102, 40, LAST)]
-    assert chunk.events["ts_recv"][0] == closed
+    assert chunk.events["ts_recv"][0] == last
 
 
 def test_bars_beside_a_book_close_nothing_and_the_shortest_count(tmp_path):
@@ -120,7 +120,7 @@ def test_bars_beside_a_book_close_nothing_and_the_shortest_count(tmp_path):
     )
     source = Dbn((write(tmp_path, quote(dbn.MBP1Msg, ROW) + second + minute),))
     (chunk,) = chunks(source)
-    assert chunk.bars["ts_recv"].tolist() == [NOON + SECOND]
+    assert chunk.bars["ts_recv"].tolist() == [NOON + SECOND - 1]
     assert CLOSE not in chunk.events["action"]
     assert source.counts == {"mbp-1": 1, "ohlcv-1m": 1, "ohlcv-1s": 1}
 

@@ -234,3 +234,17 @@ def test_bars_in_other_ticks_than_the_book_are_refused():
     bars = Beside("b", trades(), (coarse,), bars=bars_at(2, 3))
     with pytest.raises(InputError, match="read them with the same options, or apart"):
         Merged((Listed("a", trades(1)), bars))
+
+
+def test_what_is_observed_of_a_symbol_goes_to_the_one_venue_that_has_it():
+    nothing = Decimal(0, 0)
+    observed = Instrument("A", "file", nothing, nothing, depth=0)
+    news = Beside("n", trades(), (observed,), observations=known_at(2, instrument=0))
+    source = Merged((news, Listed("a", trades(1, 2, 3))))
+    assert source.instruments == (A,)
+    told = np.concatenate([chunk.observations for chunk in source.chunks()])
+    assert told["instrument"].tolist() == [0]
+    elsewhere = Listed("b", trades(1, 2, 3), (A._replace(venue="y"),))
+    with pytest.raises(InputError, match=r"n: A is at x, y: say which, like \?venue=x"):
+        Merged((news, Listed("a", trades(1)), elsewhere))
+    assert Merged((news, Listed("b", trades(1), (B,)))).instruments == (B, observed)

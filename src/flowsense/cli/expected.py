@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from flowsense.cli.settings import spelled
 from flowsense.cli.terminal import console, watched
+from flowsense.forecast import spell
 from flowsense.schema import SECOND
 from flowsense.train.estimate import LOADED, Estimate, estimate
 from flowsense.train.run import models_of
@@ -26,7 +26,7 @@ def show(asked: "RunConfig", learn: "Recording", tests: tuple["Recording", ...])
     to.print(table([symbols(one) for one in (learn, *tests)], found))
     to.print()
     models = models_of(asked)
-    limit = spelled(round(asked.budget_s * SECOND))
+    limit = spell(round(asked.budget_s * SECOND))
     to.print(f"Then fits: {', '.join(models)}, at most {limit} for each.")
     memory = LOADED + sum(one.bytes for one in found)
     to.print(f"Memory at the peak: about {memory / GB:.1f} GB.")

@@ -14,14 +14,14 @@ from flowsense.errors import InputError
 from flowsense.features.catalogue import DEFAULT, MORE
 from flowsense.features.clock import clocks
 from flowsense.features.observed import PREFIX
-from flowsense.forecast import Target, duration, spell
+from flowsense.forecast import Target, spell
 from flowsense.registry import names, unknown
-from flowsense.schema import DAY, NEVER, SECOND
+from flowsense.schema import NEVER, SECOND
+from flowsense.sources.periods import period
 from flowsense.train.config import RunConfig
 from flowsense.train.schemes import parse
 
 USUAL, TABLE, VARIABLE = Path("flowsense.toml"), "run", "FLOWSENSE_RUN_"
-HOUR = 3600 * SECOND
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -92,17 +92,8 @@ def whole(value: Any) -> int:
 
 
 def span(value: Any) -> int:
-    """ns of ``7d``, ``2h``, ``0s`` and of what `duration` reads."""
-    if re.fullmatch(r"0(ns|us|ms|s|m|h|d)", text(value)):
-        return 0
-    if match := re.fullmatch(r"(\d+)([dh])", value):
-        return int(match[1]) * (DAY if match[2] == "d" else HOUR)
-    return duration(text(value))
-
-
-def spelled(ns: int) -> str:
-    units = ((DAY, "d"), (HOUR, "h"))
-    return next((f"{ns // size}{unit}" for size, unit in units if ns % size == 0), spell(ns))
+    """ns of ``0s`` and of what `duration` reads."""
+    return period(text(value))
 
 
 def moment(value: Any) -> int:
@@ -138,14 +129,14 @@ KEYS = {
     "validation": Key("validation", scheme, str),
     "split": Key("split", text, str),
     "epochs": Key("epochs", whole, int),
-    "budget": Key("budget_s", lambda v: span(v) / SECOND, lambda s: spelled(round(s * SECOND))),
+    "budget": Key("budget_s", lambda v: span(v) / SECOND, lambda s: spell(round(s * SECOND))),
     "seed": Key("seed", whole, int),
     "start": Key("start", moment, told),
     "end": Key("end", moment, told),
-    "train_window": Key("train_ns", span, spelled),
-    "test_window": Key("test_ns", span, spelled),
-    "embargo": Key("embargo_ns", span, spelled),
-    "unscored": Key("unscored_ns", span, spelled),
+    "train_window": Key("train_ns", span, spell),
+    "test_window": Key("test_ns", span, spell),
+    "embargo": Key("embargo_ns", span, spell),
+    "unscored": Key("unscored_ns", span, spell),
 }
 
 

@@ -3,7 +3,8 @@
 Each candle becomes a BAR and, with it, a CLOSE | LAST of an instrument of depth 0.
 
 **When it was known.** A table mostly says when a candle opened, and nobody knew its close by then.
-A BAR is stamped when it closed: the time of its column `ts` plus the interval. Where the column
+A BAR is stamped with its last nanosecond, so that a row due when it closes reads it and no earlier
+one does: the time of its column `ts` plus the interval, less one. Where the column
 holds times of the close, map it as `closed` (``closed=time``); a column called like close_time is
 taken so where no other time stands. The interval is the smallest step between candles of an
 instrument, of which every other step has to be a multiple, or it is given.

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from flowsense.errors import InputError
+from flowsense.forecast import spell
 from flowsense.sources.cells import Ints, TimeUnit
 from flowsense.sources.columns import looked_up, missing, pairs, usual
-from flowsense.sources.periods import spelled
 
 PRICES = ("open", "high", "low", "close")
 FIELDS = ("ts", "closed", "symbol", *PRICES, "volume", "trades")
@@ -148,11 +148,11 @@ class Steps:
         if (common != least).any():
             k = int((common != least).argmax())
             raise InputError(
-                f"{table}: candles of {symbols[known[k]]} come after {spelled(int(least[k]))}, but "
+                f"{table}: candles of {symbols[known[k]]} come after {spell(int(least[k]))}, but "
                 f"not always after multiples of it: {fix}"
             )
         if (common != common[0]).any():
             pair = (0, int((common != common[0]).argmax()))
-            a, b = (f"{symbols[known[k]]} {spelled(int(common[k]))}" for k in pair)
+            a, b = (f"{symbols[known[k]]} {spell(int(common[k]))}" for k in pair)
             raise InputError(f"{table}: candles are apart by several steps, {a} and {b}: {fix}")
         return int(common[0])

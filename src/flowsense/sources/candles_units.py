@@ -102,7 +102,7 @@ def bars_of(rows: Iterable[Rows], form: Form, units: Iterable[Units]) -> Iterato
         tick.demand(part.price[:, 2], part.who, out["low"] > 0, "is too coarse for", fix)
         out["lots"], out["trades"] = lot.count(part.volume, part.who), part.trades
         out["ts_open"] = part.ts - (form.interval if form.columns.closed else 0)
-        out["ts_recv"] = out["ts_open"] + form.interval
+        out["ts_recv"] = out["ts_open"] + form.interval - 1
         out["instrument"] = part.who
         yield out
 

@@ -15,7 +15,7 @@ cmbp-1                differ from the row before
 tbbo, tcbbo           SETs that lead to the quote before the trade, then the TRADE
 bbo, cbbo             SETs; their trade is only the last of several, and not told
 trades                TRADE
-ohlcv                 BAR, known when it closed; CLOSE too where nothing else is told of it
+ohlcv                 BAR, at its last nanosecond; CLOSE too where nothing else is told of it
 status                STATUS
 all others            counted by name
 ====================  ======================================================================

@@ -213,5 +213,5 @@ class Decoder:
             m["instrument"],
         )
         span = np.array([BARS.get(feed, 0) for feed in range(len(MARKET))])[m["feed"]]
-        out["ts_open"] = m["ts_event"] - span
+        out["ts_open"] = m["ts_event"] + 1 - span
         return out

@@ -120,7 +120,7 @@ def clocks(part: Part, out: Array) -> None:
     raw, feed = part.raw, part.layout.feed
     event = raw["ts_event"].astype(np.int64)  # not there: -1
     if feed in BARS:
-        closed = event + BARS[feed]
+        closed = event + BARS[feed] - 1
         part.demand((event >= 0) & (event < NEVER), "ts_event", raw["ts_event"])
         out["ts_event"] = out["ts_recv"] = closed
         return

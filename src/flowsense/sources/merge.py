@@ -1,6 +1,6 @@
 """Several sources as one stream in order of `ts_recv`; at equal times in order of the sources."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -37,7 +37,7 @@ class Cursor:
         self, source: Source, rank: int, table: dict[Key, Instrument], seen: set[Key]
     ) -> None:
         self.name, self.rank = source.name, rank
-        own = [*map(key_of, source.instruments)]
+        own = [place_of(i, table, source.name) for i in source.instruments]
         self.places = np.array([[*table].index(key) for key in own], np.int32)
         # Whose book it tells; bars and observations of a book told elsewhere ride along.
         leads = [table[key] == i for key, i in zip(own, source.instruments, strict=True)]
@@ -118,17 +118,25 @@ class Merged:
 
     @cached_property
     def table(self) -> dict[Key, Instrument]:
+        """Those that have a price, then those that are only observed."""
         table: dict[Key, Instrument] = {}
+        for source, instrument in self._told(priced=True):
+            known = table.setdefault(key_of(instrument), instrument)
+            if bare(known) != bare(instrument) or told_twice(known, instrument):
+                raise InputError(
+                    f"{source.name}: {instrument} is {known} in a source before it: read them "
+                    "with the same options, or apart"
+                )
+            table[key_of(instrument)] = max(known, instrument, key=lambda i: i.depth)
+        for source, instrument in self._told(priced=False):
+            table.setdefault(place_of(instrument, table, source.name), instrument)
+        return table
+
+    def _told(self, *, priced: bool) -> Iterator[tuple[Source, Instrument]]:
         for source in self.sources:
             for instrument in source.instruments:
-                known = table.setdefault(key_of(instrument), instrument)
-                if bare(known) != bare(instrument) or told_twice(known, instrument):
-                    raise InputError(
-                        f"{source.name}: {instrument} is {known} in a source before it: read them "
-                        "with the same options, or apart"
-                    )
-                table[key_of(instrument)] = max(known, instrument, key=lambda i: i.depth)
-        return table
+                if has_price(instrument) == priced:
+                    yield source, instrument
 
     @property
     def name(self) -> str:
@@ -176,6 +184,27 @@ class Merged:
                     going_on.update(map(key_of, self.sources[rank].instruments))
                 parts += [c.farewell(going_on) for c in done]
             yield from joined(parts)
+
+
+def has_price(instrument: Instrument) -> bool:
+    return instrument.tick.mantissa != 0
+
+
+def place_of(instrument: Instrument, table: Collection[Key], source: str) -> Key:
+    """Of one that is only observed: the one of its symbol where no venue has both.
+
+    Raises InputError where several venues have it.
+    """
+    same = [key for key in table if key[0] == instrument.symbol]
+    if has_price(instrument) or key_of(instrument) in same or not same:
+        return key_of(instrument)
+    if len(same) > 1:
+        venues = [venue for _, venue in same]
+        raise InputError(
+            f"{source}: {instrument.symbol} is at {', '.join(venues)}: say which, like "
+            f"?venue={venues[0]}"
+        )
+    return same[0]
 
 
 def bare(instrument: Instrument) -> Instrument:

@@ -12,8 +12,9 @@ from flowsense.errors import InputError
 from flowsense.features.catalogue import BAR_FAMILIES, CLOCKS, DEFAULT, spec
 from flowsense.features.fold import Replay, join
 from flowsense.features.observed import PREFIX
+from flowsense.forecast import spell
 from flowsense.schema import Events
-from flowsense.sources import Source, kinds_of
+from flowsense.sources import Source, chunks, kinds_of
 from flowsense.sources.open import open_source
 from flowsense.sources.units import shared
 from flowsense.tape import FeatureSpec, Rows
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 RESULTS = "metrics.json"  # a folder with it is one that a run has left
-EACH = ("events:1",)  # a row for each bar
 Names = tuple[str, ...]
 Paths = str | Path | Sequence[str | Path]
 
@@ -115,12 +115,12 @@ def read(
 def usual(source: Source, families: Names, clocks: Names) -> tuple[Names, Names]:
     """Families and clocks, where they are the defaults those that suit a source.
 
-    What it observes is read besides. Of bars alone there are the families of bars, and a row for
-    each.
+    What it observes is read besides. Of bars alone there are the families of bars, and a row when
+    each closes.
     """
     bare = bars_alone(source)
     if bare and clocks == CLOCKS:
-        clocks = EACH
+        clocks = (f"interval:{spell(bar_step(source))}",)
     if families == DEFAULT:
         seen = tuple(PREFIX + name for name in kinds_of(source))
         families = (BAR_FAMILIES if bare else DEFAULT) + seen
@@ -130,6 +130,14 @@ def usual(source: Source, families: Names, clocks: Names) -> tuple[Names, Names]
 def bars_alone(source: Source) -> bool:
     """Whether no instrument shows a book."""
     return all(i.depth == 0 for i in source.instruments) and len(source.instruments) > 0
+
+
+def bar_step(source: Source) -> int:
+    """ns that the shortest of its first bars lasts. Raises InputError where there is none."""
+    first = next((chunk.bars for chunk in chunks(source) if len(chunk.bars)), None)
+    if first is None:
+        raise InputError(f"{source.name}: holds no bar: name another")
+    return int((first["ts_recv"] + 1 - first["ts_open"]).min())
 
 
 def alike(
