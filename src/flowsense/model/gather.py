@@ -10,7 +10,7 @@ from flowsense.model.sides import moved
 from flowsense.tape import Reader, Rows
 
 Ints = NDArray[np.int64]
-LARGEST = 1 << 28  # bytes of the columns of all rows drawn: 450,000 rows of 146 columns
+LARGEST = 1 << 27  # bytes of the columns of all rows drawn: 230,000 rows of 146 columns
 UNUSED, LEARN, STOP = range(3)  # what a drawn row is for
 
 
@@ -47,15 +47,16 @@ def gather(reader: Reader, labels: Labels, most: int, seed: int) -> Gathered:
     wide = np.dtype(np.float32).itemsize * max(len(reader.spec.columns), 1)
     each = most * len(reader.instruments)
     draws, used = draw(labels, each, seed)
-    while (size := int(used.sum()) * wide) > LARGEST:
-        each = int(each * LARGEST / size * 0.99)
+    while (taken := int(used.sum()) * wide) > LARGEST:
+        each = int(each * LARGEST / taken * 0.99)
         draws, used = draw(labels, each, seed)
     rows = np.flatnonzero(used)
     role = np.zeros((len(rows), labels.y.shape[1]), np.int8)
     weight = np.zeros(role.shape, np.float32)
     for j, use, kept, stands in draws:
-        at = np.searchsorted(rows, kept)
-        role[at, j], weight[at, j] = use, stands
+        places = np.searchsorted(rows, kept)
+        role[places, j], weight[places, j] = use, stands
+    y, size = labels.y[rows], np.abs(labels.move[rows])
     X = np.zeros((len(rows), len(reader.spec.columns)), np.float32)
     instrument, first, at = np.zeros(len(rows), np.int64), 0, 0
     for tape in reader:
@@ -64,7 +65,7 @@ def gather(reader: Reader, labels: Labels, most: int, seed: int) -> Gathered:
         X[at : at + len(here)] = present(every, here)
         instrument[at : at + len(here)] = every.instrument[here]
         first, at = first + len(every.ts), at + len(here)
-    return Gathered(X, instrument, labels.y[rows], np.abs(labels.move[rows]), role, weight)
+    return Gathered(X, instrument, y, size, role, weight)
 
 
 def draw(labels: Labels, each: int, seed: int) -> tuple[list[Draw], NDArray[np.bool_]]:

@@ -42,7 +42,9 @@ class Material:
     def fit_labels(self, fold: Split) -> Labels:
         """The labels of the rows of `learn`, valid where a model may learn from them."""
         n = len(self.learn)
-        return self.labels.take(slice(n)).to_fit(fold.fit[:n], fold.stop[:n])
+        found = self.labels.take(slice(n)).to_fit(fold.fit[:n], fold.stop[:n])
+        self.release()
+        return found
 
     def forecast(self, model: Model[Any], fold: Split) -> Forecast:
         """Of all rows; silent where the fold neither validates nor tests."""

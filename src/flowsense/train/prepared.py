@@ -174,6 +174,8 @@ class Prepared:
         return f"<Prepared rows of {symbols}: {len(self)} x {len(self.spec.columns)}>"
 
     def __iter__(self) -> Iterator[Tape]:
+        """A pass begins without the labels' pages: who reads rows has read these."""
+        self.release()
         return (tape for _, tape in self._tapes(lambda first, end: True))
 
     def between(self, start: int, end: int) -> Iterator[tuple[int, Tape]]:
