@@ -5,10 +5,10 @@ A command is a function in a file of its own, named in the last lines.
 
 import typer
 
-from flowsense.cli import leaks
+from flowsense.cli import data, leaks
 from flowsense.cli.spread import Spread
 
-app = typer.Typer(help="Test flowsense itself, or look for leaks.")
+app = typer.Typer(help="Test flowsense itself, look through recordings, or look for leaks.")
 
 
 @app.callback(invoke_without_command=True)
@@ -40,3 +40,4 @@ def environment() -> None:
 
 
 app.command(name="leaks", cls=Spread)(leaks.leaks)
+app.command(name="data")(data.data)

@@ -1,6 +1,6 @@
 """One format or venue per file: bytes in, records out. Nothing here knows what a feature is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
@@ -39,6 +39,17 @@ class Broad(Protocol):
     @property
     def kinds(self) -> tuple[str, ...]: ...  # names of what it observes
     def chunks(self) -> Iterator[Chunk]: ...
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A Source that counts by name what it met.
+
+    A name of one word is that of a message; what was irregular is said in several.
+    """
+
+    @property
+    def counts(self) -> Mapping[str, int]: ...
 
 
 class Told(Protocol):

@@ -158,6 +158,11 @@ class BinanceRaw:
         tick, lot = self.tick or found.feed.tick, self.lot or found.feed.lot
         return found._replace(feed=replace(found.feed, tick=tick, lot=lot))
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Messages and irregularities by name."""
+        return self.survey.counts
+
     def __iter__(self) -> Iterator[Events]:
         feed, state = self.survey.feed, State(Sync(self.market))
         for path in self.paths:

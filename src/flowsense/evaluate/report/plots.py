@@ -133,7 +133,7 @@ def over_time(curve: Curve, model: str, null: str) -> Html:
             low, high = np.array([mine["interval"][k] for k in known]).T
             ax.fill_between(end[known], low, high, color=MODEL, alpha=0.16, lw=0)
         ax.axhline(0.5, color=FAINT, lw=0.6)
-        _dated(ax, most=4, offset=False)
+        dated(ax, most=4, offset=False)
         return _svg(fig, ax, "accuracy over time")
 
 
@@ -155,7 +155,7 @@ def layout(folds: Sequence[Mapping[str, Sequence[int] | None]]) -> Html:
         ax.set_yticks([])
         ax.spines.left.set_visible(False)
         ax.grid(axis="y", visible=False)
-        _dated(ax, most=8)
+        dated(ax, most=8)
         return _svg(fig, ax, "training, choice and test spans", plain=True)
 
 
@@ -185,7 +185,7 @@ def price(stretch: Mapping[str, Any], model: str) -> Html:
                     )
         ax.yaxis.set_major_locator(MaxNLocator(5))
         ax.ticklabel_format(axis="y", useOffset=False, style="plain")
-        _dated(ax, most=8)
+        dated(ax, most=8)
         return _svg(fig, ax, f"price of {stretch['symbol']} with calls", plain=True)
 
 
@@ -222,7 +222,7 @@ class Clock(Locator):
         return [k * step / DAY for k in range(first, last + 1)]
 
 
-def _dated(ax: Axes, most: int, offset: bool = True) -> None:
+def dated(ax: Axes, most: int, offset: bool = True) -> None:
     locator = Clock(most)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=offset))  # type: ignore[no-untyped-call]
