@@ -1,7 +1,7 @@
 """Where volume traded, price by price, against the present mid: the volume profile.
 
-Steidlmayer & Koy 1986 (market profile). Lots traded at each price within 128 ticks of the latest
-trade, decayed over 1m. Trades of one message are taken at their mean price, shared between the two
+Steidlmayer & Koy 1986 (market profile). Lots traded at each price within 32 ticks of the mid,
+decayed over 1m. Trades of one message are taken at their mean price, shared between the two
 ticks next to it.
 """
 
@@ -13,7 +13,7 @@ from flowsense._jit import Record, kernel
 from flowsense.features.context import ABOVE, LOTS, TRADES
 from flowsense.tape import Column
 
-RING = 256  # prices that are held; a price that comes takes the place of one 256 ticks away
+RING = 64  # prices that are held; one that comes takes the place of another 64 ticks away
 REACH = RING // 2
 TAU = 3  # 1m
 STATE = np.dtype([("price", "i8", RING), ("lots", "f8", RING)])
