@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowsense.tape import Rows
     from flowsense.train.read import Recording, read
     from flowsense.train.run import Run, walk_forward
+    from flowsense.train.stream import Stream
 
 # Threads that spin while they wait slow each other down; OpenMP reads this when it is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -31,6 +32,7 @@ FACE = {
     "Recording": "flowsense.train.read",
     "Rows": "flowsense.tape",
     "Run": "flowsense.train.run",
+    "Stream": "flowsense.train.stream",
     "Target": "flowsense.forecast",
     "read": "flowsense.train.read",
     "walk_forward": "flowsense.train.run",
@@ -43,6 +45,7 @@ __all__ = [
     "Recording",
     "Rows",
     "Run",
+    "Stream",
     "Target",
     "read",
     "walk_forward",
