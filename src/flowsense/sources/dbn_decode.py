@@ -191,9 +191,9 @@ class Decoder:
         room = MOST * len(m) + 4 * depth * len(batch.books) + len(self.holes)
         if len(self.scratch) < room:
             self.scratch = zeros(EVENT, room)
-        arrays = (self.seen, self.stream, self.pool, self.holes, m)
         books = np.ascontiguousarray(batch.books)
-        n = unroll(*map(records, arrays), books, records(self.scratch))
+        seen, stream, pool, holes = map(records, (self.seen, self.stream, self.pool, self.holes))
+        n = unroll(seen, stream, pool, holes, records(m), books, records(self.scratch))
         if n < 0:
             raise InputError("DBN files changed while they were read: read them when complete")
         events = self.scratch[:n].copy()

@@ -133,14 +133,16 @@ def clocks(part: Part, out: Array) -> None:
 def levels_of(part: Part) -> NDArray[np.int64]:
     """(n, levels, ask or bid, price or lots). Raises InputError where they are out of order."""
     raw = part.raw["levels"]
-    part.demand((raw["px"] > -UNDEFINED).all(axis=(1, 2)), "levels", raw["px"][:, 0])
+    part.demand(np.all(raw["px"] > -UNDEFINED, axis=(1, 2)), "levels", raw["px"][:, 0])
     out = np.zeros((*raw.shape, 2, 2), np.int64)
     there = (raw["px"] != UNDEFINED) & (raw["sz"] > 0)
     out[..., 0] = np.where(there, raw["px"], 0)[..., ::-1]
     out[..., 1] = np.where(there, raw["sz"], 0)[..., ::-1]
     price, full = out[..., 0] * [1, -1], out[..., 1] > 0
     worse = ~full[:, 1:] | (full[:, :-1] & (price[:, 1:] > price[:, :-1]))
-    part.demand(worse.all(axis=(1, 2)), "levels", raw["px"][:, 0], "are out of order, copy again")
+    part.demand(
+        np.all(worse, axis=(1, 2)), "levels", raw["px"][:, 0], "are out of order, copy again"
+    )
     return out
 
 

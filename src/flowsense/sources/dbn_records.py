@@ -50,24 +50,26 @@ class Layout(NamedTuple):
     levels: int = 0  # of the book row that each of them carries
 
 
+def packed(**layout: Any) -> np.dtype[Any]:
+    """The dtype of names, formats, offsets and itemsize."""
+    found: np.dtype[Any] = np.dtype(layout)  # type: ignore[call-overload]
+    return found
+
+
 def fields(size: int, *places: Place) -> np.dtype[Any]:
     names, formats, offsets = zip(*HEADER, *places, strict=True)
-    return np.dtype(
-        {"names": names, "formats": formats, "offsets": offsets, "itemsize": size}  # type: ignore[call-overload]
-    )
+    return packed(names=names, formats=formats, offsets=offsets, itemsize=size)
 
 
 def row(size: int, first: int, levels: int, *places: Place) -> np.dtype[Any]:
     """Records with levels, best first; each level is bid and ask, price and then lots."""
-    level = {"names": ("px", "sz"), "formats": ("(2,)<i8", "(2,)<u4"), "offsets": (0, 16)}
-    pair = np.dtype({**level, "itemsize": 32})  # type: ignore[call-overload]
-    return np.dtype(
-        {
-            "names": [*(p[0] for p in (*HEADER, *places)), "levels"],
-            "formats": [*(p[1] for p in (*HEADER, *places)), (pair, (levels,))],
-            "offsets": [*(p[2] for p in (*HEADER, *places)), first],
-            "itemsize": size,
-        }  # type: ignore[call-overload]
+    pair = packed(names=("px", "sz"), formats=("(2,)<i8", "(2,)<u4"), offsets=(0, 16), itemsize=32)
+    names, formats, offsets = zip(*HEADER, *places, strict=True)
+    return packed(
+        names=[*names, "levels"],
+        formats=[*formats, (pair, (levels,))],
+        offsets=[*offsets, first],
+        itemsize=size,
     )
 
 
