@@ -78,7 +78,7 @@ def judged(
     """All findings. Raises InputError for what cannot be read."""
     from flowsense.cli.terminal import watched
     from flowsense.errors import InputError
-    from flowsense.testing.leaks import check_code, check_table
+    from flowsense.testing.leaks import judge_code, judge_table
     from flowsense.testing.leaks.market import market, start_of
     from flowsense.testing.leaks.run import EVENTS
     from flowsense.train.read import read
@@ -89,9 +89,9 @@ def judged(
         tell("opening", 0, None)
         source = read(sources, **how).source if sources else None
         if table and source:
-            return check_table(table, source, asked.families)
+            return judge_table(table, source, asked.families)
         recording = start_of(source, EVENTS) if source else market(seed=asked.seed)
-        return list(check_code(recording, asked, tell))
+        return list(judge_code(recording, asked, tell))
 
 
 def say(found: list["Finding"], out: Path | None, seed: int) -> None:

@@ -5,6 +5,6 @@ against all that could be known.
 """
 
 from flowsense.testing.leaks.findings import Finding
-from flowsense.testing.leaks.run import Asked, check_code, check_table
+from flowsense.testing.leaks.run import Asked, judge_code, judge_table
 
-__all__ = ["Asked", "Finding", "check_code", "check_table"]
+__all__ = ["Asked", "Finding", "judge_code", "judge_table"]

@@ -31,7 +31,7 @@ from flowsense.train.progress import Progress, silent
 
 MEMORY_OF_THE_PAST = ("smoothed",)  # kinds that `walk` calls a leak, and rightly
 HORIZON = 500 * MILLISECOND
-EVENTS = 60_000  # of a recording that are looked at, about
+EVENTS = 40_000  # of a recording that are looked at, about
 STREAM, LABELLED, LEARNED, FORECAST = 4_000, 2_000, 9_000, 1_500  # events that each check reads
 ROWS = 300  # at least, for the fits
 CLOCK_OF_EVENTS = "events:7"
@@ -57,7 +57,7 @@ def every_target() -> tuple[Target, ...]:
     return tuple(Target(k, HORIZON) for k in OUTCOMES if k not in MEMORY_OF_THE_PAST)  # type: ignore[arg-type]
 
 
-def check_code(
+def judge_code(
     recording: Recording, asked: Asked = Asked(), progress: Progress = silent
 ) -> Iterator[Finding]:
     """The stream's stamps, then families, labels, splits and models on it.
@@ -124,7 +124,7 @@ def tiny(name: str, named: bool) -> Model[Any] | str:
     return found
 
 
-def check_table(path: Path, prices: Told, families: tuple[str, ...] = ()) -> list[Finding]:
+def judge_table(path: Path, prices: Told, families: tuple[str, ...] = ()) -> list[Finding]:
     """The columns of a Parquet file beside all that the prices give. Raises InputError."""
     table = load(path, prices.instruments)
     return check_columns(table, beside(table, prices, families or every_family()))
