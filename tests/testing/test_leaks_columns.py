@@ -10,7 +10,7 @@ from flowsense.features.catalogue import spec
 from flowsense.features.fold import Replay, join
 from flowsense.testing.leaks.columns import Causal, affine, check_columns, lagged, orthonormal
 from flowsense.testing.leaks.market import market
-from flowsense.testing.leaks.run import judge_table, every_family
+from flowsense.testing.leaks.run import every_family, judge_table
 from flowsense.testing.leaks.table import Table, beside, load
 
 pytestmark = pytest.mark.compiled
