@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,8 @@ TEXT, PARQUET, ARROW = (".csv", ".tsv"), (".parquet", ".pq"), (".feather", ".arr
 class Named(Protocol):
     @property
     def table(self) -> str: ...
+    @property
+    def skip(self) -> frozenset[int]: ...  # numbers of rows that lie in quarantine
 
 
 F = TypeVar("F", bound=Named)  # how the cells are read: each format has its own
@@ -42,6 +44,20 @@ class Part(NamedTuple, Generic[F]):
 
     def column(self, name: str | None) -> tuple[Any, Place]:
         return self.cells.column(name), Place(self.form.table, str(name), self.first)
+
+    def piece(self, start: int, end: int) -> Self:
+        cells = self.cells.slice(start, end - start)
+        return type(self)(cells, self.form, self.first + start)
+
+    def without(self, skip: frozenset[int]) -> Iterator[Self]:
+        """The pieces between rows with these numbers."""
+        start = 0
+        for i in [i for i in range(len(self)) if self.first + i in skip]:
+            if i > start:
+                yield self.piece(start, i)
+            start = i + 1
+        if start < len(self):
+            yield self.piece(start, len(self))
 
     def demand(self, good: NDArray[np.bool_], column: str | None, fix: str) -> None:
         """Raises InputError naming the first row where it is not so."""
@@ -66,10 +82,12 @@ class Part(NamedTuple, Generic[F]):
 
 
 def parts(source: Path | pa.Table, columns: list[str], form: F) -> Iterator[Part[F]]:
+    """All rows but those that the form skips."""
     first = 1
     for batch in batches(source, columns):
-        yield Part(batch, form, first)
+        part = Part(batch, form, first)
         first += batch.num_rows
+        yield from part.without(form.skip) if form.skip else (part,)
 
 
 def arrow(table: Any, name: str) -> pa.Table:

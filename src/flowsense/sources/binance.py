@@ -23,7 +23,7 @@ LAST; those that were no match in the book (X other than MARKET) and bookTickers
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -32,10 +32,11 @@ from flowsense.errors import InputError
 from flowsense.schema import Decimal, Events, Instrument
 from flowsense.sources import Source
 from flowsense.sources.binance_decimals import Divisors, common, unit
-from flowsense.sources.binance_decode import Feed, State, advance, decode, exact
+from flowsense.sources.binance_decode import Feed, State, advance, belongs, decode, exact
 from flowsense.sources.binance_lines import Market, parse
 from flowsense.sources.binance_sync import Piece, Sync
-from flowsense.sources.files import blocks
+from flowsense.sources.files import Block, blocks
+from flowsense.sources.quarantine import Quarantine, sound
 from flowsense.sources.units import Units, other
 
 LINES = 500  # of a block: some thousand events
@@ -56,7 +57,11 @@ def claims(path: Path, head: bytes) -> bool:
 
 
 def open(
-    paths: list[Path], *, tick: Decimal | None = None, lot: Decimal | None = None
+    paths: list[Path],
+    *,
+    tick: Decimal | None = None,
+    lot: Decimal | None = None,
+    quarantine: Quarantine | None = None,
 ) -> list[Source]:
     """One source an instrument and market, its files chained in order of time.
 
@@ -65,18 +70,21 @@ def open(
     """
     chains: dict[tuple[str, Market], list[tuple[int, Path]]] = {}
     for path in paths:
-        start, symbol, market = begins(path)
+        start, symbol, market = begins(path, quarantine)
         chains.setdefault((symbol, market), []).append((start, path))
     return [
-        BinanceRaw(tuple(path for _, path in sorted(chain)), *who, tick, lot)
+        BinanceRaw(tuple(path for _, path in sorted(chain)), *who, tick, lot, quarantine)
         for who, chain in chains.items()
     ]
 
 
-def begins(path: Path) -> tuple[int, str, Market]:
+def begins(path: Path, quarantine: Quarantine | None = None) -> tuple[int, str, Market]:
     """-> ns of the first line, symbol and market of the first depth update."""
     start = 0
-    for block in blocks(path, LINES):
+    lines = sound(
+        path, blocks(path, LINES), lambda b: parse(path, b, "trade", Counter()), quarantine
+    )
+    for block in lines:
         messages = parse(path, block, "trade", Counter())
         start = start or int(block.data[:19])
         for m in messages:
@@ -85,12 +93,32 @@ def begins(path: Path) -> tuple[int, str, Market]:
     raise InputError(f"{path}: holds no depth update: record the stream @depth as well")
 
 
-def survey(paths: tuple[Path, ...], symbol: str, market: Market, trades: str = "trade") -> Survey:
+def usable(
+    path: Path, symbol: str, market: Market, trades: str, quarantine: Quarantine | None
+) -> Iterator[Block]:
+    """The file's lines; with a quarantine without those that cannot be used by themselves."""
+
+    def check(block: Block) -> None:
+        messages = parse(path, block, trades, Counter())
+        exact(messages)
+        for m in messages:
+            belongs(symbol, market, m)
+
+    return sound(path, blocks(path, LINES), check, quarantine)
+
+
+def survey(
+    paths: tuple[Path, ...],
+    symbol: str,
+    market: Market,
+    trades: str = "trade",
+    quarantine: Quarantine | None = None,
+) -> Survey:
     """Reads everything once. Raises InputError."""
     divisors: tuple[Divisors, Divisors] = (set(), set())
     sync, now, out, counts = Sync(market), 0, list[Piece](), Counter[str]()
     for path in paths:
-        for block in blocks(path, LINES):
+        for block in usable(path, symbol, market, trades, quarantine):
             messages = parse(path, block, trades, counts)
             for m in messages:
                 sync, now = advance(symbol, sync, m, now, out, counts)
@@ -101,7 +129,7 @@ def survey(paths: tuple[Path, ...], symbol: str, market: Market, trades: str = "
     if not counts["book"]:
         raise InputError(unready(paths, counts))
     if trades == "trade" and counts["aggTrade"] and not counts["trade"]:
-        return survey(paths, symbol, market, "aggTrade")
+        return survey(paths, symbol, market, "aggTrade", quarantine)
     return Survey(Feed(symbol, market, unit(divisors[0]), unit(divisors[1]), trades), counts)
 
 
@@ -118,7 +146,8 @@ class BinanceRaw:
 
     Tick and lot are the largest that divide every price and size in it, unless given. The first
     use reads the files once for that. Raises InputError that names file, line and value, also
-    for a recording in which no update continues a snapshot.
+    for a recording in which no update continues a snapshot. With a `quarantine` a bad line is put
+    aside; an update that is missed then is a gap.
     """
 
     paths: tuple[Path, ...]
@@ -126,6 +155,7 @@ class BinanceRaw:
     market: Market
     tick: Decimal | None = None
     lot: Decimal | None = None
+    quarantine: Quarantine | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for name, given in (("tick", self.tick), ("lot", self.lot)):
@@ -154,7 +184,7 @@ class BinanceRaw:
 
     @cached_property
     def survey(self) -> Survey:
-        found = survey(self.paths, self.symbol, self.market)
+        found = survey(self.paths, self.symbol, self.market, quarantine=self.quarantine)
         tick, lot = self.tick or found.feed.tick, self.lot or found.feed.lot
         return found._replace(feed=replace(found.feed, tick=tick, lot=lot))
 
@@ -166,7 +196,7 @@ class BinanceRaw:
     def __iter__(self) -> Iterator[Events]:
         feed, state = self.survey.feed, State(Sync(self.market))
         for path in self.paths:
-            for block in blocks(path, LINES):
+            for block in usable(path, self.symbol, self.market, feed.trades, self.quarantine):
                 state, events = decode(feed, state, path, block)
                 if len(events):
                     yield events

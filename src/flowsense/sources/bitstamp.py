@@ -31,8 +31,8 @@ of the line. What was met is counted by name.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
@@ -40,8 +40,9 @@ from flowsense.errors import InputError
 from flowsense.schema import Decimal, Events, Instrument
 from flowsense.sources import Source
 from flowsense.sources.bitstamp_fold import Fold
-from flowsense.sources.bitstamp_lines import Unit, parse
-from flowsense.sources.files import blocks, head
+from flowsense.sources.bitstamp_lines import Line, Unit, parse
+from flowsense.sources.files import Block, blocks, head
+from flowsense.sources.quarantine import Quarantine, sound
 from flowsense.sources.units import Units, other
 
 LINES = 1_000  # of a block
@@ -54,13 +55,15 @@ CENT, SATOSHI = Decimal(1, -2), Decimal(1, -8)
 class Bitstamp:
     """One market's recording: files that continue each other, in order of time.
 
-    The log does not say which market it is of. Raises InputError that names file, line and value.
+    The log does not say which market it is of. Raises InputError that names file, line and value;
+    with a `quarantine` a bad line is put aside.
     """
 
     paths: tuple[Path, ...]
     symbol: str = "BTCUSD"
     tick: Decimal = CENT
     lot: Decimal = SATOSHI
+    quarantine: Quarantine | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for name, given in (("tick", self.tick), ("lot", self.lot)):
@@ -98,10 +101,15 @@ class Bitstamp:
         if not fold.counts["order_book"]:
             raise InputError(f"{self.name}: no order_book line in it: record that channel as well")
 
+    def _read(self, path: Path, block: Block) -> list[Line]:
+        return list(parse(path, block, Unit(self.tick, self.lot)))
+
     def _told(self, fold: Fold) -> Iterator[Events]:
         for path in self.paths:
-            for block in blocks(path, LINES):
-                for line in parse(path, block, Unit(self.tick, self.lot)):
+            for block in sound(
+                path, blocks(path, LINES), partial(self._read, path), self.quarantine
+            ):
+                for line in self._read(path, block):
                     fold.line(line)
                 if len(events := fold.book.take()):
                     yield events
@@ -118,6 +126,8 @@ def open(
     symbol: str = "BTCUSD",
     tick: Decimal = CENT,
     lot: Decimal = SATOSHI,
+    quarantine: Quarantine | None = None,
 ) -> list[Source]:
     """One source of all files, in order of their first lines. Raises InputError."""
-    return [Bitstamp(tuple(sorted(paths, key=lambda p: head(p, 13))), symbol, tick, lot)]
+    files = tuple(sorted(paths, key=lambda p: head(p, 13)))
+    return [Bitstamp(files, symbol, tick, lot, quarantine)]

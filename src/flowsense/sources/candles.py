@@ -29,14 +29,15 @@ from typing import Any, Self
 from flowsense.errors import InputError
 from flowsense.schema import Chunk, Events, Instrument
 from flowsense.sources import NO_OBSERVATIONS, Source
-from flowsense.sources.batches import arrow, known, names
+from flowsense.sources.batches import arrow, known, names, parts
 from flowsense.sources.candles_form import PRICES, Form, Steps, columns_of, guessed
-from flowsense.sources.candles_rows import Rows, rows_of
+from flowsense.sources.candles_rows import Rows, judge, rows_of
 from flowsense.sources.candles_units import bars_of, closes, kept, measured
 from flowsense.sources.cells import FINEST, TimeUnit, check_unit
 from flowsense.sources.columns import usual
 from flowsense.sources.instants import instants
 from flowsense.sources.periods import period
+from flowsense.sources.quarantine import Quarantine, unsound
 from flowsense.sources.units import Unit, Units, key_of, shared
 
 
@@ -59,6 +60,7 @@ class Candles:
     sort: bool = False
     symbol: str = ""
     venue: str = "file"
+    quarantine: Quarantine | None = field(default=None, compare=False)
     table: Any = field(default=None, repr=False, compare=False)  # pyarrow.Table, in place of path
     instruments: tuple[Instrument, ...] = field(init=False)
     form: Form = field(init=False, repr=False, compare=False)
@@ -67,7 +69,10 @@ class Candles:
         check_unit(self.unit)
         columns = columns_of(self.columns, names(self.content), self.name)
         symbol = self.symbol or self.path.name.split(".")[0]
-        form = self.surveyed(Form(self.name, columns, symbol, self.unit))
+        form = Form(self.name, columns, symbol, self.unit)
+        rows = parts(self.content, columns.used(), form)
+        skip = unsound(rows, judge(form, sort=self.sort), self.quarantine)
+        form = self.surveyed(replace(form, skip=skip))
         tick, lot = (
             None if text is None else Unit.parse(name, str(text))
             for name, text in (("tick", self.tick), ("lot", self.lot))
@@ -167,13 +172,15 @@ def open(  # noqa: PLR0913  the options of a table, all by name
     sort: bool = False,
     symbol: str = "",
     venue: str = "file",
+    quarantine: Quarantine | None = None,
 ) -> list[Source]:
     """One source per file, all with the options of `Candles`. Raises InputError.
 
     Files that tell of one instrument, such as its years, agree on its tick and its lot.
     """
     sources = [
-        Candles(path, columns, interval, tick, lot, unit, sort, symbol, venue) for path in paths
+        Candles(path, columns, interval, tick, lot, unit, sort, symbol, venue, quarantine)
+        for path in paths
     ]
     units = shared([i for source in sources for i in source.instruments])
     return [source.in_units(units) for source in sources]

@@ -48,6 +48,7 @@ class Form:
     interval: int = 0  # ns from open to close; 0 while it is not known
     symbols: tuple[str, ...] = ()
     decimals: tuple[int, int] = (0, 0)  # kept of prices, of volumes
+    skip: frozenset[int] = frozenset()  # numbers of rows that lie in quarantine
 
 
 def columns_of(text: str, names: list[str], table: str) -> Columns:

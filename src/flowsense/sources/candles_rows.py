@@ -1,6 +1,6 @@
 """Rows of a table of candles as numbers, every one of them checked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flowsense.sources.batches import Part, parts
 from flowsense.sources.candles_form import Form, tenfold
-from flowsense.sources.cells import Ints, reals, time_unit, times
+from flowsense.sources.cells import Ints, TimeUnit, reals, time_unit, times
 from flowsense.sources.columns import FLAG
 
 Floats = NDArray[np.float64]
@@ -30,6 +30,28 @@ class Rows(NamedTuple):
         return type(self)._make(column[which] for column in self)
 
 
+def judge(form: Form, *, sort: bool) -> Callable[[Part[Form]], Ints | None]:
+    """Raises InputError for a part with a row that cannot be used; else the times of its rows."""
+    known = list[TimeUnit]()
+
+    def check(part: Part[Form]) -> Ints | None:
+        ts, unit = stamped(part, form.unit or (known[0] if known else None))
+        wide(part, ts, {}) if form.columns.wide else long(part, ts, {})
+        known[:] = [unit]
+        return None if sort else ts
+
+    return check
+
+
+def stamped(part: Part[Form], unit: TimeUnit | None) -> tuple[Ints, TimeUnit]:
+    """(n,) ns, and the unit that they are in."""
+    cells, at = part.column(part.form.columns.time)
+    unit = unit or time_unit(cells, at)
+    ts = times(cells, unit, at)
+    part.demand(ts >= 0, part.form.columns.time, f"is before 1970: {FIX}")
+    return ts, unit
+
+
 def rows_of(
     source: Path | pa.Table, form: Form, symbols: dict[str, int], *, sort: bool
 ) -> Iterator[Rows]:
@@ -39,10 +61,7 @@ def rows_of(
     """
     unit, last, held = form.unit, 0, list[Rows]()
     for part in parts(source, form.columns.used(), form):
-        cells, at = part.column(form.columns.time)
-        unit = unit or time_unit(cells, at)
-        ts = times(cells, unit, at)
-        part.demand(ts >= 0, form.columns.time, f"is before 1970: {FIX}")
+        ts, unit = stamped(part, unit)
         if not sort:
             before = np.concatenate([[last], ts[:-1]])
             fix = "goes back in time: sort the table, or add --sort"

@@ -18,7 +18,7 @@ off by less than a tick. A smaller `tick` keeps it exact, and counts every price
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cached_property
@@ -53,6 +53,7 @@ from flowsense.schema import (
 )
 from flowsense.sources import Source
 from flowsense.sources.files import COMPRESSED, Block, bare_name, blocks
+from flowsense.sources.quarantine import Quarantine
 from flowsense.sources.rows import NOWHERE, differ, emit
 from flowsense.sources.table import parse
 from flowsense.sources.units import Units, unchanged
@@ -235,6 +236,34 @@ def decode(state: State, messages: bytes, books: bytes, pair: Pair) -> tuple[Sta
     return State(state.lines + len(m), last, phase, b[-1].copy()), events[:n].copy()
 
 
+def sifted(
+    state: State, messages: bytes, books: bytes, pair: Pair, q: Quarantine | None
+) -> tuple[State, list[Events]]:
+    """What `decode` gives; with a quarantine piece by piece, without rows that it refuses.
+
+    The row after a bad one has the book of both. Raises InputError where the first row is bad,
+    since the book begins there, and where one file is shorter.
+    """
+    try:
+        state, events = decode(state, messages, books, pair)
+        return state, [events]
+    except InputError as error:
+        m, b = messages.splitlines(keepends=True), books.splitlines(keepends=True)
+        row = state.lines + 1
+        if q is None or len(m) != len(b) or len(m) == row == 1:
+            raise
+        if len(m) == 1:
+            told = str(error).startswith(f"{pair.message}: ")
+            path, text = (pair.message, m[0]) if told else (pair.orderbook, b[0])
+            q.aside(path, row, error, text.decode(errors="replace").strip(), row)
+            return state._replace(lines=row), []
+    half, out = len(m) // 2, list[Events]()
+    for part in (slice(half), slice(half, None)):
+        state, more = sifted(state, b"".join(m[part]), b"".join(b[part]), pair, q)
+        out += more
+    return state, out
+
+
 def name_of(path: Path) -> re.Match[str]:
     if match := NAME.fullmatch(bare_name(path)):
         return match
@@ -291,6 +320,7 @@ class Lobster:
     path: Path
     orderbook: Path | None = None
     tick: Decimal = CENT  # 0.0001 below a price of one dollar, or for exact hidden trades
+    quarantine: Quarantine | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         self.pair  # noqa: B018  fails now rather than at the first chunk
@@ -318,15 +348,20 @@ class Lobster:
         state, none = start(self.pair), Block(0, b"")
         files = blocks(self.pair.message), blocks(self.pair.orderbook)
         for message, book in zip_longest(*files, fillvalue=none):
-            state, events = decode(state, message.data, book.data, self.pair)
-            yield events
+            state, parts = sifted(state, message.data, book.data, self.pair, self.quarantine)
+            yield from parts
+        if self.quarantine:
+            for path in self.files:
+                self.quarantine.passed(path, state.lines)
 
 
 def claims(path: Path, head: bytes) -> bool:
     return NAME.fullmatch(bare_name(path)) is not None
 
 
-def open(paths: list[Path], *, tick: Decimal = CENT) -> list[Source]:
+def open(
+    paths: list[Path], *, tick: Decimal = CENT, quarantine: Quarantine | None = None
+) -> list[Source]:
     """Each recording once, whether its message file, its order-book file or both are named."""
     pairs = dict.fromkeys(pair_of(path, None, tick) for path in paths)
-    return [Lobster(pair.message, pair.orderbook, tick) for pair in pairs]
+    return [Lobster(pair.message, pair.orderbook, tick, quarantine) for pair in pairs]

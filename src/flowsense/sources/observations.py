@@ -29,12 +29,13 @@ from numpy.typing import NDArray
 from flowsense.errors import InputError
 from flowsense.schema import EVENT, Chunk, Decimal, Events, Instrument, kind_of, zeros
 from flowsense.sources import NO_BARS, Source
-from flowsense.sources.batches import arrow, known, names
+from flowsense.sources.batches import arrow, known, names, parts
 from flowsense.sources.cells import TimeUnit, check_unit
 from flowsense.sources.columns import usual
 from flowsense.sources.instants import instants, repeated
-from flowsense.sources.observations_rows import Form, Found, columns_of, records_of
+from flowsense.sources.observations_rows import Form, Found, columns_of, judge, records_of
 from flowsense.sources.periods import period
+from flowsense.sources.quarantine import Quarantine, unsound
 from flowsense.sources.units import Units, key_of
 
 NO_EVENTS = zeros(EVENT)
@@ -61,6 +62,7 @@ class Observations:
     sort: bool = False
     venue: str = "file"
     repeats: bool = False
+    quarantine: Quarantine | None = field(default=None, compare=False)
     table: Any = field(default=None, repr=False, compare=False)  # pyarrow.Table, in place of path
     instruments: tuple[Instrument, ...] = field(init=False)
     form: Form = field(init=False, repr=False, compare=False)
@@ -79,7 +81,10 @@ class Observations:
                 f"{self.name}: column {columns.known!r} says when its values were known: leave "
                 "the lag out, or map known= to none"
             )
-        form = self.surveyed(Form(self.name, columns, self.unit, lag, self.prefix))
+        form = Form(self.name, columns, self.unit, lag, self.prefix)
+        rows = parts(self.content, columns.used(), form)
+        skip = unsound(rows, judge(form, sort=self.sort), self.quarantine)
+        form = self.surveyed(replace(form, skip=skip))
         table = tuple(Instrument(s, self.venue, UNTOLD, UNTOLD, depth=0) for s in form.symbols)
         object.__setattr__(self, "form", form)
         object.__setattr__(self, "instruments", table)
@@ -186,6 +191,10 @@ def open(
     unit: TimeUnit | None = None,
     sort: bool = False,
     venue: str = "file",
+    quarantine: Quarantine | None = None,
 ) -> list[Source]:
     """One source per file, all with the options of `Observations`. Raises InputError."""
-    return [Observations(path, columns, lag, prefix, unit, sort, venue) for path in paths]
+    return [
+        Observations(path, columns, lag, prefix, unit, sort, venue, quarantine=quarantine)
+        for path in paths
+    ]

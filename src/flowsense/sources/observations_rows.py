@@ -1,6 +1,6 @@
 """Rows of a table of observations as records, every cell of them checked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +43,7 @@ class Form:
     prefix: str  # put before every name
     kinds: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
+    skip: frozenset[int] = frozenset()  # numbers of rows that lie in quarantine
 
 
 class Found(NamedTuple):
@@ -104,6 +105,28 @@ def counts(cells: pa.Array) -> bool:
         return False
 
 
+def judge(form: Form, *, sort: bool) -> Callable[[Part[Form]], Ints | None]:
+    """Raises InputError for a part with a row that cannot be used; else when they were known."""
+    settled: list[TimeUnit | None] = [form.unit, form.unit]
+
+    def check(part: Part[Form]) -> Ints | None:
+        units = [*settled]
+        happened, known = clocks(part, units)
+        read(part, happened, known, Found({}, {"": 0}))
+        settled[:] = units
+        return None if sort else known
+
+    return check
+
+
+def clocks(part: Part[Form], units: list[TimeUnit | None]) -> tuple[Ints, Ints]:
+    """(n,) ns each: when it happened, and when it was known."""
+    happened = clock(part, part.form.columns.ts, units, 0)
+    later = part.form.columns.known
+    known = clock(part, later, units, 1) if later else happened
+    return happened, known + part.form.lag
+
+
 def records_of(
     source: Path | pa.Table, form: Form, found: Found, *, sort: bool
 ) -> Iterator[Observations]:
@@ -113,9 +136,7 @@ def records_of(
     """
     last, units, held = 0, [form.unit, form.unit], list[Observations]()
     for part in parts(source, form.columns.used(), form):
-        happened = clock(part, form.columns.ts, units, 0)
-        known = clock(part, form.columns.known, units, 1) if form.columns.known else happened
-        known = known + form.lag
+        happened, known = clocks(part, units)
         if not sort:
             before = np.concatenate([[last], known[:-1]])
             fix = "is known before the row above it: sort by when it was known, or add --sort"

@@ -19,6 +19,7 @@ from flowsense.registry import Entry, load, names
 from flowsense.sources import Source
 from flowsense.sources.files import head
 from flowsense.sources.merge import Merged
+from flowsense.sources.quarantine import Quarantine
 from flowsense.sources.units import Unit
 from flowsense.store.lake import MARK
 
@@ -38,6 +39,7 @@ FORMATS = {
     "ticks": Entry("flowsense.sources.ticks", "CSV, Parquet and Arrow by a mapping of columns"),
 }
 UNITS = ("tick", "lot")  # options that are steps of a number
+QUARANTINE = "quarantine"  # not an option that a path can say
 GENERIC = "ticks"  # claims what others may know better, so it is asked last
 
 
@@ -66,13 +68,18 @@ class Found(NamedTuple):
 
 
 def open_source(
-    paths: str | Path | Sequence[str | Path], *, format: str | None = None, **options: object
+    paths: str | Path | Sequence[str | Path],
+    *,
+    format: str | None = None,
+    quarantine: Quarantine | None = None,
+    **options: object,
 ) -> Source:
     """One source of all that the paths name; several recordings are merged by `ts_recv`.
 
     Files of unknown format are passed over in folders, and refused where they are named. `format`
     skips the guess; `options` are those of the format, such as `tick`, and each format takes those
-    that it knows. Raises InputError.
+    that it knows. `quarantine` takes the bad rows of formats that can do without them. Raises
+    InputError.
     """
     listed = [paths] if isinstance(paths, str | Path) else paths
     asked = [apart(path, format) for path in listed]
@@ -92,7 +99,7 @@ def open_source(
     sources = [
         source
         for (name, own), files in groups.items()
-        for source in opened(name, files, options | dict(own))
+        for source in opened(name, files, options | dict(own), quarantine)
     ]
     return sources[0] if len(sources) == 1 else Merged(tuple(sources))
 
@@ -191,17 +198,24 @@ def check_options(groups: Groups, options: Mapping[str, object]) -> None:
 def parameters(name: str) -> dict[str, Parameter]:
     """The options of a format by their names."""
     _, *taken = signature(module(name).open).parameters.values()
-    return {option.name: option for option in taken if option.kind is not option.VAR_KEYWORD}
+    named = (option for option in taken if option.kind is not option.VAR_KEYWORD)
+    return {option.name: option for option in named if option.name != QUARANTINE}
 
 
 def takes(name: str, option: str) -> bool:
     every = signature(module(name).open).parameters.values()
-    return option in parameters(name) or any(p.kind is p.VAR_KEYWORD for p in every)
+    anything = any(p.kind is p.VAR_KEYWORD for p in every) and option != QUARANTINE
+    return option in parameters(name) or anything
 
 
-def opened(name: str, files: list[Path], options: dict[str, object]) -> list[Source]:
+def opened(
+    name: str, files: list[Path], options: dict[str, object], quarantine: Quarantine | None
+) -> list[Source]:
     """The sources that a format makes of its files, with those options that it knows."""
     for option, parameter in parameters(name).items():
         if parameter.default is parameter.empty and option not in options:
             raise InputError(f"{files[0]}: format {name} needs the option {option}: give it")
-    return module(name).open(files, **{k: v for k, v in options.items() if takes(name, k)})
+    known = {k: v for k, v in options.items() if takes(name, k)}
+    if QUARANTINE in signature(module(name).open).parameters:
+        known[QUARANTINE] = quarantine
+    return module(name).open(files, **known)

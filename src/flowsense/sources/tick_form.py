@@ -34,6 +34,7 @@ class Form:
     scales: tuple[int, int] = (0, 0)  # decimals of prices, of sizes
     divisors: tuple[tuple[int, int], ...] = ()  # of each instrument: tick and lot at that scale
     books: tuple[tuple[str, ...], ...] = ()  # prices and sizes of a table of whole books
+    skip: frozenset[int] = frozenset()  # numbers of rows that lie in quarantine
 
     @property
     def units(self) -> list[tuple[Decimal, Decimal]]:

@@ -1,6 +1,6 @@
 """Rows of a tick table as exact integers, every one of them checked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -13,7 +13,7 @@ from flowsense.schema import CLEAR, LARGEST, SET, TRADE
 from flowsense.sources.batches import Part
 from flowsense.sources.cells import Ints, TimeUnit, exact, times, words
 from flowsense.sources.columns import FLAG, squeezed
-from flowsense.sources.tick_form import Form, entered, parts_of, shortest
+from flowsense.sources.tick_form import Form, entered, parts_of, recognised, shortest
 
 SIDES = (
     dict.fromkeys(("buy", "b", "bid", "bids", "buyer", "1", "+1"), 1)
@@ -68,6 +68,29 @@ def rows_of(source: Path | pa.Table, form: Form, *, ordered: bool) -> Iterator[R
         yield rows
 
 
+def judge(form: Form, *, sort: bool) -> Callable[[Part[Form]], Ints | None]:
+    """Raises InputError for a part with a row that cannot be used, whatever ticks and lots are;
+    else the times of its rows.
+    """
+    known = list[Form]()
+
+    def check(part: Part[Form]) -> Ints | None:
+        mine = Part(part.cells, known[0] if known else recognised(part), part.first)
+        m, raw = mine.form.mapping, [unscaled(mine, columns) for columns in mine.form.numbers]
+        ts = clock(mine, m.ts, mine.form.unit)
+        if m.ts_event:
+            clock(mine, m.ts_event, mine.form.unit_event)
+        entered(mine, {})
+        if m.quotes:
+            check_quotes(mine, *raw)
+        else:
+            check_prints(mine, kinds(mine), sides(mine), *raw)
+        known[:] = [mine.form]
+        return None if sort else ts
+
+    return check
+
+
 def read(part: Part[Form], symbols: dict[str, int]) -> Rows:
     form, m = part.form, part.form.mapping
     ts = clock(part, m.ts, form.unit)
@@ -115,6 +138,12 @@ def amounts(part: Part[Form], who: Ints, k: int) -> Amounts:
         part.demand(small, column, f"is more than 2**53 times {finest}, the finest step: round")
         columns.append(Amounts(count, missing))
     return Amounts._make(np.stack(c, 1) for c in zip(*columns, strict=True))
+
+
+def unscaled(part: Part[Form], columns: Iterable[str]) -> Amounts:
+    """Numbers that stand for prices or sizes in their signs alone."""
+    found = [exact(cells, 0, at) for cells, at in map(part.column, columns)]
+    return Amounts(np.stack([f.values for f in found], 1), np.stack([f.missing for f in found], 1))
 
 
 def kinds(part: Part[Form]) -> Ints:

@@ -31,10 +31,11 @@ from flowsense.sources import Source
 from flowsense.sources.batches import arrow, known, names
 from flowsense.sources.cells import TimeUnit, check_unit
 from flowsense.sources.columns import Mapping, resolve
+from flowsense.sources.quarantine import Quarantine, unsound
 from flowsense.sources.recorded import whole
 from flowsense.sources.tick_events import events_of
-from flowsense.sources.tick_form import Form, agreed, survey
-from flowsense.sources.tick_rows import join, rows_of
+from flowsense.sources.tick_form import Form, agreed, parts_of, survey
+from flowsense.sources.tick_rows import join, judge, rows_of
 from flowsense.sources.units import Units, other
 
 
@@ -57,6 +58,7 @@ class Ticks:
     sort: bool = False
     symbol: str = ""
     venue: str = "file"
+    quarantine: Quarantine | None = field(default=None, compare=False)
     table: Any = field(default=None, repr=False, compare=False)  # pyarrow.Table, in place of path
     instruments: tuple[Instrument, ...] = field(init=False)
     form: Form = field(init=False, repr=False, compare=False)
@@ -67,7 +69,9 @@ class Ticks:
         mapping = resolve(asked, names(self.content), self.name)
         symbol = self.symbol or self.path.name.split(".")[0]
         form = Form(self.name, mapping, symbol, self.unit)
-        self.settle(survey(self.content, form, self.tick, self.lot))
+        rows = parts_of(self.content, form)
+        skip = unsound(rows, judge(form, sort=self.sort), self.quarantine)
+        self.settle(survey(self.content, replace(form, skip=skip), self.tick, self.lot))
 
     def settle(self, form: Form) -> None:
         """What is derived from the form; only while the source is made."""
@@ -116,7 +120,7 @@ def claims(path: Path, head: bytes) -> bool:
     return known(path)
 
 
-def open(
+def open(  # noqa: PLR0913  the options of a table, all by name
     paths: list[Path],
     *,
     columns: Mapping | str = "",
@@ -126,12 +130,15 @@ def open(
     sort: bool = False,
     symbol: str = "",
     venue: str = "file",
+    quarantine: Quarantine | None = None,
 ) -> list[Source]:
     """One source per file, all with the options of `Ticks`. Raises InputError.
 
     Files that tell of one instrument, such as its days, agree on its tick and its lot.
     """
-    sources = [Ticks(path, columns, tick, lot, unit, sort, symbol, venue) for path in paths]
+    sources = [
+        Ticks(path, columns, tick, lot, unit, sort, symbol, venue, quarantine) for path in paths
+    ]
     for source, form in zip(sources, agreed([s.form for s in sources]), strict=True):
         source.settle(form)
     return list(sources)
