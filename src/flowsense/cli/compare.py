@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flowsense.cli import reading
+from flowsense.cli.shared import takes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 WORDS = {"side_balanced": "side-balanced", "log_loss": "log-loss", "mae": "MAE", "rmse": "RMSE"}
 
 
-def compare(  # noqa: PLR0913  options are told to typer by the signature
+@takes(reading.READING)
+def compare(
     ctx: typer.Context,
     a: Annotated[Path, typer.Argument(metavar="A", help="Folder of a run, or file of forecasts.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The other; of a run its chosen model.")],
@@ -23,13 +25,6 @@ def compare(  # noqa: PLR0913  options are told to typer by the signature
         typer.Option(metavar="SRC...", help="The recording, for files that no run has written."),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="All of it as JSON.")] = None,
-    format: reading.Format = None,
-    columns: reading.Columns = None,
-    unit: reading.Unit = None,
-    symbol: reading.Symbol = None,
-    sort: reading.Sort = False,
-    tick: reading.Tick = None,
-    lot: reading.Lot = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the intervals.", min=0)] = 0,
 ) -> None:
     """Compare two forecasts on their common rows."""

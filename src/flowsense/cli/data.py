@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowsense.cli import reading
+from flowsense.cli.shared import takes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,7 +19,8 @@ MOST = 20  # instruments printed; the file has all of them
 JSON, PICTURE = "health.json", "health.png"
 
 
-def data(  # noqa: PLR0913  options are told to typer by the signature
+@takes(reading.READING)
+def data(
     ctx: typer.Context,
     sources: Annotated[list[str], typer.Argument(metavar="SRC", help=reading.SOURCES)],
     out: Annotated[
@@ -28,6 +30,7 @@ def data(  # noqa: PLR0913  options are told to typer by the signature
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit code 1 if something is broken.")
     ] = False,
+<<<<<<< /tmp/m.ours
     format: reading.Format = None,
     columns: reading.Columns = None,
     unit: reading.Unit = None,
@@ -35,6 +38,9 @@ def data(  # noqa: PLR0913  options are told to typer by the signature
     sort: reading.Sort = False,
     tick: reading.Tick = None,
     lot: reading.Lot = None,
+    quarantine: reading.Aside = None,
+=======
+>>>>>>> /tmp/m.theirs
 ) -> None:
     """Look through recordings for gaps, crossed books, repeats, wrong clocks and odd trades.
 
@@ -43,15 +49,20 @@ def data(  # noqa: PLR0913  options are told to typer by the signature
     """
     from flowsense.cli.terminal import watched
     from flowsense.sources.open import open_source
+    from flowsense.sources.quarantine import Quarantine
     from flowsense.store.atomic import ensure_writable
     from flowsense.train.health import examined
 
     if out:
         ensure_writable(out.parent)
-    source = open_source(sources, **reading.options(ctx.params))
+    how = reading.options(ctx.params)
+    if quarantine:
+        how["quarantine"] = Quarantine(quarantine)  # of rows alone: what they tell is looked at
+    source = open_source(sources, **how)
     with watched(source.files) as tell:
         found = examined(source, tell)
     say(found)
+    reading.put_aside(how)
     if out:
         leave(found, out)
     if strict and found.verdict == "broken":

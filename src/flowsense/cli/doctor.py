@@ -8,7 +8,7 @@ import typer
 from flowsense.cli import data, leaks
 from flowsense.cli.spread import Spread
 
-app = typer.Typer(help="Test flowsense itself, look through recordings, or look for leaks.")
+app = typer.Typer(help="Test flowsense itself, a recording, or for leaks.")
 
 
 @app.callback(invoke_without_command=True)

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from flowsense.cli import reading
+from flowsense.cli.shared import takes
 from flowsense.errors import InputError
 
 
-def evaluate(  # noqa: PLR0913  options are told to typer by the signature
+@takes(reading.READING)
+def evaluate(
     ctx: typer.Context,
     what: Annotated[
         Path, typer.Argument(metavar="DIR|FORECASTS", help="Of `train`, or a Parquet file.")
@@ -22,13 +24,6 @@ def evaluate(  # noqa: PLR0913  options are told to typer by the signature
         float, typer.Option(metavar="PART", help="First part of the time: only sets thresholds.")
     ] = 0.2,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="All scores as JSON.")] = None,
-    format: reading.Format = None,
-    columns: reading.Columns = None,
-    unit: reading.Unit = None,
-    symbol: reading.Symbol = None,
-    sort: reading.Sort = False,
-    tick: reading.Tick = None,
-    lot: reading.Lot = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the intervals.", min=0)] = 0,
 ) -> None:
     """Score what `train` fitted, or forecasts made elsewhere.

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowsense.cli import reading
+from flowsense.cli.shared import takes
 
 if TYPE_CHECKING:
     from flowsense.sources.ingest import Ingested
 
 
-def ingest(  # noqa: PLR0913  options are told to typer by the signature
+@takes(reading.READING)
+def ingest(
     ctx: typer.Context,
     sources: Annotated[list[str], typer.Argument(metavar="SRC", help=reading.SOURCES)],
     lake: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the lake.")],
+<<<<<<< /tmp/m.ours
     format: reading.Format = None,
     columns: reading.Columns = None,
     unit: reading.Unit = None,
@@ -22,6 +25,9 @@ def ingest(  # noqa: PLR0913  options are told to typer by the signature
     sort: reading.Sort = False,
     tick: reading.Tick = None,
     lot: reading.Lot = None,
+    quarantine: reading.Aside = None,
+=======
+>>>>>>> /tmp/m.theirs
 ) -> None:
     """Keep recordings in a lake, which run and query read.
 
@@ -34,7 +40,7 @@ def ingest(  # noqa: PLR0913  options are told to typer by the signature
     from flowsense.schema import Chunk
     from flowsense.sources.ingest import ingest as ingested
 
-    count = 0
+    count, how = 0, reading.options(ctx.params)
 
     def watch(chunk: Chunk) -> Chunk:
         nonlocal count
@@ -47,9 +53,10 @@ def ingest(  # noqa: PLR0913  options are told to typer by the signature
         table.add_column(name, justify="left" if name in ("source", "") else "right")
     with watched() as tell:
         tell("opening", 0, None)
-        for one in ingested(sources, lake, watch=watch, **reading.options(ctx.params)):
+        for one in ingested(sources, lake, watch=watch, **how):
             table.add_row(*row(one))
     console().print(table)
+    reading.put_aside(how)
     console().print(f"Next: flowsense run {lake} --out {lake}-run", soft_wrap=True)
 
 

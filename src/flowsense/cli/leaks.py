@@ -7,6 +7,7 @@ import typer
 
 from flowsense.cli import reading
 from flowsense.cli.reading import Text
+from flowsense.cli.shared import takes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 WIDE = 100  # columns of the printed table, at most
 
 
+@takes(reading.READING)
 def leaks(  # noqa: PLR0913  options are told to typer by the signature
     ctx: typer.Context,
     sources: Annotated[
@@ -35,13 +37,6 @@ def leaks(  # noqa: PLR0913  options are told to typer by the signature
         int, typer.Option(metavar="N", min=1, help="Places after which the future is changed.")
     ] = 100,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="All findings as JSON.")] = None,
-    format: reading.Format = None,
-    columns: reading.Columns = None,
-    unit: reading.Unit = None,
-    symbol: reading.Symbol = None,
-    sort: reading.Sort = False,
-    tick: reading.Tick = None,
-    lot: reading.Lot = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of everything drawn.", min=0)] = 0,
 ) -> None:
     """Change the future, shuffle the labels, weigh the columns: nothing may know of it.

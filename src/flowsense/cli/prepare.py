@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowsense.cli import reading
-from flowsense.cli.reading import Text
+from flowsense.cli.asking import FOLDING
+from flowsense.cli.shared import takes
 
 if TYPE_CHECKING:
     from flowsense.train.config import RunConfig
@@ -16,31 +17,11 @@ if TYPE_CHECKING:
 ASKED = ("families", "clock", "targets", "start", "end")  # of the settings
 
 
-def prepare(  # noqa: PLR0913  options are told to typer by the signature
+@takes(FOLDING, reading.READING)
+def prepare(
     ctx: typer.Context,
     sources: Annotated[list[str], typer.Argument(metavar="SRC", help=reading.SOURCES)],
     out: Annotated[Path, typer.Option(metavar="ROWS", help="Folder for the rows.")],
-    targets: Annotated[Text, typer.Option(metavar="TARGETS", help="Like mid@500ms,ofi@1s.")] = None,
-    clock: Annotated[
-        Text, typer.Option(metavar="CLOCK", help="Like interval:100ms or events:50.")
-    ] = None,
-    families: Annotated[
-        Text, typer.Option(metavar="NAMES", help="Of features: `list features`.")
-    ] = None,
-    format: reading.Format = None,
-    columns: reading.Columns = None,
-    unit: reading.Unit = None,
-    symbol: reading.Symbol = None,
-    sort: reading.Sort = False,
-    tick: reading.Tick = None,
-    lot: reading.Lot = None,
-    start: Annotated[Text, typer.Option(metavar="TIME", help="Like 2024-08-08T09:30, UTC.")] = None,
-    end: Annotated[
-        Text, typer.Option(metavar="TIME", help="Rows from here on are not used.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file: `config show`.")
-    ] = None,
 ) -> None:
     """Make rows and labels of recordings, once.
 
@@ -51,7 +32,7 @@ def prepare(  # noqa: PLR0913  options are told to typer by the signature
     from flowsense.cli.terminal import console, watched
     from flowsense.train.read import read
 
-    asked = settings({key: ctx.params[key] for key in ASKED}, config)
+    asked = settings({key: ctx.params[key] for key in ASKED}, ctx.params["config"])
     how = reading.options(ctx.params)
     with watched() as tell:
         tell("opening", 0, None)

@@ -7,19 +7,50 @@ from typing import Annotated, Any
 
 import typer
 
+from flowsense.cli.shared import Shared
 from flowsense.errors import InputError
 
 Text = str | None
 SOURCES = "Files, folders, globs, lakes; FORMAT:PATH?OPTION=VALUE for one."
 TABLES = ("columns", "unit", "symbol", "sort")  # options of the format ticks
 
-Format = Annotated[Text, typer.Option(metavar="NAME", help="Of the sources: `list sources`.")]
-Columns = Annotated[Text, typer.Option(metavar="MAP", help="Of a table, like ts=time,price=px.")]
-Unit = Annotated[Text, typer.Option(metavar="UNIT", help="Of its times: s, ms, us, ns or iso.")]
-Symbol = Annotated[Text, typer.Option(metavar="NAME", help="Of a table that does not say it.")]
-Sort = Annotated[bool, typer.Option("--sort", help="Sort a table by time, in memory.")]
-Tick = Annotated[Text, typer.Option(metavar="STEP", help="Smallest step of a price, like 0.01.")]
-Lot = Annotated[Text, typer.Option(metavar="STEP", help="Smallest step of a size, like 0.001.")]
+READING: Shared = {
+    "format": (
+        Annotated[Text, typer.Option(metavar="NAME", help="Of the sources: `list sources`.")],
+        None,
+    ),
+    "columns": (
+        Annotated[Text, typer.Option(metavar="MAP", help="Of a table, like ts=time,price=px.")],
+        None,
+    ),
+    "unit": (
+        Annotated[Text, typer.Option(metavar="UNIT", help="Of its times: s, ms, us, ns or iso.")],
+        None,
+    ),
+    "symbol": (
+        Annotated[Text, typer.Option(metavar="NAME", help="Where the files do not say it.")],
+        None,
+    ),
+    "sort": (
+        Annotated[bool, typer.Option("--sort", help="Sort a table by time, in memory.")],
+        False,
+    ),
+    "tick": (
+        Annotated[Text, typer.Option(metavar="STEP", help="Smallest step of a price, like 0.01.")],
+        None,
+    ),
+    "lot": (
+        Annotated[Text, typer.Option(metavar="STEP", help="Smallest step of a size, like 0.001.")],
+        None,
+    ),
+}
+
+Aside = Annotated[
+    Path | None,
+    typer.Option(
+        "--quarantine", metavar="DIR", help="Put bad rows there instead of refusing their file."
+    ),
+]
 
 
 def told(given: Mapping[str, Any]) -> list[str]:
@@ -33,7 +64,22 @@ def options(given: Mapping[str, Any]) -> dict[str, Any]:
 
     found = {name: given[name] for name in TABLES if given[name]}
     found |= {name: Step.parse(name, given[name]) for name in ("tick", "lot") if given[name]}
+    if given.get("quarantine"):
+        from flowsense.features.screened import screening
+
+        found["quarantine"] = screening(given["quarantine"])
     return found | {"format": given["format"]}
+
+
+def put_aside(how: Mapping[str, Any]) -> None:
+    """Write what a quarantine holds, and say how many rows that is, by reason."""
+    from flowsense.cli.terminal import console
+
+    if quarantine := how.get("quarantine"):
+        place, counts = quarantine.write(), quarantine.counts
+        console().print(f"{place}  {sum(counts.values()):,} rows put aside", soft_wrap=True)
+        for reason, n in sorted(counts.items(), key=lambda pair: -pair[1]):
+            console().print(f"  {n:,}: {reason}", soft_wrap=True)
 
 
 def prepared(sources: list[str]) -> bool:

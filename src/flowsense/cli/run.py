@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flowsense.cli import reading
-from flowsense.cli.reading import Text
+from flowsense.cli.asking import FITTING, FOLDING
+from flowsense.cli.shared import takes
 from flowsense.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from flowsense.train.read import Recording
 
 
-def run(  # noqa: PLR0913  options are told to typer by the signature
+@takes(FOLDING, FITTING, reading.READING)
+def run(
     ctx: typer.Context,
     sources: Annotated[list[str], typer.Argument(metavar="SRC", help=reading.SOURCES)],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")],
@@ -26,6 +28,7 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
         list[str] | None,
         typer.Option(metavar="SRC...", help="Recording to score on, never trained on; may repeat."),
     ] = None,
+<<<<<<< /tmp/m.ours
     models: Annotated[
         Text, typer.Option(metavar="NAMES", help="fast, all, or NAME,NAME. [default: fast]")
     ] = None,
@@ -45,6 +48,7 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
     sort: reading.Sort = False,
     tick: reading.Tick = None,
     lot: reading.Lot = None,
+    quarantine: reading.Aside = None,
     start: Annotated[Text, typer.Option(metavar="TIME", help="Like 2024-08-08T09:30, UTC.")] = None,
     end: Annotated[
         Text, typer.Option(metavar="TIME", help="Rows from here on are not used.")
@@ -67,6 +71,8 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML file: `config show`.")
     ] = None,
+=======
+>>>>>>> /tmp/m.theirs
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what it would take.")
     ] = False,
@@ -76,7 +82,7 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
     from flowsense.train.save import check_folder
 
     flags = {key: ctx.params[key] for key in KEYS if key in ctx.params}
-    asked = settings(flags, config)
+    asked = settings(flags, ctx.params["config"])
     check_folder(out)
     if reading.prepared(sources):
         from flowsense.cli.train import prepared
@@ -85,13 +91,15 @@ def run(  # noqa: PLR0913  options are told to typer by the signature
             raise InputError("--dry-run: the rows are prepared already: leave it out")
         of_rows(*prepared(sources, test or [], asked, ctx.params), out)
         return
-    learn, tests, asked = opened(sources, test or [], asked, reading.options(ctx.params))
+    how = reading.options(ctx.params)
+    learn, tests, asked = opened(sources, test or [], asked, how)
     if dry_run:
         from flowsense.cli.expected import show
 
         show(asked, learn, tests)
     else:
         work(asked, learn, tests, out)
+        reading.put_aside(how)
 
 
 def opened(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flowsense.cli import reading
-from flowsense.cli.reading import Text
+from flowsense.cli.asking import FITTING, FOLDING
+from flowsense.cli.shared import takes
 from flowsense.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ SETTLED = ("clock", "families", "start", "end")  # by rows that are prepared
 ROWS = "rows"  # those made of recordings, in the folder that is trained
 
 
-def train(  # noqa: PLR0913  options are told to typer by the signature
+@takes(FOLDING, FITTING, reading.READING)
+def train(
     ctx: typer.Context,
     sources: Annotated[
         list[str], typer.Argument(metavar="ROWS|SRC", help="Prepared rows, or recordings.")
@@ -29,45 +31,6 @@ def train(  # noqa: PLR0913  options are told to typer by the signature
     test: Annotated[
         list[str] | None,
         typer.Option(metavar="ROWS|SRC...", help="To score on, never trained on; may repeat."),
-    ] = None,
-    models: Annotated[
-        Text, typer.Option(metavar="NAMES", help="fast, all, or NAME,NAME. [default: fast]")
-    ] = None,
-    targets: Annotated[Text, typer.Option(metavar="TARGETS", help="Like mid@500ms,ofi@1s.")] = None,
-    clock: Annotated[
-        Text, typer.Option(metavar="CLOCK", help="Like interval:100ms or events:50.")
-    ] = None,
-    families: Annotated[
-        Text, typer.Option(metavar="NAMES", help="Of features: `list features`.")
-    ] = None,
-    format: reading.Format = None,
-    columns: reading.Columns = None,
-    unit: reading.Unit = None,
-    symbol: reading.Symbol = None,
-    sort: reading.Sort = False,
-    tick: reading.Tick = None,
-    lot: reading.Lot = None,
-    start: Annotated[Text, typer.Option(metavar="TIME", help="Like 2024-08-08T09:30, UTC.")] = None,
-    end: Annotated[
-        Text, typer.Option(metavar="TIME", help="Rows from here on are not used.")
-    ] = None,
-    validation: Annotated[
-        Text, typer.Option(metavar="SCHEME", help="Like walk-forward, time-series:5 or cpcv:6/2.")
-    ] = None,
-    split: Annotated[
-        Text, typer.Option(metavar="PART", help="Part scored: train, validation, test.")
-    ] = None,
-    epochs: Annotated[
-        Text, typer.Option(metavar="N", help="Trees or iterations, at most. [default: 1000]")
-    ] = None,
-    budget: Annotated[
-        Text, typer.Option(metavar="TIME", help="Time for each model. [default: 3m]")
-    ] = None,
-    seed: Annotated[
-        Text, typer.Option(metavar="N", help="Same seed, same result. [default: 0]")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file: `config show`.")
     ] = None,
 ) -> None:
     """Fit models, each kept as soon as it is fitted.
@@ -79,7 +42,9 @@ def train(  # noqa: PLR0913  options are told to typer by the signature
     from flowsense.train.run import models_of
     from flowsense.train.steps import train as fit
 
-    asked = settings({key: ctx.params[key] for key in KEYS if key in ctx.params}, config)
+    asked = settings(
+        {key: ctx.params[key] for key in KEYS if key in ctx.params}, ctx.params["config"]
+    )
     unfitted = models_of(asked)
     if reading.prepared(sources):
         data, asked = prepared(sources, test or [], asked, ctx.params)
