@@ -30,17 +30,7 @@ def data(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit code 1 if something is broken.")
     ] = False,
-<<<<<<< /tmp/m.ours
-    format: reading.Format = None,
-    columns: reading.Columns = None,
-    unit: reading.Unit = None,
-    symbol: reading.Symbol = None,
-    sort: reading.Sort = False,
-    tick: reading.Tick = None,
-    lot: reading.Lot = None,
     quarantine: reading.Aside = None,
-=======
->>>>>>> /tmp/m.theirs
 ) -> None:
     """Look through recordings for gaps, crossed books, repeats, wrong clocks and odd trades.
 

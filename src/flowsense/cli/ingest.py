@@ -17,17 +17,7 @@ def ingest(
     ctx: typer.Context,
     sources: Annotated[list[str], typer.Argument(metavar="SRC", help=reading.SOURCES)],
     lake: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the lake.")],
-<<<<<<< /tmp/m.ours
-    format: reading.Format = None,
-    columns: reading.Columns = None,
-    unit: reading.Unit = None,
-    symbol: reading.Symbol = None,
-    sort: reading.Sort = False,
-    tick: reading.Tick = None,
-    lot: reading.Lot = None,
     quarantine: reading.Aside = None,
-=======
->>>>>>> /tmp/m.theirs
 ) -> None:
     """Keep recordings in a lake, which run and query read.
 

@@ -12,6 +12,7 @@ from flowsense.cli.shared import takes
 from flowsense.errors import InputError
 
 if TYPE_CHECKING:
+    from flowsense.sources.quarantine import Quarantine
     from flowsense.train.config import RunConfig
     from flowsense.train.dataset import Data
     from flowsense.train.prepared import Prepared
@@ -28,51 +29,7 @@ def run(
         list[str] | None,
         typer.Option(metavar="SRC...", help="Recording to score on, never trained on; may repeat."),
     ] = None,
-<<<<<<< /tmp/m.ours
-    models: Annotated[
-        Text, typer.Option(metavar="NAMES", help="fast, all, or NAME,NAME. [default: fast]")
-    ] = None,
-    targets: Annotated[
-        Text, typer.Option(metavar="TARGETS", help="Like mid@500ms,ofi@1s,barrier@30s.")
-    ] = None,
-    clock: Annotated[
-        Text, typer.Option(metavar="CLOCK", help="Like interval:100ms or events:50.")
-    ] = None,
-    families: Annotated[
-        Text, typer.Option(metavar="NAMES", help="Of features: `list features`.")
-    ] = None,
-    format: reading.Format = None,
-    columns: reading.Columns = None,
-    unit: reading.Unit = None,
-    symbol: reading.Symbol = None,
-    sort: reading.Sort = False,
-    tick: reading.Tick = None,
-    lot: reading.Lot = None,
     quarantine: reading.Aside = None,
-    start: Annotated[Text, typer.Option(metavar="TIME", help="Like 2024-08-08T09:30, UTC.")] = None,
-    end: Annotated[
-        Text, typer.Option(metavar="TIME", help="Rows from here on are not used.")
-    ] = None,
-    validation: Annotated[
-        Text, typer.Option(metavar="SCHEME", help="Like walk-forward, time-series:5 or cpcv:6/2.")
-    ] = None,
-    split: Annotated[
-        Text, typer.Option(metavar="PART", help="Part scored: train, validation, test.")
-    ] = None,
-    epochs: Annotated[
-        Text, typer.Option(metavar="N", help="Trees or iterations, at most. [default: 1000]")
-    ] = None,
-    budget: Annotated[
-        Text, typer.Option(metavar="TIME", help="Time for each model. [default: 3m]")
-    ] = None,
-    seed: Annotated[
-        Text, typer.Option(metavar="N", help="Same seed, same result. [default: 0]")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file: `config show`.")
-    ] = None,
-=======
->>>>>>> /tmp/m.theirs
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what it would take.")
     ] = False,
@@ -98,7 +55,7 @@ def run(
 
         show(asked, learn, tests)
     else:
-        work(asked, learn, tests, out)
+        work(asked, learn, tests, out, how.get("quarantine"))
         reading.put_aside(how)
 
 
@@ -137,7 +94,13 @@ def settled(asked: "RunConfig", learn: "Recording") -> "RunConfig":
     return replace(asked, families=families, clocks=learn.spec.clocks)
 
 
-def work(asked: "RunConfig", learn: "Recording", tests: tuple["Recording", ...], out: Path) -> None:
+def work(
+    asked: "RunConfig",
+    learn: "Recording",
+    tests: tuple["Recording", ...],
+    out: Path,
+    quarantine: "Quarantine | None" = None,
+) -> None:
     """Run, save, and say what came out."""
     from flowsense.cli.terminal import watched
     from flowsense.train.read import hashes
@@ -150,6 +113,8 @@ def work(asked: "RunConfig", learn: "Recording", tests: tuple["Recording", ...],
         reading.named(files),
         folded(recordings, asked, out.parent, tell) as data,
     ):
+        if quarantine:  # every pass is over, so all that it holds is known
+            learn.options["quarantine"] = str(sum(quarantine.counts.values()))
         metrics = judged(data, asked, out, hashes(files), tell)
     summarised(metrics, out)
 

@@ -101,6 +101,8 @@ def open_source(
         for (name, own), files in groups.items()
         for source in opened(name, files, options | dict(own), quarantine)
     ]
+    if quarantine:
+        sources = [quarantine.screened(source) for source in sources]
     return sources[0] if len(sources) == 1 else Merged(tuple(sources))
 
 

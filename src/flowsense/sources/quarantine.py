@@ -12,12 +12,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.errors import InputError
+from flowsense.sources import Source
 from flowsense.sources.batches import Part
 from flowsense.sources.files import Block
 from flowsense.store.atomic import ensure_writable, replacing
@@ -27,9 +28,11 @@ FEW, SHARE = 10, 0.01  # a file may have so many bad rows, or such a part of all
 EARLY, TENTH = 1_000, 0.1  # the same while it is read
 PLACE = re.compile(r"^(row|line) \d+[,:]? ?")
 VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|-?\d[\d.e+-]*")
+MOST = 200_000  # rows of all files: they are held in memory until they are written
 LONGEST = 2_000  # characters kept of a row
 
 P = TypeVar("P", bound=Part[Any])
+Screen: TypeAlias = Callable[[Source, "Quarantine"], Source]
 
 
 class Bad(NamedTuple):
@@ -44,15 +47,21 @@ class Bad(NamedTuple):
 class Quarantine:
     """What was put aside. Rows are known by file and number, so that passes can be repeated."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises InputError where nothing can be written there."""
+    def __init__(self, folder: Path, screen: Screen | None = None) -> None:
+        """`screen` makes of each source one without records that do not belong in it.
+
+        Raises InputError where nothing can be written there.
+        """
         ensure_writable(folder)
-        self.folder = folder
+        self.folder, self.screen = folder, screen
         self.rows: dict[tuple[str, int], Bad] = {}
         self.by_file = Counter[str]()
 
     def __str__(self) -> str:
         return "yes"  # what it changes of a reading; where the rows go changes nothing
+
+    def screened(self, source: Source) -> Source:
+        return self.screen(source, self) if self.screen else source
 
     @property
     def counts(self) -> dict[str, int]:
@@ -67,6 +76,9 @@ class Quarantine:
             raise self.refused(path, seen)
 
     def put(self, bad: Bad) -> None:
+        """Raises InputError where it would hold more than `MOST`."""
+        if len(self.rows) >= MOST:
+            raise InputError(f"{bad.file}: over {MOST:,} rows to put aside: mend the recording")
         self.by_file[bad.file] += (bad.file, bad.row) not in self.rows
         self.rows.setdefault((bad.file, bad.row), bad)
 
