@@ -7,7 +7,7 @@ from entries import registered
 from plants import at_open
 
 from flowsense.features import fold, stages
-from flowsense.features.catalogue import family, spec
+from flowsense.features.catalogue import DEFAULT, MORE, family, spec
 from flowsense.testing.leaks.future import CHECKS, check_families, futures, shifted
 from flowsense.testing.leaks.knowledge import check_stamps
 from flowsense.testing.leaks.market import chunk_of, market
@@ -171,9 +171,7 @@ def test_the_market_is_told_by_its_seed():
 @pytest.mark.compiled
 @pytest.mark.parametrize("seed", range(3))
 def test_no_row_of_any_family_changes_at_a_thousand_points(seed):
-    from flowsense.testing.leaks.run import every_family
-
     made = market(60.0, seed)
-    asked = spec((*every_family(), *KINDS), ("interval:100ms", "events:7"))
+    asked = spec((*DEFAULT, *MORE, *KINDS), ("interval:100ms", "events:7"))
     found = check_families(asked, made.instruments, chunk_of(made, 4_000), 1_000, seed)
     assert not leaking(found) and "1000 points" in found[0].why
