@@ -3,8 +3,8 @@
 import csv
 
 import numpy as np
-import orjson
 import pytest
+from binance_wire import spot, written
 from test_bad_input import BOOK, MESSAGE, QUOTES, books, changed, messages, quotes, text
 
 from flowsense.errors import InputError
@@ -158,24 +158,11 @@ def test_the_first_row_of_a_pair_and_a_short_file_are_refused_all_the_same(tmp_p
         told(open_source(path, quarantine=quarantine))
 
 
-NS, MS = 1_700_000_000_000_000_000, 1_700_000_000_000
-
-
-def spot(updates, bad):
-    """Lines of a snapshot and so many updates, some of them damaged."""
-    shot = {"lastUpdateId": 100, "bids": [["99.0", "1"]], "asks": [["101.0", "1"]]}
-    lines = [b"%d %s" % (NS, orjson.dumps(shot))]
-    for k in range(updates):
-        data = {"e": "depthUpdate", "E": MS + k, "s": "ABCUSDT", "U": 101 + k, "u": 101 + k}
-        data |= {"b": [["99.0", str(k + 1)]], "a": []}
-        body = orjson.dumps({"stream": "abcusdt@depth", "data": data})
-        lines.append(b"%d %s" % (NS + k * 10**6, body[: len(body) // 2] if k in bad else body))
-    return b"\n".join(lines) + b"\n"
-
-
 def test_a_bad_line_of_a_feed_with_a_sequence_is_a_gap(tmp_path, quarantine):
-    (tmp_path / "a.jsonl").write_bytes(spot(500, {400}))
-    events = np.concatenate(list(open_source(tmp_path / "a.jsonl", quarantine=quarantine)))
+    lines, _ = spot(500)
+    lines[401] = lines[401][:-40]
+    path = written(tmp_path / "a.jsonl", lines)
+    events = np.concatenate(list(open_source(path, quarantine=quarantine)))
     (gap,) = np.flatnonzero(events["bits"] & GAP)
     assert events["action"][gap] == CLEAR and events["sequence"][gap] == 502
     assert [row for _, row in quarantine.rows] == [402]
