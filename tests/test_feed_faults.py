@@ -1,20 +1,25 @@
 """What feeds do wrong, on purpose: late and swapped messages, wrong clocks, books, halts."""
 
 from decimal import Decimal as Exact
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
 from binance_wire import spot, told_at, written
+from dbn_wire import order, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import FAMILIES, L2, book, stream
+from sources.itch_bytes import NAME, add, framed, listed, system
 
 from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
 from flowsense.forecast import Target
 from flowsense.schema import (
+    ADD,
     AUCTION,
     CLEAR,
     EVENT,
@@ -316,3 +321,44 @@ def test_a_night_without_a_record_has_no_rows_and_no_label_reads_across_it():
     assert not ((data.ts > last + 60 * SECOND) & (data.ts < first - SECOND)).any()
     across = (data.ts <= last) & (data.labels.known_at[:, 0] > first)
     assert not data.labels.valid[across, 0].any()
+
+
+RAW = st.one_of(
+    st.sampled_from((1, -1, 0, 2**63 - 2, -(2**63), 2**53, 2**53 + 1)),
+    st.integers(-(2**63), 2**63 - 2),
+    st.integers(1, 10**6).map(lambda k: k * 10**7),
+)
+
+
+@given(st.lists(st.tuples(RAW, st.integers(0, 2**32 - 1)), min_size=1, max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_a_trade_of_databento_is_exact_or_refused(told):
+    records = b"".join(
+        order("T 0 A 1 1 LAST", k, price=price, size=size) for k, (price, size) in enumerate(told)
+    )
+    with TemporaryDirectory() as folder:
+        try:
+            source = open_source(write(Path(folder), records))
+            events = events_of(source)
+        except InputError:
+            return
+    (one,), trades = source.instruments, events[events["action"] == TRADE]
+    want = [(Exact(price).scaleb(-9), size) for price, size in told if size]
+    assert [(exact_of(e["price"], one.tick), e["lots"]) for e in trades] == want
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)), max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_an_order_of_itch_is_exact_or_refused(told):
+    adds = [add(1, k + 1, "B", lots, "ABC", price) for k, (price, lots) in enumerate(told)]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / NAME
+        path.write_bytes(framed(system("O"), listed(1, "ABC"), *adds))
+        try:
+            source = open_source(path)
+            events = events_of(source)
+        except InputError:
+            return
+    (one,), placed = source.instruments, events[events["action"] == ADD]
+    want = [(Exact(price).scaleb(-4), lots) for price, lots in told]
+    assert [(exact_of(e["price"], one.tick), e["lots"]) for e in placed] == want
