@@ -9,7 +9,7 @@ PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11 python;
 export OMP_WAIT_POLICY ?= passive# two busy workers on two cores must not spin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test bench soak core dev clean
+.PHONY: help demo check test docs bench soak core dev clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -31,6 +31,9 @@ test: dev ## the whole suite with its branch coverage
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n 2 -m "not slow and not soak and not compiled" \
 		--cov --cov-report= $(KERNELS)
 	$(BIN)/pytest -n 2 -m "not soak" --cov --cov-append --cov-report=term --cov-fail-under=95
+
+docs: dev ## the documentation as a site in dist/site, links checked
+	$(BIN)/python scripts/site.py
 
 bench: core ## our figures beside a named alternative, in one run
 	$(BIN)/flowsense bench
