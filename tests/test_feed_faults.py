@@ -40,6 +40,7 @@ from flowsense.sources.candles import Candles
 from flowsense.sources.lobster import Lobster
 from flowsense.sources.open import open_source
 from flowsense.sources.ticks import Ticks
+from flowsense.sources.units import Unit
 from flowsense.testing import Recording, tape_of
 from flowsense.train.dataset import prepare
 from flowsense.train.health import examined
@@ -204,7 +205,9 @@ def test_a_leap_second_is_refused_in_one_sentence(tmp_path):
 EDGES = ("1e-9", "1e12", "0", "-1", "9223372036854775807", "9223372036854775808", "1e-19", "1e19")
 NUMBERS = st.one_of(
     st.sampled_from(EDGES),
+    st.decimals(Exact("0.001"), 10**6, places=3).map(str),
     st.decimals(-(10**13), 10**13, places=9).map(str),
+    st.integers(1, 10**9).map(str),
     st.integers(-(2**64), 2**64).map(str),
 )
 
@@ -347,7 +350,10 @@ def test_a_trade_of_databento_is_exact_or_refused(told):
     assert [(exact_of(e["price"], one.tick), e["lots"]) for e in trades] == want
 
 
-@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)), max_size=4))
+WORD = st.one_of(st.integers(1, 2**32 - 1), st.sampled_from((0, 1, 2**31, 2**32 - 1)))
+
+
+@given(st.lists(st.tuples(WORD, WORD), min_size=1, max_size=4))
 @settings(max_examples=60, deadline=None)
 def test_an_order_of_itch_is_exact_or_refused(told):
     adds = [add(1, k + 1, "B", lots, "ABC", price) for k, (price, lots) in enumerate(told)]
@@ -355,7 +361,7 @@ def test_an_order_of_itch_is_exact_or_refused(told):
         path = Path(folder) / NAME
         path.write_bytes(framed(system("O"), listed(1, "ABC"), *adds))
         try:
-            source = open_source(path)
+            source = open_source(path, tick=Unit(1, -4))
             events = events_of(source)
         except InputError:
             return
