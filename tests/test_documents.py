@@ -29,7 +29,7 @@ TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 NAME = re.compile(r"`(flowsense(?:\.\w+)+)`")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SPOKEN = re.compile(r"`(flowsense [^`]+)`")
-SLOW = {"README.md": pytest.mark.slow}
+SLOW = dict.fromkeys(("README.md", "live-and-backtest.md"), pytest.mark.slow)
 every = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
 
