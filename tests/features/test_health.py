@@ -280,3 +280,11 @@ def test_the_timeline_holds_every_record(instruments, events):
     state = heard(events, instruments)
     assert state["bins"]["events"].sum(1).tolist() == state["events"].tolist()
     assert state["bins"]["books"].sum(1).tolist() == state["books"].tolist()
+
+
+@pytest.mark.parametrize("close", [2**53, 3, 10**9])
+def test_jumps_are_told_in_basis_points_however_large_a_price_is(close):
+    health = Health((L2,))
+    health.push(Chunk(zeros(EVENT), bars((1, close), (2, close * 2 // 3)), NO_OBSERVATIONS))
+    f = health.arrays["bars"]["found"][0, JUMP]
+    assert f["worst"] == pytest.approx(3_333, abs=1) and f["count"] == 1

@@ -9,7 +9,7 @@ from flowsense.sources.merge import Merged
 from flowsense.sources.open import open_source
 from flowsense.testing import Recording
 from flowsense.testing.toy import by_order
-from flowsense.train.health import RULES, examined
+from flowsense.train.health import REGULAR, RULES, examined
 
 TWO_SIDED = book((1, 100, 5), (-1, 102, 5))
 
@@ -95,7 +95,10 @@ def test_every_rule_says_what_it_means():
 
 SEEN = {  # path below the recordings, options: verdict, findings to look at
     "lobster/AAPL_2012-06-21_34200000_52200000_message_1.csv.zst": ("fine", {}),
-    "binance_ws_raw/spot_btcusdt_20240808.jsonl.zst": ("look", {"clock skew": 133_830, "huge trade": 35}),
+    "binance_ws_raw/spot_btcusdt_20240808.jsonl.zst": (
+        "look",
+        {"clock skew": 133_830, "huge trade": 35},
+    ),
     "bitstamp_l3/2015-05-01_00-16h.log.zst": ("look", {"irregular messages": 672}),
     "bitfinex_1h/BTCUSD.parquet": ("look", {"missing bars": 103, "jump": 66}),
 }
@@ -116,3 +119,16 @@ def test_the_recorder_of_2024_was_behind_the_exchange(data):
     (one,) = report.streams
     assert -1.6 < one.lag["50 %"] < -1.1
     assert [f.name for f in report.findings if f.verdict != "fine"].count("clock skew") == 1
+
+
+def test_bars_beside_trades_are_no_pause_and_days_without_volume_are_not_looked_at(tmp_path):
+    rows = [f"{86_400 * k},10" for k in range(1, 60)]
+    (tmp_path / "days.csv").write_text("\n".join(["ts,close", *rows]) + "\n")
+    (tmp_path / "trades.csv").write_text("ts,price,size\n9000000,10,1\n9000001,11,2\n")
+    paths = [f"candles:{tmp_path / 'days.csv'}?columns=open=,high=,low=", tmp_path / "trades.csv"]
+    assert not {"pause", "bar without volume", "gap"} & verdicts(open_source(paths)).keys()
+
+
+def test_which_names_are_those_of_messages():
+    names = ("depth", "message A", "end of session", "packet of session 1", "repeated depth", "gap")
+    assert [n for n in names if not REGULAR.fullmatch(n)] == ["repeated depth"]

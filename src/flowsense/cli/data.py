@@ -1,5 +1,7 @@
 """`flowsense doctor data`: how sound a recording is."""
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -72,7 +74,8 @@ def say(report: "Report") -> None:
     found = [f for f in report.findings if f.about in names or f.verdict != "fine"]
     if found:
         to.print()
-        to.print(odd(found))
+        told = Counter(s.name for s in report.streams)
+        to.print(odd(found, {s.about: s.name for s in report.streams if told[s.name] == 1}))
         to.print()
         for name in dict.fromkeys(f.name for f in found if f.name in RULES):
             to.print(limits(name), style="dim", soft_wrap=True)
@@ -84,8 +87,8 @@ def say(report: "Report") -> None:
                 soft_wrap=True,
             )
     for name, counts in report.counts.items():
-        told = ", ".join(f"{what} {n:,}" for what, n in counts.items())
-        to.print(f"Met in {name}: {told}.", style="dim", soft_wrap=True)
+        met = ", ".join(f"{what} {n:,}" for what, n in counts.items())
+        to.print(f"Met in {name}: {met}.", style="dim", soft_wrap=True)
     to.print()
     to.print(f"Verdict: {report.verdict}.", style=STYLES[report.verdict])
 
@@ -105,14 +108,15 @@ def heard(streams: list["Stream"]) -> "Table":
     return out
 
 
-def odd(findings: list["Finding"]) -> "Table":
+def odd(findings: list["Finding"], symbols: Mapping[str, str]) -> "Table":
+    """`symbols`: what to call an instrument, where that is shorter."""
     from rich.table import Table
     from rich.text import Text
 
     out = Table(box=None, pad_edge=False, header_style="")
     for name in ("stream", "finding", "count", "share", "worst", "first", "at", ""):
         left = name in ("stream", "finding", "")
-        out.add_column(name, justify="left" if left else "right", no_wrap=left)
+        out.add_column(name, justify="left" if left else "right", no_wrap=name != "stream")
     before = ""
     for f in findings:
         worst = f"{f.worst:,.4g} {f.unit}" if f.unit else "-"
@@ -121,6 +125,7 @@ def odd(findings: list["Finding"]) -> "Table":
         share = f"{100 * f.share:.3g} % {f.of}"
         mark = Text(f.verdict, style=STYLES[f.verdict])
         about, before = "" if f.about == before else f.about, f.about
+        about = symbols.get(about, about)
         out.add_row(about, f.name, f"{f.count:,}", share, worst, first, at, mark)
     return out
 

@@ -366,8 +366,10 @@ def examine(
         off[i] = False
         if e.action == BEAT or e.action == CONTROL or e.action == CLOSE:
             continue
-        advance(state, w, e.ts_recv, e)
         s = state[e.instrument]
+        if s.events == 0 and e.bits & GAP and e.bits & SNAPSHOT == 0:
+            continue  # nothing was heard that could be lost
+        advance(state, w, e.ts_recv, e)
         listen(s, w, e)
         s.bins[(e.ts_recv - w.first) // w.width].events += 1
         if e.bits & (SNAPSHOT | GAP) == 0:  # these have times of another message

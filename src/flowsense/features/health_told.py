@@ -9,6 +9,7 @@ from flowsense.schema import BAR, EVERY, OBSERVATION
 
 BAR_NAMES = ("missing bars", "bar without volume", "open or close outside", "jump")
 MISSING, IDLE, OUTSIDE, JUMP = range(4)
+WIDE = 2**49  # ticks: times 10,000 they are an int64 still
 TENTH = 10  # a jump: from close to close by more than this part
 TOLD_NAMES = ("revised", "told late")
 REVISED, BELATED = range(2)
@@ -45,6 +46,12 @@ def count(f: Record, ts: int, at: int, amount: int) -> None:
     f.worst = max(f.worst, amount)
 
 
+@kernel
+def share(part: int, whole: int) -> int:
+    """Basis points, without a number too large on the way."""
+    return part * 10_000 // max(whole, 1) if part < WIDE else part // max(whole // 10_000, 1)
+
+
 @compiled(types.void(array(BARS), array(BAR, readonly=True)))
 def examine_bars(state: Record, bars: Record) -> None:
     for i in range(len(bars)):
@@ -54,12 +61,12 @@ def examine_bars(state: Record, bars: Record) -> None:
         if s.bars == 0:
             s.first = b.ts_recv
         elif long > 0:
-            lost = (b.ts_open - s.open) // long - 1
+            lost = (b.ts_open - s.open + long // 2) // long - 1  # one may end just before the next
             if lost > 0:
                 count(s.found[MISSING], b.ts_recv, s.bars, lost)
             moved = b.close - s.close if b.close > s.close else s.close - b.close
             if moved > abs(s.close) // TENTH:
-                count(s.found[JUMP], b.ts_recv, s.bars, moved)
+                count(s.found[JUMP], b.ts_recv, s.bars, share(moved, abs(s.close)))
         if b.lots == 0:
             count(s.found[IDLE], b.ts_recv, s.bars, 0)
         if min(b.open, b.close) < b.low or max(b.open, b.close) > b.high:

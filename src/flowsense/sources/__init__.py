@@ -45,7 +45,8 @@ class Broad(Protocol):
 class Counted(Protocol):
     """A Source that counts by name what it met.
 
-    A name of one word is that of a message; what was irregular is said in several.
+    A name of one word, or `message` with its type, is that of a message; what was irregular is
+    said in several words.
     """
 
     @property
