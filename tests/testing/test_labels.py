@@ -12,6 +12,8 @@ from flowsense.labels.stages import Stages
 from flowsense.testing import check_labels, check_labels_mirror
 from flowsense.testing.labels import Bench, assert_same
 
+pytestmark = pytest.mark.slow
+
 MS = 1_000_000
 TARGETS = (Target("mid", 100 * MS), Target("magnitude", 500 * MS), Target("ofi", 300 * MS + 7))
 

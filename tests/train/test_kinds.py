@@ -10,6 +10,8 @@ from flowsense.train.config import RunConfig
 from flowsense.train.outside import score
 from flowsense.train.run import held_out, run
 
+pytestmark = pytest.mark.slow
+
 TEXTS = ("barrier:2t@1s", "barrier@500ms", "smoothed@1s", "mid@1s")
 TARGETS = tuple(map(Target.parse, TEXTS))
 

@@ -205,6 +205,7 @@ def logistic(X, y, train, test):
     return np.stack([1 - up, 0 * up, up], axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", EVERY)
 def test_shuffled_labels_score_the_base_rate(text):
     rng, right, rows = np.random.default_rng(0), [], 0

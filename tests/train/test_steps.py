@@ -16,6 +16,8 @@ from flowsense.train.read import read
 from flowsense.train.run import run
 from flowsense.train.steps import evaluate, folded, train
 
+pytestmark = pytest.mark.slow
+
 TARGETS = tuple(map(Target.parse, ("mid@500ms", "ofi@1s", "magnitude@1s")))
 FAMILIES = ("ofi", "depth", "flow")
 CONFIG = RunConfig(("imbalance", "logistic"), families=FAMILIES, targets=TARGETS)
