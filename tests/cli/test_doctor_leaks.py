@@ -12,7 +12,7 @@ from plants import later
 from flowsense.features.catalogue import family
 from flowsense.train.read import read
 
-pytestmark = pytest.mark.compiled
+pytestmark = [pytest.mark.compiled, pytest.mark.slow]
 
 FEW = ("--families", "depth", "--models", "vote", "--points", 5)
 

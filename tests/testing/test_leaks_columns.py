@@ -13,7 +13,7 @@ from flowsense.testing.leaks.market import market
 from flowsense.testing.leaks.run import every_family, judge_table
 from flowsense.testing.leaks.table import Table, beside, load
 
-pytestmark = pytest.mark.compiled
+pytestmark = [pytest.mark.compiled, pytest.mark.slow]
 
 FAMILIES = ("ofi", "depth", "volatility", "flow", "bars")
 KINDS = ("observed:mood", "observed:news")

@@ -34,7 +34,7 @@ from flowsense.testing.models import places
 from flowsense.testing.streams import tape_of
 from flowsense.train.dataset import prepare
 
-pytestmark = pytest.mark.compiled
+pytestmark = [pytest.mark.compiled, pytest.mark.slow]
 
 MID = Target.parse("mid@500ms")
 SPEC = spec(("ofi", "flow"), ("interval:100ms", "events:20"))
