@@ -146,13 +146,30 @@ def zeros(dtype: np.dtype[Any], n: int = 0) -> NDArray[Any]:
 
 def checked(events: NDArray[Any], instruments: int) -> Events:
     """What every edge calls once, because kernels check nothing. Raises InputError."""
-    if events.dtype != EVENT:
-        raise InputError(f"events: dtype {events.dtype}, not EVENT")
-    who, ts = events["instrument"], events["ts_recv"]
-    if len(who) and not 0 <= who.min() <= who.max() < instruments:
-        worst = who.min() if who.min() < 0 else who.max()
-        raise InputError(f"events: instrument {worst}, the table holds {instruments}")
+    check("events", events, EVENT, range(instruments))
+    return events.view(EVENT)
+
+
+def checked_beside(
+    bars: NDArray[Any], observations: NDArray[Any], instruments: int
+) -> tuple[Bars, Observations]:
+    """The same of what comes beside events."""
+    check("bars", bars, BAR, range(instruments))
+    check("observations", observations, OBSERVATION, range(EVERY, instruments))
+    finite = np.isfinite(observations["value"])
+    if not finite.all():
+        i = int(finite.argmin())
+        raise InputError(f"observations: value {observations['value'][i]} at {i}: leave it out")
+    return bars.view(BAR), observations.view(OBSERVATION)
+
+
+def check(name: str, records: NDArray[Any], dtype: np.dtype[Any], table: range) -> None:
+    if records.dtype != dtype:
+        raise InputError(f"{name}: dtype {records.dtype}, not {name[:-1].upper()}")
+    who, ts = records["instrument"], records["ts_recv"]
+    if len(who) and not table.start <= who.min() <= who.max() < table.stop:
+        worst = who.min() if who.min() < table.start else who.max()
+        raise InputError(f"{name}: instrument {worst}, the table holds {table.stop}")
     back = np.flatnonzero(ts[1:] < ts[:-1])
     if len(back):
-        raise InputError(f"events: ts_recv falls at {back[0] + 1}: take the running maximum")
-    return events.view(EVENT)
+        raise InputError(f"{name}: ts_recv falls at {back[0] + 1}: take the running maximum")

@@ -12,7 +12,17 @@ from markets import MS
 from flowsense.errors import InputError
 from flowsense.features.catalogue import family, spec
 from flowsense.features.fold import Fold
-from flowsense.schema import BAR, EVENT, SECOND, WHOLE, Chunk, Decimal, Instrument, zeros
+from flowsense.schema import (
+    BAR,
+    EVENT,
+    OBSERVATION,
+    SECOND,
+    WHOLE,
+    Chunk,
+    Decimal,
+    Instrument,
+    zeros,
+)
 from flowsense.testing import (
     check_alone_together,
     check_family_alone,
@@ -134,6 +144,35 @@ def test_bars_run_ahead_and_wait(instruments, events):
     rows += [t.rows[0] for t in fold.push(stream.events[1:])]
     whole = tape_of(asked, instruments, stream).rows[0]
     assert np.concatenate([r.X for r in rows]).tobytes() == whole.X.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "why"),
+    [
+        (BAR, "instrument", -1, "bars: instrument -1, the table holds 2"),
+        (BAR, "instrument", 2, "bars: instrument 2, the table holds 2"),
+        (OBSERVATION, "instrument", -2, "observations: instrument -2, the table holds 2"),
+        (OBSERVATION, "instrument", 2, "observations: instrument 2, the table holds 2"),
+        (OBSERVATION, "value", np.nan, "observations: value nan at 0: leave it out"),
+        (OBSERVATION, "value", -np.inf, "observations: value -inf at 0: leave it out"),
+    ],
+)
+def test_what_kernels_would_not_survive_is_refused(instruments, kind, name, value, why):
+    record = zeros(kind, 1)
+    record["ts_recv"], record[name] = 1, value
+    fold = Fold(spec(("depth", *OBSERVED, "bars")), instruments)
+    beside = {"bars" if kind == BAR else "observations": record}
+    with pytest.raises(InputError, match=why):
+        list(fold.push(zeros(EVENT), **beside))
+
+
+def test_what_comes_with_an_event_comes_before_it(instruments, events):
+    """A row at that event has been made without it."""
+    fold = Fold(spec(("depth", "observed:vix"), ("events:1",)), instruments)
+    list(fold.push(events[:500]))
+    late = observed(observation(int(events["ts_recv"][499]), 20.0))
+    with pytest.raises(InputError, match="give them in order, with events"):
+        list(fold.push(zeros(EVENT), observations=late))
 
 
 def test_bars_that_come_too_late_are_refused(instruments, events):

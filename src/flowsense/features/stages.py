@@ -33,16 +33,14 @@ class Stage(Protocol):
         ...
 
 
-def told(
-    waiting: NDArray[Any], more: NDArray[Any], latest: int, dtype: np.dtype[Any]
-) -> NDArray[Any]:
+def told(waiting: NDArray[Any], more: NDArray[Any], latest: int) -> NDArray[Any]:
     """What waits, and what is told now. Raises InputError where that is too late."""
     if not len(more):
         return waiting
-    last = int(waiting["ts_recv"][-1]) if len(waiting) else latest
-    if more.dtype != dtype or more["ts_recv"][0] < last or (np.diff(more["ts_recv"]) < 0).any():
+    last = int(waiting["ts_recv"][-1]) if len(waiting) else latest + (latest > 0)
+    if more["ts_recv"][0] < last:
         raise InputError(f"bars or observations before {last}: give them in order, with events")
-    return np.concatenate([waiting, more]).view(dtype)
+    return np.concatenate([waiting, more]).view(waiting.dtype)
 
 
 def horizon(clocks: NDArray[Any]) -> int:
