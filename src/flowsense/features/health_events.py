@@ -108,7 +108,7 @@ STATE = np.dtype(
         ("track", TRACK, TRACKS),
         ("found", FOUND, len(NAMES)),
         ("lag", "i8", 2 * LAGS + 1),
-        ("size", "i8", OCTAVES),  # of trades
+        ("sizes", "i8", OCTAVES),  # of trades
         ("bins", BIN, BINS),
         ("sides", SIDES),
         ("changed", TOUCH),
@@ -268,7 +268,7 @@ def trade(s: Record, w: Record, e: Record) -> bool:
     if e.lots <= 0 or e.lots > LARGEST:
         find(s.found[SIZE], e, 0)
         return False
-    s.size[octave(e.lots)] += 1
+    s.sizes[octave(e.lots)] += 1
     last, off = s.latest, False
     if e.sequence == 0 and e.order_id == 0 and s.trades > 1:
         same = last[0] == e.ts_event and last[1] == e.price

@@ -248,7 +248,7 @@ def of_events(instrument: Instrument, s: Any) -> Iterator[Finding]:
     yield from sequences(who, s["track"], bases["records"])
     unknown = one(int(s["unknown_side"]))
     yield from judged(who, "unknown side", unknown, bases["trades"])
-    yield from judged(who, "huge trade", one(huge(s["size"])), bases["trades"])
+    yield from judged(who, "huge trade", one(huge(s["sizes"])), bases["trades"])
     yield from clock(who, s["lag"])
 
 
@@ -256,12 +256,12 @@ def one(count: int) -> dict[str, int]:
     return {"count": count, "ts": 0, "sequence": 0, "total": 0, "worst": 0}
 
 
-def huge(size: Any) -> int:
+def huge(sizes: Any) -> int:
     """Trades so many octaves above the median."""
-    if not size.sum():
+    if not sizes.sum():
         return 0
-    median = int(np.searchsorted(np.cumsum(size), size.sum() / 2))
-    return int(size[median + HUGE :].sum())
+    median = int(np.searchsorted(np.cumsum(sizes), sizes.sum() / 2))
+    return int(sizes[median + HUGE :].sum())
 
 
 def sequences(who: str, tracks: Any, records: float) -> Iterator[Finding]:
