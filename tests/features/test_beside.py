@@ -146,6 +146,20 @@ def test_bars_run_ahead_and_wait(instruments, events):
     assert np.concatenate([r.X for r in rows]).tobytes() == whole.X.tobytes()
 
 
+@pytest.mark.parametrize("clock", ["events:7", "interval:100ms"])
+def test_the_close_of_a_bar_is_no_whole_book_of_an_instrument_that_has_one(
+    instruments, events, clock
+):
+    asked = spec(("depth",), (clock,))
+    bars = bars_of(events[:900])
+    bars = bars[bars["ts_recv"] <= events["ts_recv"][899]]
+    both = np.concatenate([closes(bars), events[:900]])
+    both = both[np.argsort(both["ts_recv"], kind="stable")].view(EVENT)
+    alone, along = (tape_of(asked, instruments, each).rows[0] for each in (events[:900], both))
+    assert len(bars) > 5 and along.ts.tolist() == alone.ts.tolist()
+    assert along.X.tobytes() == alone.X.tobytes()
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "value", "why"),
     [
