@@ -93,6 +93,7 @@ def test_memory_is_bounded_and_the_window_is_kept(window):
     assert sum(a.nbytes for a in repeats.arrays.values()) == size
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("seed", range(6))
 def test_flow_of_a_simulated_market_is_exactly_that_of_the_clean_run(seed):
     made = simulate(Market.tiny(), 20, seed)
@@ -104,6 +105,7 @@ def test_flow_of_a_simulated_market_is_exactly_that_of_the_clean_run(seed):
     assert flow(dirty, made.instruments)[1] > flow(found, made.instruments)[1]
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("seed", range(3))
 def test_cuts_change_nothing(seed):
     made = simulate(Market.tiny(), 20, seed)

@@ -68,19 +68,17 @@ class Found(NamedTuple):
 
 
 def open_source(
-    paths: str | Path | Sequence[str | Path],
-    *,
-    format: str | None = None,
-    quarantine: Quarantine | None = None,
-    **options: object,
+    paths: str | Path | Sequence[str | Path], *, format: str | None = None, **options: object
 ) -> Source:
     """One source of all that the paths name; several recordings are merged by `ts_recv`.
 
     Files of unknown format are passed over in folders, and refused where they are named. `format`
     skips the guess; `options` are those of the format, such as `tick`, and each format takes those
-    that it knows. `quarantine` takes the bad rows of formats that can do without them. Raises
-    InputError.
+    that it knows. A `quarantine` among them takes the bad rows of formats that can do without.
+    Raises InputError.
     """
+    quarantine = options.pop(QUARANTINE, None)
+    assert quarantine is None or isinstance(quarantine, Quarantine), "made by whoever calls"
     listed = [paths] if isinstance(paths, str | Path) else paths
     asked = [apart(path, format) for path in listed]
     found = {one.path.resolve(): one for path in asked for one in expand(path)}
