@@ -71,12 +71,12 @@ def gather(folder: Path) -> None:
 def build(folder: Path) -> None:
     """Raises SystemExit where zensical finds anything to warn of."""
     gather(PAGES)
-    tool = [Path(sys.executable).parent / "zensical", "build", "--strict", "--clean"]
-    if code := subprocess.run(tool, cwd=ROOT).returncode:
+    tool = str(Path(sys.executable).parent / "zensical")
+    if code := subprocess.run([tool, "build", "--strict", "--clean"], cwd=ROOT).returncode:
         sys.exit(code)
     if folder != SITE:
         shutil.copytree(SITE, folder, dirs_exist_ok=True)
 
 
 if __name__ == "__main__":
-    build(Path(*sys.argv[1:2] or [SITE]).absolute())
+    build(Path((*sys.argv[1:2], SITE)[0]).absolute())
