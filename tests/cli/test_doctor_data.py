@@ -72,3 +72,21 @@ def test_bars_alone_are_drawn_too(flowsense, tmp_path):
 def test_what_cannot_be_read_is_one_sentence(flowsense, tmp_path):
     found = flowsense("doctor", "data", tmp_path / "none.csv", "--out", tmp_path / "out")
     assert found.code == 2 and found.err.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_of_many_instruments_the_most_active_are_printed_and_all_are_written(flowsense, tmp_path):
+    rows = [f"{k},S{k % 30:02d},10,{1 + k % 3}" for k in range(900)]
+    path = tmp_path / "many.csv"
+    path.write_text("\n".join(["ts,symbol,price,size", *rows]) + "\n")
+    found = flowsense("doctor", "data", path, "--out", tmp_path / "out")
+    assert found.code == 0 and "10 more stand in the file" in found.out
+    told = json.loads((tmp_path / "out" / "health.json").read_text())
+    assert len(told["streams"]) == 30
+
+
+def test_a_clock_that_is_behind_is_printed_with_its_limits(flowsense, tmp_path):
+    rows = [f"{k},{k + 5},10,1" for k in range(100, 200)]
+    path = tmp_path / "behind.csv"
+    path.write_text("\n".join(["ts,ts_event,price,size", *rows]) + "\n")
+    found = flowsense("doctor", "data", path)
+    assert "clock skew" in found.out and "look below 0 s or above 1 s" in found.out

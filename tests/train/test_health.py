@@ -132,3 +132,27 @@ def test_bars_beside_trades_are_no_pause_and_days_without_volume_are_not_looked_
 def test_which_names_are_those_of_messages():
     names = ("depth", "message A", "end of session", "packet of session 1", "repeated depth", "gap")
     assert [n for n in names if not REGULAR.fullmatch(n)] == ["repeated depth"]
+
+
+def test_an_instrument_that_is_heard_no_more_is_silent_to_the_end():
+    a, b = by_order(3_000, 1, 0), by_order(60, 2, 1)
+    a["ts_recv"] = a["ts_event"] = a["ts_recv"][0] + 100 * SECOND // 1_000 * np.arange(len(a))
+    both = np.concatenate([a, b])
+    both = both[np.argsort(both["ts_recv"], kind="stable")].view(EVENT)
+    found = examined(Recording((L3, L3._replace(symbol="C")), both)).findings
+    (silent,) = (f for f in found if f.name == "silent")
+    assert silent.about == "C toy" and silent.verdict == "broken" and silent.worst > 200
+
+
+def test_what_is_observed_is_a_stream_of_its_own(tmp_path):
+    rows = ["0,5,20", "60,65,21", "60,70,22", "30,80,23"]
+    (tmp_path / "vix.csv").write_text("\n".join(["ts,known,vix", *rows]) + "\n")
+    report = examined(open_source(tmp_path / "vix.csv"))
+    (vix,) = report.streams
+    assert (vix.about, vix.records, vix.lag["1 %"]) == ("vix", 4, pytest.approx(5, rel=0.03))
+    assert {f.name: f.count for f in report.findings} == {"revised": 1, "told late": 1}
+
+
+def test_a_recording_without_events_has_nothing_to_judge():
+    report = examined(Recording((L3,), by_order(10)[:0]))
+    assert report.verdict == "fine" and not report.streams and not report.findings
