@@ -79,4 +79,4 @@ def build(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(Path((*sys.argv[1:2], SITE)[0]).absolute())
+    build(Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else SITE)
