@@ -80,6 +80,25 @@ def test_twenty_days_are_drawn_whole():
     assert set(np.unique(sums % 5)) == {0} and (sums.sum(axis=1) == 105).all()
 
 
+@pytest.mark.slow
+def test_intervals_of_labels_that_overlap_for_days_cover():
+    hours, ahead, rng, covered = 24_000, 120, np.random.default_rng(6), 0
+    ts = np.arange(hours) * HOUR
+    for seed in range(60):
+        walk = np.r_[0, np.cumsum(rng.choice((-1.0, 1.0), hours + ahead))]
+        up = (1 + np.sign(walk[ahead:-1] - walk[: -ahead - 1])) / 2
+        sums = significance.blocks(ts, ahead * HOUR, seed=seed).sums(up[:, None])
+        low, high = significance.interval(sums[:, 0] / hours)
+        covered += low < 0.5 < high
+    assert covered >= 50  # 37 where each day is drawn for itself
+
+
+def test_a_day_is_a_block_where_ten_horizons_are_no_longer():
+    ts = np.arange(24 * 30) * HOUR
+    expected = [significance.blocks(ts, h * HOUR, seed=0).expected for h in (1, 2, 3, 24)]
+    assert expected == [30, 30, 24, 3]
+
+
 def test_a_night_takes_no_time():
     ts = np.r_[np.arange(1_000), np.arange(1_000) + 40_000] * SECOND
     n = significance.blocks(ts, SECOND, seed=0).sums(np.ones((2_000, 1)))

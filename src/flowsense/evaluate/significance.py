@@ -15,7 +15,7 @@ from flowsense.schema import DAY, SECOND
 Ints = NDArray[np.int64]
 Interval = tuple[float, float]
 
-DAYS = 20  # so many, and whole days are drawn
+DAYS = 20  # so many, and whole days are drawn where a mean block is no longer
 RESAMPLES = 1_000
 MOST = 2_000  # blocks in a resample; a longer span takes longer blocks, which is the safe side
 FEWEST = 2  # below, no interval
@@ -56,13 +56,13 @@ def blocks(ts: Ints, horizon_ns: int, *, seed: int, resamples: int = RESAMPLES) 
     Blocks are spans of time, so rows of one moment stay together. Their lengths are
     exponential (the continuous form of the paper's geometric law), their starts uniform, the
     last is cut so that every resample spans as much time as the rows. On 20 days (UTC) or
-    more a block is a day.
+    more a block is a day, unless ten horizons are longer than that.
     """
     rng = np.random.default_rng(seed)
     edges = np.r_[0, np.flatnonzero(np.diff(ts // DAY)) + 1, len(ts)]
-    if len(edges) > DAYS:
-        return _days(edges, rng, resamples)
     mean = mean_block(horizon_ns)
+    if len(edges) > DAYS and mean <= DAY:
+        return _days(edges, rng, resamples)
     at = stream_time(ts, mean)
     span = int(at[-1]) + int(at[-1]) // max(len(at) - 1, 1) if len(at) else 0
     if span < FEWEST * mean:
