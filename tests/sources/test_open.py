@@ -90,6 +90,15 @@ def test_names_that_mean_no_file_are_refused(tmp_path):
         open_source([])
 
 
+@pytest.mark.parametrize("name", ["", "candles:", "?tick=1", "observations:?lag=1h"])
+def test_an_empty_name_is_no_folder(name, tmp_path, monkeypatch):
+    """An unset variable of a shell must not read whatever lies where one stands."""
+    (tmp_path / "t.csv").write_text("ts,price,size\n1,2,3\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="no file is named"):
+        open_source(name)
+
+
 def test_a_stranger_is_refused_by_name_with_the_known_formats(tmp_path):
     path = tmp_path / "ReadMe.txt"
     path.write_text("what this is")

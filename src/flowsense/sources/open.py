@@ -107,11 +107,15 @@ def open_source(
 def apart(path: str | Path, format: str | None) -> Asked:
     """``format:path?option=value&...`` in its parts; `format` where the path says none."""
     text = str(path)
+    if not text:
+        raise InputError("no file is named: give a file, a folder or a glob")
     if Path(text).expanduser().exists():
         return Asked(Path(text), format, ())
     before, colon, rest = text.partition(":")
     if colon and before in names("source", FORMATS):
         text, format = rest, before
+    if not text.partition("?")[0]:
+        raise InputError(f"{path}: no file is named: write FORMAT:FILE?OPTION=VALUE")
     if module("lake").claims(Path(text).expanduser(), b""):
         return Asked(Path(text), format, ())
     text, asked, said = text.partition("?")
