@@ -13,7 +13,7 @@ from flowsense.sources.lake import Lake, aligned, claims
 from flowsense.sources.merge import Merged
 from flowsense.sources.open import open_source
 from flowsense.sources.units import Unit
-from flowsense.store.lake import save
+from flowsense.store.lake import escaped, save
 from flowsense.store.lake_parts import HELD, group_size, in_order, stored
 from flowsense.testing import tape_of
 
@@ -104,6 +104,16 @@ def test_books_of_a_later_day_are_those_of_the_whole(lake):
     ]
     whole, part = (r.book[r.ts > int(two_days()["ts_recv"][1_500])] for r in rows)
     assert len(part) > 100 and whole.tobytes() == part.tobytes()
+
+
+@pytest.mark.parametrize("symbol", ["X[0]", "*", "a?b", "_a%2Ab", "ü/..", "."])
+def test_every_name_is_found_as_the_folders_have_it(symbol, tmp_path):
+    table = (A._replace(symbol=symbol), B._replace(symbol="X0"))
+    fill(tmp_path, pieces(two_days(200)), table=table)
+    folder = tmp_path / "events" / "venue=toy" / f"instrument={escaped(symbol)}"
+    assert [i.symbol for i in open_source(folder).instruments] == [symbol]
+    address = f"{tmp_path}/toy/instrument={escaped(symbol)}@2023-12-09"
+    assert [i.symbol for i in open_source(address).instruments] == [symbol]
 
 
 @pytest.mark.parametrize(

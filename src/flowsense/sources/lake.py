@@ -81,9 +81,14 @@ def parse(path: Path) -> Address | None:
     names = names[1:] if names and names[0] in KINDS else names
     if len(names) > len(LEVELS) or (len(names) == len(LEVELS) and dated):
         raise InputError(f"{path}: write DIR/VENUE/INSTRUMENT@DAY..DAY, or less of it")
-    said = [unquote(n.removeprefix(f"{k}=")) for k, n in zip(LEVELS, names, strict=False)]
+    said = [pattern(n.removeprefix(f"{k}=")) for k, n in zip(LEVELS, names, strict=False)]
     venue, symbol, day = (*said, *("*", "*", "")[len(said) :])
     return Address(folder, venue, symbol, *bounds(path, days if dated else day))
+
+
+def pattern(name: str) -> str:
+    """What a name is matched with: `*`, `?` and `[` that are escaped in it stand for themselves."""
+    return unquote(re.sub("%(2a|3f|5b)", r"[%\1]", name, flags=re.IGNORECASE))
 
 
 def bounds(path: Path, days: str) -> tuple[int, int]:
