@@ -28,6 +28,7 @@ from flowsense.schema import (
 )
 from flowsense.sources import NO_BARS, NO_OBSERVATIONS
 from flowsense.sources.merge import Merged
+from flowsense.sources.open import open_source
 from flowsense.testing.streams import cut
 
 A, B, C = (Instrument(s, "x", Decimal(1, -2), Decimal(1, 0)) for s in "ABC")
@@ -154,6 +155,27 @@ def test_one_instrument_in_two_sources_at_a_time_is_refused(times):
     a, b = Listed("a", trades(1, 3, 5, 6)), Listed("b", trades(*times))
     with pytest.raises(InputError, match=r"both tell of A at x at the same time: leave one out"):
         merged(a, b)
+
+
+def index(path, *days):
+    path.write_text("date,close\n" + "".join(f"{day},20\n" for day in days))
+    return f"observations:{path}?lag=1h"
+
+
+def test_two_tables_that_observe_the_same_at_one_time_are_refused(tmp_path):
+    vix = index(tmp_path / "vix.csv", "2017-01-01", "2018-06-01")
+    skew = index(tmp_path / "skew.csv", "2018-01-01", "2018-06-01")
+    with pytest.raises(InputError, match=r"both tell of close at the same time: .*prefix=b_"):
+        list(open_source([vix, skew]).chunks())
+    apart = open_source([vix, f"{skew}&prefix=skew_"])
+    assert apart.kinds == ("close", "skew_close")
+    assert sum(len(chunk.observations) for chunk in apart.chunks()) == 4
+
+
+def test_the_years_of_one_index_follow_one_another(tmp_path):
+    a = index(tmp_path / "2017.csv", "2017-01-01", "2017-06-01")
+    b = index(tmp_path / "2018.csv", "2018-01-01", "2018-06-01")
+    assert sum(len(chunk.observations) for chunk in open_source([a, b]).chunks()) == 4
 
 
 def test_two_descriptions_of_one_instrument_are_refused():

@@ -26,7 +26,7 @@ from lakes import (
 )
 
 from flowsense.errors import InputError
-from flowsense.schema import DAY, EVENT, NEVER, Chunk, zeros
+from flowsense.schema import DAY, EVENT, EVERY, NEVER, Chunk, zeros
 from flowsense.sources.lake import Lake
 from flowsense.sources.recorded import Recorded
 from flowsense.store import lake_write
@@ -164,6 +164,26 @@ def test_a_writer_cleans_up_after_one_that_was_killed(tmp_path):
         gone = before - {*files(tmp_path)}
     assert {name.split("/")[-1] for name in gone} == {"half", f"{done.id}-000009-0.parquet"}
     assert mine.exists()
+
+
+def test_two_recordings_of_one_kind_for_all_at_one_time_are_refused(tmp_path):
+    told = observations(9)
+    told["instrument"] = EVERY
+    chunk = Chunk(two_days()[:0], bars(0), told)
+    how = {"table": (), "kinds": ("fear",)}
+    fill(tmp_path, [chunk], name="one", **how)
+    before = files(tmp_path)
+    with pytest.raises(InputError, match=r"two: tells of fear at the same time as one: leave"):
+        fill(tmp_path, [chunk], name="two", order=1, **how)
+    assert files(tmp_path) == before
+
+
+def test_a_value_that_is_not_finite_stays_out(tmp_path):
+    told = observations(9)
+    told["value"][4] = np.inf
+    with pytest.raises(InputError, match="observations: value inf at 4: leave it out"):
+        fill(tmp_path, [Chunk(two_days()[:0], bars(0), told)])
+    assert not list(tmp_path.rglob("*.parquet"))
 
 
 def test_two_recordings_of_one_instrument_at_one_time_are_refused(tmp_path):

@@ -42,6 +42,8 @@ class Cursor:
         # Whose book it tells; bars and observations of a book told elsewhere ride along.
         leads = [table[key] == i for key, i in zip(own, source.instruments, strict=True)]
         self.keys = {key: i for i, key in enumerate(own) if leads[i]}
+        # Of what kinds it tells of the whole market, where that is all that it tells.
+        self.kinds = set(() if own else kinds_of(source))
         self.resumed = {i for key, i in self.keys.items() if key in seen}
         self.chunks, self.ended = chunks(source), False
         self.held: list[Chunk] = []
@@ -107,8 +109,8 @@ class Merged:
 
     In memory is a chunk or two of each source that is under way; the others are not open. Where a
     source ends while others go on, a GAP says that its instruments are known no more.
-    Raises InputError for sources that tell of one instrument at the same time (only found on
-    reading) or that describe it differently.
+    Raises InputError for sources that tell of one instrument, or of one kind of observation of the
+    whole market, at the same time (only found on reading) or that describe it differently.
     """
 
     sources: tuple[Source, ...]
@@ -230,15 +232,17 @@ def start_of(source: Source) -> int:
 
 
 def refuse_overlap(cursor: Cursor, start: int, reading: Sequence[Cursor]) -> None:
-    """Raises InputError if one under way has events of an instrument after this one's start."""
+    """Raises InputError if one under way has records of the same after this one's start."""
     for other in reading:
-        if shared := set(cursor.keys).intersection(other.keys):
+        twice = [f"{symbol} at {venue}" for symbol, venue in set(cursor.keys) & set(other.keys)]
+        kinds = cursor.kinds & other.kinds
+        if twice or kinds:
             other.read_past(start)
             if (other.last, other.rank) > (start, cursor.rank):
-                symbol, venue = min(shared)
+                how = "differently" if twice else "differently, like ?prefix=b_"
                 raise InputError(
-                    f"{cursor.name} and {other.name}: both tell of {symbol} at {venue} at the same "
-                    "time: leave one out, or name one of them differently"
+                    f"{cursor.name} and {other.name}: both tell of {min(twice or kinds)} at the "
+                    f"same time: leave one out, or name one of them {how}"
                 )
 
 

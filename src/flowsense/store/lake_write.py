@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from flowsense.errors import InputError
-from flowsense.schema import DAY, EVERY, Chunk, Events, zeros
+from flowsense.schema import DAY, EVERY, Chunk, Events, checked_beside, zeros
 from flowsense.store.atomic import publish, sync
 from flowsense.store.lake import (
     DRAFTS,
@@ -153,6 +153,7 @@ class Writer:
     def take(self, chunk: Chunk) -> None:
         """Raises InputError for records out of order or of an instrument that is not there."""
         self.last = ordered(chunk, len(self.recording.instruments), self.last)
+        checked_beside(chunk.bars, chunk.observations, len(self.recording.instruments))
         for day, piece in days(self.fresh(chunk)):
             if day != self.day:
                 self.commit()
@@ -279,17 +280,21 @@ def days(chunk: Chunk) -> Iterator[tuple[int, Chunk]]:
 
 
 def refuse_overlap(recording: Recording, others: Iterable[Recording]) -> None:
-    """Raises InputError where two recordings tell of one instrument at the same time."""
+    """Raises InputError where two recordings tell of the same at the same time."""
     for other in others:
-        shared = set(recording.instruments).intersection(other.instruments)
+        shared = [
+            f"{i.symbol} at {i.venue}"
+            for i in set(recording.instruments).intersection(other.instruments)
+        ]
+        if not recording.instruments and not other.instruments:
+            shared += set(recording.kinds).intersection(other.kinds)
         if not other.spans or not shared:
             continue
         a, b = sorted((recording, other), key=lambda r: (r.spans[0].first, r.order))
         if (a.spans[-1].last, a.order) > (b.spans[0].first, b.order):
-            symbol, venue, *_ = min(shared)
             state = "" if other.done else ", which an ingest began and did not finish"
             raise InputError(
-                f"{recording.name}: tells of {symbol} at {venue} at the same time as "
+                f"{recording.name}: tells of {min(shared)} at the same time as "
                 f"{other.name}{state}: leave it out, or delete {other.id}.json of the lake"
             )
 
