@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.errors import InputError
-from flowsense.features.fold import Chunks
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels, join
 from flowsense.model import Model
 from flowsense.schema import NEVER, QUOTE, Instrument, Quotes, zeros
-from flowsense.sources import chunks
+from flowsense.sources import Told, chunks
 from flowsense.store.room import Room
 from flowsense.tape import FeatureSpec, Tape
 from flowsense.train.folding import Folding, merged
@@ -149,7 +148,7 @@ class Dataset:
 
 
 def prepare(
-    source: Chunks,
+    source: Told,
     spec: FeatureSpec,
     targets: tuple[Target, ...],
     *,

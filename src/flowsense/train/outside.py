@@ -14,13 +14,13 @@ from flowsense.evaluate.sample import Index
 from flowsense.evaluate.score import evaluate
 from flowsense.evaluate.walk import Moves
 from flowsense.features.catalogue import spec
-from flowsense.features.fold import Chunks
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels
 from flowsense.labels.stages import Pending, Stages
 from flowsense.model import Budget
 from flowsense.models import NULLS, build
 from flowsense.schema import QUOTE
+from flowsense.sources import Told
 from flowsense.train.dataset import Dataset, forecast, prepare
 from flowsense.train.material import names_of
 from flowsense.train.progress import Progress, silent
@@ -120,13 +120,13 @@ def check(path: Path, p: NDArray[np.float64]) -> None:
 
 
 def labelled(
-    given: Given, source: Chunks, progress: Progress = silent
+    given: Given, source: Told, progress: Progress = silent
 ) -> tuple[Labels, Index, Moves]:
     """What really came at the times of the forecasts. Raises InputError for unknown symbols."""
     return outcomes(given, folded(given, source, progress))
 
 
-def folded(given: Given, source: Chunks, progress: Progress = silent) -> Dataset:
+def folded(given: Given, source: Told, progress: Progress = silent) -> Dataset:
     """The rows and every quote of a source. Raises InputError for symbols that it has not."""
     names = names_of(source.instruments)
     unknown = sorted(set(given.symbol.tolist()) - set(names))
@@ -171,7 +171,7 @@ def rules_of(given: Given, early: NDArray[np.bool_], data: Dataset) -> dict[str,
 
 
 def score(
-    path: Path, source: Chunks, *, share: float = 0.2, seed: int = 0, progress: Progress = silent
+    path: Path, source: Told, *, share: float = 0.2, seed: int = 0, progress: Progress = silent
 ) -> Evaluation:
     """Score a file of forecasts. The first `share` of its time sets thresholds, the rest counts.
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from flowsense.errors import InputError
 from flowsense.evaluate.compare import Compared, Rows, Spoken, compare, luck
 from flowsense.evaluate.results import SCHEMA
-from flowsense.features.fold import Chunks
 from flowsense.forecast import Target
+from flowsense.sources import Told
 from flowsense.train import outside
 from flowsense.train.progress import Progress, silent
 from flowsense.train.save import MARK
@@ -53,7 +53,7 @@ def side(place: Path) -> Side:
     return Side(path, name, place)
 
 
-def told(path: Path, prices: Chunks | None, progress: Progress = silent) -> pl.DataFrame:
+def told(path: Path, prices: Told | None, progress: Progress = silent) -> pl.DataFrame:
     """Columns KEY, CAME and SAID, only lines whose outcome is known. Raises InputError.
 
     A file of a run holds what came; of others it is looked up in `prices`.
@@ -104,7 +104,7 @@ def pair(
     a: Path,
     b: Path,
     *,
-    prices: Chunks | None = None,
+    prices: Told | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from flowsense.evaluate.score import Forecasts, evaluate
 from flowsense.evaluate.scores import log_loss
 from flowsense.evaluate.walk import Moves
 from flowsense.features.catalogue import spec
-from flowsense.features.fold import Chunks
 from flowsense.forecast import Forecast, Target
 from flowsense.model.calibrated import Calibrated
 from flowsense.model.estimator import Estimator
 from flowsense.models import asked
+from flowsense.sources import Told
 from flowsense.store.room import Room
 from flowsense.train import save
 from flowsense.train.config import RunConfig
@@ -74,10 +74,10 @@ class Run:
 
 
 def run(
-    source: Chunks,
+    source: Told,
     config: RunConfig,
     *,
-    tests: tuple[Chunks, ...] = (),
+    tests: tuple[Told, ...] = (),
     options: dict[str, str] | None = None,
     progress: Progress = silent,
 ) -> Run:
