@@ -115,3 +115,13 @@ def test_what_is_written_into_a_mapped_file_stays_in_memory(tmp_path):
 def test_a_room_that_is_not_there_is_told(tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         Room(tmp_path / "none").zeros((3,), np.int8)
+
+
+def test_many_arrays_share_few_files(tmp_path):
+    room = Room(tmp_path)
+    arrays = [room.zeros((k + 1, 3), np.int32) for k in range(500)]
+    for k, array in enumerate(arrays):
+        array += k
+    room.release()
+    assert len(room.maps) == 1
+    assert all(array.shape == (k + 1, 3) and (array == k).all() for k, array in enumerate(arrays))

@@ -16,6 +16,8 @@ from numpy.typing import DTypeLike, NDArray
 from flowsense.store.atomic import unwritable
 
 BLOCK = 1 << 16  # rows that are copied at a time
+FILE = 1 << 28  # bytes of a file, at least; many arrays share one, as each open file is scarce
+PAGES = 1 << 16  # bytes, of which an array in a file begins at a multiple
 
 
 class Room:
@@ -24,19 +26,31 @@ class Room:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self.maps: list[mmap.mmap] = []
+        self.last: mmap.mmap | None = None  # the file that is being filled
+        self.end = 0  # of what of it is taken
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Raises InputError where the folder has no room for it."""
+        """Of what is never written to, no page is used. Raises InputError where no file can be."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
-        if self.folder is None or size == 0:
+        if size < PAGES and (self.folder is None or size == 0):
             return np.zeros(shape, dtype)
-        try:
-            with tempfile.TemporaryFile(dir=self.folder) as file:
-                file.truncate(size)
-                self.maps.append(mmap.mmap(file.fileno(), size))
-        except OSError as error:
-            raise unwritable(self.folder, error) from error
-        return np.frombuffer(self.maps[-1], dtype).reshape(shape)
+        if self.folder is None:
+            return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
+        held, first = self._taken(self.folder, size)
+        return np.frombuffer(held, dtype, math.prod(shape), first).reshape(shape)
+
+    def _taken(self, folder: Path, size: int) -> tuple[mmap.mmap, int]:
+        """Bytes of a file without a name, from the second on."""
+        if self.last is None or self.end + size > len(self.last):
+            try:
+                with tempfile.TemporaryFile(dir=folder) as file:
+                    file.truncate(max(size, FILE))
+                    self.last, self.end = mmap.mmap(file.fileno(), 0), 0
+            except OSError as error:
+                raise unwritable(folder, error) from error
+            self.maps.append(self.last)
+        first, self.end = self.end, self.end + -(-size // PAGES) * PAGES
+        return self.last, first
 
     def opened(
         self, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int
