@@ -53,12 +53,12 @@ def by_event_time(patch):
     """Observations join by when they happened, not by when they were known."""
     honest = stages.told
 
-    def told(waiting, more, latest, dtype):
-        if "ts_event" not in (dtype.names or ()) or not len(more):
-            return honest(waiting, more, latest, dtype)
+    def told(waiting, more, latest):
+        if "ts_event" not in waiting.dtype.names or not len(more):
+            return honest(waiting, more, latest)
         both = np.concatenate([waiting, more])
         both["ts_recv"] = both["ts_event"]
-        return both[np.argsort(both["ts_recv"], kind="stable")].view(dtype)
+        return both[np.argsort(both["ts_recv"], kind="stable")].view(waiting.dtype)
 
     patch.setattr(fold, "told", told)
 
@@ -67,10 +67,10 @@ def by_open(patch):
     """Bars join by when they opened."""
     honest = stages.told
 
-    def told(waiting, more, latest, dtype):
-        if "ts_open" not in (dtype.names or ()) or not len(more):
-            return honest(waiting, more, latest, dtype)
-        return np.concatenate([waiting, at_open(more)]).view(dtype)
+    def told(waiting, more, latest):
+        if "ts_open" not in waiting.dtype.names or not len(more):
+            return honest(waiting, more, latest)
+        return np.concatenate([waiting, at_open(more)]).view(waiting.dtype)
 
     patch.setattr(fold, "told", told)
 
