@@ -71,3 +71,11 @@ def test_twice_the_recording_takes_little_more_memory(data, tmp_path):
 def test_ten_times_the_largest_recording_stays_below_a_gigabyte(data, tmp_path):
     found = peaks(data, tmp_path / "ten", 10, "fast")
     assert (found < 1_000).all(), found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_hundreds_of_folds_do_not_hold_every_row_once_more_each(data, tmp_path):
+    candles = data / "bitfinex_1h/BTCUSD.parquet"
+    asked = ("--targets", "mid@6h,magnitude@1d", "--models", "majority", "--families", "bars")
+    assert peak("run", candles, "--out", tmp_path / "run", *asked) < 1_200

@@ -42,6 +42,13 @@ def test_a_run_repeats_to_the_bit(source, result):
     assert a == b
 
 
+def test_of_rows_that_a_fold_neither_validates_nor_tests_nothing_is_said(result):
+    fold, (said,) = result.material.folds[0], result.forecasts["imbalance"]
+    asked = (fold.validation | fold.test).any(axis=1)
+    assert said.ready[asked].all() and not asked.all()
+    assert not (said.ready[~asked].any() or said.proba[~asked].any() or said.value[~asked].any())
+
+
 def test_a_model_never_sees_a_label_known_after_its_training_rows(learn):
     of = material(learn, (), CONFIG)
     labels = of.fit_labels(of.folds[0])

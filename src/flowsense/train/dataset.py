@@ -227,18 +227,24 @@ def forecast(model: Model[Any], data: Data, *, start: int = 0, end: int = NEVER)
     """Of all n rows in order, from an empty state; silent outside [start, end) of time."""
     said = nothing(model.targets, len(data))
     for first, part in forecasts(model, data, start, end):
-        put(said, first, part)
+        put(said, slice(first, first + len(part.ready)), part)
     return said
 
 
-def put(said: Forecast, first: int, part: Forecast) -> None:
-    """Write what is said of the rows from `first` on, without what it carries beside."""
-    rows = slice(first, first + len(part.ready))
+def put(said: Forecast, rows: slice | NDArray[np.int64], part: Forecast) -> None:
+    """Write what is said of these rows, without what it carries beside."""
     said.proba[rows], said.value[rows], said.ready[rows] = part.proba, part.value, part.ready
 
 
-def nothing(targets: tuple[Target, ...], n: int, room: Room = MEMORY) -> Forecast:
+def nothing(targets: tuple[Target, ...], n: int) -> Forecast:
     """n rows on which a model is not ready."""
+    said = unsaid(targets, n)
+    said.proba[:] = np.float32(1 / 3)
+    return said
+
+
+def unsaid(targets: tuple[Target, ...], n: int, room: Room = MEMORY) -> Forecast:
+    """n rows that nothing was asked of: zeros, which take no memory until they are written."""
     t = len(targets)
     if room.folder is None:
         proba, value, ready = (room.zeros((n, t, *more), kind) for more, kind in SAID)
@@ -246,7 +252,6 @@ def nothing(targets: tuple[Target, ...], n: int, room: Room = MEMORY) -> Forecas
         proba, value, ready = (
             room.zeros((t, n, *more), kind).swapaxes(0, 1) for more, kind in SAID
         )
-    proba[:] = np.float32(1 / 3)
     return Forecast(targets, proba, value, ready)
 
 

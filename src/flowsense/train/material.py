@@ -16,7 +16,7 @@ from flowsense.model.calibrated import Calibrated
 from flowsense.schema import DAY, SECOND, Instrument
 from flowsense.store.room import Room
 from flowsense.train.config import RunConfig
-from flowsense.train.dataset import MEMORY, Data, chained, forecasts, nothing, put
+from flowsense.train.dataset import MEMORY, Data, chained, forecasts, nothing, put, unsaid
 from flowsense.train.schemes import WALK_FORWARD, Spans, cut
 from flowsense.train.split import Split, with_test
 
@@ -47,10 +47,15 @@ class Material:
         return found
 
     def forecast(self, model: Model[Any], fold: Split) -> Forecast:
-        """Of all rows; silent where the fold neither validates nor tests."""
-        said = nothing(model.targets, len(self.index.ts), self.room)
-        for first, part in self.spoken(model, any_of(fold.validation | fold.test)):
-            put(said, first, part)
+        """Of all rows; silent, with zeros, where the fold neither validates nor tests.
+
+        Those are most rows of most folds: nothing is written there, so that they take no memory.
+        """
+        inside = any_of(fold.validation | fold.test)
+        said = unsaid(model.targets, len(self.index.ts), self.room)
+        for first, part in self.spoken(model, inside):
+            rows = np.flatnonzero(inside[first : first + len(part.ready)])
+            put(said, first + rows, taken(part, rows))
         self.release()
         return said
 
@@ -59,7 +64,7 @@ class Material:
         inside = any_of(fold.validation)
         rows, parts = np.flatnonzero(inside), [nothing(model.targets, 0)]
         for first, part in self.spoken(model, inside):
-            parts.append(part_of(part, inside[first : first + len(part.ready)]))
+            parts.append(taken(part, np.flatnonzero(inside[first : first + len(part.ready)])))
         columns = {name: getattr(self.labels, name)[rows] for name in COLUMNS}
         labels = Labels(self.labels.targets, **columns)
         found = model.on(chained(parts), labels, fold.calibrate[rows], fold.choose[rows])
@@ -92,7 +97,7 @@ def any_of(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(mask.any(axis=1))
 
 
-def part_of(said: Forecast, rows: NDArray[np.bool_]) -> Forecast:
+def taken(said: Forecast, rows: NDArray[np.int64]) -> Forecast:
     """What is said of these rows, without what it carries beside."""
     return Forecast(said.targets, said.proba[rows], said.value[rows], said.ready[rows])
 

@@ -43,7 +43,7 @@ class Run:
     material: Material
     metrics: dict[str, Any]
     fitted: Mapping[str, Calibrated]  # of the last fold
-    forecasts: Mapping[str, tuple[Forecast, ...]]  # one per fold, of all rows
+    forecasts: Mapping[str, tuple[Forecast, ...]]  # one per fold; zeros outside its blocks
     rules: Mapping[str, tuple[Forecast, ...]]
 
     @property
