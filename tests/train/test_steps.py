@@ -92,6 +92,15 @@ def test_what_differs_is_named(rows, trained):
         train((rows,), replace(CONFIG, targets=(Target.parse("mid@30s"),)), MODELS, trained / "x")
 
 
+def test_a_model_with_other_options_is_not_the_one_that_is_fitted(rows, tmp_path):
+    config = replace(CONFIG, targets=TARGETS[:1])
+    tree, deeper = (f"sklearn.tree.DecisionTreeClassifier(max_depth={d})" for d in (1, 6))
+    for _ in range(2):
+        train((rows,), config, asked((tree,)), tmp_path)
+    with pytest.raises(InputError, match=r"DecisionTreeClassifier .*max_depth=1.*max_depth=6"):
+        train((rows,), config, asked((deeper,)), tmp_path)
+
+
 def test_a_fit_that_is_missing_is_told(rows, tmp_path):
     of = train((rows,), CONFIG, asked(("majority",)), tmp_path)
     (tmp_path / "checkpoints/majority").rename(tmp_path / "aside")

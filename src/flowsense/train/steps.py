@@ -15,6 +15,8 @@ import orjson
 
 from flowsense.errors import InputError
 from flowsense.forecast import Target
+from flowsense.model import Model
+from flowsense.model.estimator import Estimator
 from flowsense.models import asked
 from flowsense.store.atomic import ensure_writable, replacing
 from flowsense.store.room import Room
@@ -103,7 +105,15 @@ def joined(folder: Path, was: Plan, now: Plan) -> Plan:
     before, after = ([digest for _, digest in plan.rows] for plan in (was, now))
     ensure_same(folder, {"rows": before}, {"rows": after})
     ensure_same(folder, config_of(was.config, {}), config_of(now.config, {}))
+    both = was.models.keys() & now.models.keys()
+    texts = ({name: told(plan.models[name]) for name in sorted(both)} for plan in (was, now))
+    ensure_same(folder, *texts)
     return replace(now, models=dict(was.models) | dict(now.models))
+
+
+def told(model: Model[Any]) -> str:
+    """The options that a model of another package was asked for with."""
+    return model.text if isinstance(model, Estimator) else ""
 
 
 def evaluate(folder: Path, *, progress: Progress = silent) -> Run:
