@@ -133,6 +133,12 @@ def test_without_symbols_the_id_is_the_name(tmp_path):
     assert source.instruments[0].symbol == str(ID)
 
 
+def test_an_id_whose_symbol_is_empty_is_its_own_name(tmp_path):
+    head = metadata(mappings=[mapping("", (1, 31, ID))])
+    source = Dbn((write(tmp_path, orders("A 7 B 100 5 LAST"), head=head),))
+    assert len(np.concatenate(list(source))) and source.instruments[0].symbol == str(ID)
+
+
 def test_an_id_that_bears_another_symbol_next_month_is_another_instrument(tmp_path):
     both = [mapping("OLD", (1, 26, ID)), mapping("NEW", (26, 31, ID))]
     records = order("A 7 B 100 5 LAST") + order("A 7 B 101 5 LAST", ts_recv=NOON + DAY)

@@ -76,7 +76,8 @@ def bearers(survey: Survey, files: list[File]) -> Iterator[Bearer]:
             known.setdefault(number, set()).update(mappings)
     for key in survey.seen["key"].tolist():
         number = key & ID
-        spans = sorted(known.get(number) or survey.symbols.get(number, []))
+        told = known.get(number) or survey.symbols.get(number, [])
+        spans = sorted(span for span in told if span.symbol)
         if not spans:
             definition = survey.definitions.get(number)
             spans = [Mapping(0, NEVER, definition.symbol if definition else str(number))]
