@@ -251,6 +251,7 @@ def test_claims_what_says_when_it_was_known(tmp_path, header, claimed):
         ("ts,known,x\n1,2,3\n", {"unit": "h"}, "unit 'h': write one of s, ms, us, ns, iso"),
         ("ts,x\n1,3\n", {"lag": "later"}, "duration 'later': write a whole number and a unit"),
         ("", {}, "alt.csv: line 1 is empty"),
+        ("ts,known,x\r1,2,3\r", {}, "alt.csv: line 1 holds a carriage return: end lines with"),
     ],
 )
 def test_a_wrong_table_is_refused_in_one_sentence(tmp_path, content, options, what):

@@ -137,6 +137,8 @@ def layout(path: Path) -> tuple[list[str], str, bool]:
         first = line.decode("utf-8-sig").strip("\r")
     except UnicodeDecodeError:
         raise InputError(f"{path}: line 1 is not UTF-8 text: save the file as such") from None
+    if "\r" in first:
+        raise InputError(f"{path}: line 1 holds a carriage return: end lines with a newline")
     separator = max(",;\t|", key=first.count)
     cells = [c.strip() for c in next(csv.reader([first], delimiter=separator), [])]
     if not any(cells):
