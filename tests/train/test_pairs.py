@@ -62,6 +62,19 @@ def test_scores_are_those_of_the_run(runs):
         assert mae == pytest.approx(metrics[model]["magnitude@1s"]["mae"], rel=1e-6)
 
 
+def test_neither_the_order_of_lines_nor_of_files_decides(runs, tmp_path):
+    a, b = file(runs, "logistic"), file(runs, "imbalance")
+    table = pq.read_table(a)
+    order = np.random.default_rng(0).permutation(len(table))
+    pq.write_table(table.take(order), tmp_path / "logistic.parquet")
+    found, other = (pair(of, b)["targets"] for of in (a, tmp_path / "logistic.parquet"))
+    assert found == other
+    turned = pair(b, a)["targets"]
+    for target, one in found.items():
+        for name, cell in one["cells"].items():
+            assert cell["difference"] == -turned[target]["cells"][name]["difference"]
+
+
 def test_a_run_stands_for_its_chosen_model(runs):
     chosen = json.loads((runs / "one" / "metrics.json").read_bytes())["chosen"]
     found = side(runs / "one")

@@ -131,7 +131,7 @@ def pair(
 
 def joined(a: pl.DataFrame, b: pl.DataFrame, sides: list[Side]) -> pl.DataFrame:
     """The lines of both, b's columns ending in _b. Raises InputError for none."""
-    common = a.join(b, on=KEY, how="inner", suffix="_b").sort("target", "ts", maintain_order=True)
+    common = a.join(b, on=KEY, how="inner", suffix="_b").sort("target", *KEY[:2], "path")
     names = " and ".join(str(one.path) for one in sides)
     if len(common) == 0:
         raise InputError(
