@@ -1,6 +1,7 @@
 """The whole entry of metrics.json: its keys, its nulls on the same rows, and what it refuses."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -321,3 +322,18 @@ def test_without_training_rows_the_majority_knows_nothing(drawn):
     assert found["magnitude@1s"].nulls["mean"].mae == pytest.approx(
         w.labels.y[w.fold.test[:, 1], 1].mean()
     )
+
+
+def peak(n):
+    """Bytes taken by scoring half of n rows."""
+    labels, index, fold, _, model, rule = world(n)
+    tracemalloc.start()
+    evaluate(labels, index, [fold], {"m": [model]}, {"r": [rule], "s": [rule], "t": [rule]})
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return taken
+
+
+@pytest.mark.slow
+def test_a_row_more_takes_little_more_memory_however_many_rules_stand_beside():
+    assert (peak(40_000) - peak(20_000)) / 10_000 < 3_000  # 11,000 with all kept

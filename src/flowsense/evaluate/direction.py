@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,6 +51,18 @@ class Judged:
     resampled: Sums | None  # sums of columns, (R,) each
     draws: Sums | None  # scores, (R,) each
 
+    @property
+    def rule(self) -> "Rule":
+        return Rule(self.calls.right, self.found, self.draws)
+
+
+class Rule(NamedTuple):
+    """What a model is compared with: of a forecast judged no more than that needs."""
+
+    right: Floats  # (m,) 1, 0.5 or 0
+    found: Sums
+    draws: Sums | None
+
 
 def judge(of: Sample, p: Floats, value: Floats, only: tuple[str, ...] = ()) -> Judged:
     """Score p (m, 3) and value (m,); `only` these scores mean something."""
@@ -72,29 +85,29 @@ class Bench:
     """What every model on one target is measured against."""
 
     of: Sample
-    rules: Mapping[str, Judged]
-    best: Judged | None
+    rules: Mapping[str, Rule]
+    best: Rule | None
     seed: int
     walks: Sums | None = None  # scores of the rule of `evaluate.walk`, (W,) each
 
     @classmethod
     def build(cls, of: Sample, rules: Mapping[str, Said], best: Said | None, seed: int) -> "Bench":
         still = np.zeros(len(of.rows))
-        judged = {"majority": judge(of, nulls.majority(of), still)}
+        judged = {"majority": judge(of, nulls.majority(of), still).rule}
         if of.target.kind != "regime":
             sides = {
                 "always_one_side": nulls.always_one_side(of),
                 "always_up": nulls.always(of, UP),
                 "always_down": nulls.always(of, DOWN),
             }
-            judged |= {name: judge(of, p, still, BY_SIDE) for name, p in sides.items()}
-        judged |= {name: judge(of, rule.p, rule.value) for name, rule in rules.items()}
-        return cls(of, judged, judge(of, best.p, best.value) if best else None, seed)
+            judged |= {name: judge(of, p, still, BY_SIDE).rule for name, p in sides.items()}
+        judged |= {name: judge(of, said.p, said.value).rule for name, said in rules.items()}
+        return cls(of, judged, judge(of, best.p, best.value).rule if best else None, seed)
 
     def beside_walks(self, moves: Sequence[Moves]) -> "Bench":
         """The same with what the past alone tells of a smoothed label, here and on walks."""
         past = walk.past_mean(self.of, moves)
-        rules = {**self.rules, "past_mean": judge(self.of, past.p, past.value, BY_RULE)}
+        rules = {**self.rules, "past_mean": judge(self.of, past.p, past.value, BY_RULE).rule}
         drawn = walk.walks(self.of, moves, self.seed)
         found = [judge(of, rule.p, rule.value, BY_RULE).found for of, rule in drawn]
         each = {name: np.array([f[name] for f in found]) for name in found[0]}
@@ -139,20 +152,20 @@ class Bench:
             spread=spread(paths or folds, SPREAD),
         )
 
-    def _beside(self, model: Judged, null: Judged) -> Null:
+    def _beside(self, model: Judged, null: Rule) -> Null:
         """A null on the model's rows: its own coverages, and those the model took."""
-        shares = [f"taken{share}" for share in COVERAGES]
-        weights = np.stack([model.columns.column(name) for name in shares], axis=1)
-        right = weights * null.calls.right[:, None]
-        same = ratio(right.sum(axis=0), weights.sum(axis=0))
-        difference: Intervals = {}
-        if self.of.blocks and model.resampled and model.draws and null.draws:
+        same_rows: dict[str, float | None] = {}
+        differences: dict[str, Floats] = {}
+        if model.draws and null.draws:
             differences = {name: model.draws[name] - null.draws[name] for name in PAIRED}
-            for share, x in zip(COVERAGES, self.of.blocks.sums(right).T, strict=True):
-                there = ratio(x, model.resampled[f"taken{share}"])
+        for share in COVERAGES:
+            weight = model.columns.columns[f"taken{share}"]
+            right = weight * null.right
+            same_rows[str(share)] = number(ratio(right.sum(), weight.sum()))
+            if self.of.blocks and model.resampled and model.draws:
+                there = ratio(self.of.blocks.sum(right), model.resampled[f"taken{share}"])
                 differences[f"same_rows@{share}"] = model.draws[f"coverage@{share}"] - there
-            difference = {name: interval(x) for name, x in differences.items()}
-        same_rows = {str(c): number(x) for c, x in zip(COVERAGES, same, strict=True)}
+        difference: Intervals = {name: interval(x) for name, x in differences.items()}
         return _null(self.of.counted, null.found, same_rows, difference)
 
     def _shuffled(self, model: Judged, what: Said) -> Null:

@@ -4,7 +4,7 @@ Every score here is a function of sums over rows, so a resample is a few differe
 cumulative sums, and two forecasts of the same rows are resampled alike.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +33,15 @@ class Blocks(NamedTuple):
 
     def sums(self, rows: Floats) -> Floats:
         """(R, S) sums over each resample of rows (n, S)."""
-        total = np.zeros((len(rows) + 1, rows.shape[1]))
-        np.cumsum(rows, axis=0, out=total[1:])
+        return np.stack([self.sum(column) for column in rows.T], axis=1)
+
+    def sum(self, column: NDArray[Any]) -> Floats:
+        """(R,) of one number a row (n,): one at a time, as there are many blocks and many rows."""
+        total = np.zeros(len(column) + 1)
+        np.cumsum(column, dtype=np.float64, out=total[1:])
         parts = total[self.end] - total[self.first]
         parts[self.wraps] += total[-1]
-        return np.asarray(np.add.reduceat(parts, self.begin, axis=0))
+        return np.asarray(np.add.reduceat(parts, self.begin))
 
 
 def mean_block(horizon_ns: int) -> int:

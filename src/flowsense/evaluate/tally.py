@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,23 +17,19 @@ CELLS = tuple(f"cell{k}" for k in range(9))
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Columns by name, one number a row."""
+    """Columns by name, one number a row; what is yes or no takes a byte."""
 
-    names: tuple[str, ...]
-    rows: Floats  # (n, S)
+    columns: Mapping[str, NDArray[Any]]  # (n,) each
 
     @property
     def total(self) -> Sums:
-        return dict(zip(self.names, self.rows.sum(axis=0), strict=True))
-
-    def column(self, name: str) -> Floats:
-        return self.rows[:, self.names.index(name)]
+        return {name: x.sum(dtype=np.float64) for name, x in self.columns.items()}
 
     def of_rows(self, which: Bools) -> "Tally":
-        return Tally(self.names, self.rows[which])
+        return Tally({name: x[which] for name, x in self.columns.items()})
 
     def resampled(self, blocks: significance.Blocks) -> Sums:
-        return dict(zip(self.names, blocks.sums(self.rows).T, strict=True))
+        return {name: blocks.sum(x) for name, x in self.columns.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +73,14 @@ def directions(
     """
     up = (1 + calls.side) / 2 * calls.counts
     rose = y > FLAT
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         "n": calls.counts,
         "right": calls.right * calls.counts,
         "up": up,
         "up_right": up * rose,
         "down": calls.counts - up,
         "down_right": (calls.counts - up) * ~rose,
-        "rows": np.ones(len(y)),
+        "rows": np.ones(len(y), np.bool_),
         "surprise": scores.surprise(p, y),
         "squares": scores.squares(p, y),
     }
@@ -93,14 +90,14 @@ def directions(
     for share in COVERAGES:
         weight = calls.chosen(share)
         columns |= {f"taken{share}": weight, f"taken_right{share}": weight * calls.right}
-    return _tally(columns)
+    return Tally(columns)
 
 
 def magnitudes(value: NDArray[np.floating], y: NDArray[np.floating]) -> Tally:
     """The columns of a forecast of a size."""
     error = value.astype(float) - y
-    columns = {"rows": np.ones(len(y)), "error": np.abs(error), "squares": error**2}
-    return _tally(columns | _correlation(value, y))
+    columns = {"rows": np.ones(len(y), np.bool_), "error": np.abs(error), "squares": error**2}
+    return Tally(columns | _correlation(value, y))
 
 
 def direction_scores(s: Sums) -> dict[str, Floats]:
@@ -146,7 +143,3 @@ def _correlation(value: NDArray[np.floating], move: NDArray[np.floating]) -> dic
     """Ranks are centred once, over the whole sample."""
     a, b = scores.centred_ranks(value), scores.centred_ranks(move)
     return {"x": a, "y": b, "xx": a * a, "yy": b * b, "xy": a * b}
-
-
-def _tally(columns: Mapping[str, NDArray[np.generic]]) -> Tally:
-    return Tally(tuple(columns), np.stack([c.astype(float) for c in columns.values()], axis=1))
