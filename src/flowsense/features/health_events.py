@@ -140,12 +140,18 @@ def bucket(x: int) -> int:
 
 
 @kernel
-def find(f: Record, e: Record, amount: int) -> None:
+def count(f: Record, ts: int, number: int, amount: int) -> None:
+    """Found once more, received at `ts`; `number` says which record it was."""
     if f.count == 0:
-        f.ts, f.sequence = e.ts_recv, e.sequence
+        f.ts, f.sequence = ts, number
     f.count += 1
     f.total += amount
     f.worst = max(f.worst, amount)
+
+
+@kernel
+def find(f: Record, e: Record, amount: int) -> None:
+    count(f, e.ts_recv, e.sequence, amount)
 
 
 @kernel
@@ -316,10 +322,8 @@ def change(s: Record, w: Record, e: Record, levels: Record, orders: Record) -> N
         show(s.book, levels, s.sides, s.changed)
         turn(s, w, e, judge(s))
         if s.condition == WHOLE:
-            spread, at = (
-                s.book.ask_px[0] - s.book.bid_px[0],
-                s.bins[(e.ts_recv - w.first) // w.width],
-            )
+            spread = s.book.ask_px[0] - s.book.bid_px[0]
+            at = s.bins[(e.ts_recv - w.first) // w.width]
             s.spread += spread
             s.books += 1
             at.spread += spread

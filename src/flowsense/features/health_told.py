@@ -4,7 +4,7 @@ import numpy as np
 from numba import types
 
 from flowsense._jit import Record, array, compiled, kernel
-from flowsense.features.health_events import FOUND, LAGS, bucket
+from flowsense.features.health_events import FOUND, LAGS, bucket, count
 from flowsense.schema import BAR, EVERY, OBSERVATION
 
 BAR_NAMES = ("missing bars", "bar without volume", "open or close outside", "jump")
@@ -35,15 +35,6 @@ TOLD = np.dtype(  # of one kind, of one instrument or of all
         ("lag", "i8", 2 * LAGS + 1),
     ]
 )
-
-
-@kernel
-def count(f: Record, ts: int, at: int, amount: int) -> None:
-    if f.count == 0:
-        f.ts, f.sequence = ts, at
-    f.count += 1
-    f.total += amount
-    f.worst = max(f.worst, amount)
 
 
 @kernel

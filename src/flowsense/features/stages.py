@@ -17,7 +17,6 @@ from flowsense.features.catalogue import Families, columns, family
 from flowsense.features.clock import CLOCKS
 from flowsense.features.generate import bar_state, build
 from flowsense.schema import BAR, BEAT, CONTROL, OBSERVATION, Events, zeros
-from flowsense.tape import FeatureSpec
 
 Out = NDArray[Any]  # (n,) rows as the loop writes them
 WAITING = "waiting"  # in the name of an array whose length changes
@@ -140,7 +139,7 @@ class Across:
         self.step(records(self.arrays["state"]), out, self.at, self.start, self.scratch)
 
 
-def stages(spec: FeatureSpec, families: Families, instruments: int) -> dict[str, Stage]:
+def stages(families: Families, instruments: int) -> dict[str, Stage]:
     """By name, in the order in which they run."""
     found, at = dict[str, Stage](), len(columns(families.events))
     if families.bars:
