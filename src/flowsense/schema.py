@@ -173,3 +173,6 @@ def check(name: str, records: NDArray[Any], dtype: np.dtype[Any], table: range) 
     back = np.flatnonzero(ts[1:] < ts[:-1])
     if len(back):
         raise InputError(f"{name}: ts_recv falls at {back[0] + 1}: take the running maximum")
+    if len(ts) and not 0 <= ts[0] <= ts[-1] < NEVER:
+        worst = ts[0] if ts[0] < 0 else ts[-1]
+        raise InputError(f"{name}: ts_recv {worst}: give ns since 1970, before 2116")

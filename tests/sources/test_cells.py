@@ -107,6 +107,19 @@ def test_one_instant_in_every_unit(value, unit):
     assert times(column, unit, AT).tolist() == [NS]
 
 
+@pytest.mark.parametrize(
+    ("cells", "unit"),
+    [
+        (["1", str(2**62)], "ns"),
+        (["1", "5000000000"], "s"),
+        (["2024-01-01", "2116-03-01"], "iso"),
+    ],
+)
+def test_a_time_that_no_clock_reaches_is_named(cells, unit):
+    with pytest.raises(InputError, match=rf"a.csv: row 12, .*'{cells[1]}' is after 2115"):
+        times(pa.array(cells), unit, AT)
+
+
 def test_times_keep_every_ns():
     for text in ("1704067200.123456789", "1704067200123.456789", "1704067200123456.789"):
         column = pa.array([text])

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flowsense.errors import InputError
-from flowsense.schema import EVENT, LAST, Decimal, Instrument
+from flowsense.schema import EVENT, LAST, NEVER, Decimal, Instrument
 from flowsense.sources.recorded import CHUNK, Recorded, claims, open, whole
 from flowsense.store.events import GROUP, KEY, write_events
 
@@ -36,7 +36,7 @@ def test_every_field_keeps_its_extremes(tmp_path, instruments):
     for name in EVENT.names:
         info = np.iinfo(EVENT[name])
         events[name] = (info.min, info.max)
-    events["instrument"] = (0, 1)
+    events["instrument"], events["ts_recv"] = (0, 1), (0, NEVER - 1)
     write_events(tmp_path / "e.parquet", instruments, [events])
     assert np.concatenate(list(Recorded(tmp_path / "e.parquet"))).tobytes() == events.tobytes()
 

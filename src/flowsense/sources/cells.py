@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from flowsense._jit import Record, array, compiled, kernel
 from flowsense.errors import InputError
+from flowsense.schema import NEVER
 
 TimeUnit = Literal["s", "ms", "us", "ns", "iso"]
 Ints: TypeAlias = NDArray[np.int64]
@@ -231,8 +232,16 @@ def time_unit(cells: pa.Array, at: Place) -> TimeUnit:
 
 def times(cells: pa.Array, unit: TimeUnit, at: Place) -> Ints:
     """(n,) ns since 1970 UTC. Raises InputError naming the first cell that is no time."""
-    if pa.types.is_timestamp(cells.type) or unit == "iso":
-        return stamps(cells, at)
+    iso = pa.types.is_timestamp(cells.type) or unit == "iso"
+    ns = stamps(cells, at) if iso else counted(cells, unit, at)
+    if not (ns < NEVER).all():
+        i = int((ns >= NEVER).argmax())
+        raise at.wrong(i, shown(cells, i), "is after 2115: is it another unit?")
+    return ns
+
+
+def counted(cells: pa.Array, unit: TimeUnit, at: Place) -> Ints:
+    """Of numbers in a unit."""
     found = exact(cells, UNITS[unit], at)
     if found.missing.any():
         raise at.wrong(found.missing.argmax(), "", "is no time: fill it in or remove the row")
