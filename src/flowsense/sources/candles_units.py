@@ -17,9 +17,8 @@ Units = tuple[Decimal, Decimal]  # tick and lot
 
 def kept(largest: float, digits: int = DIGITS) -> int:
     """Decimals of numbers, so that the largest has that many digits."""
-    before = (
-        floor(log10(largest)) + 1 if largest > 0 else 0
-    )  # the point; less than 0: zeros after it
+    # Digits before the point; below 0, zeros after it.
+    before = floor(log10(largest)) + 1 if largest > 0 else 0
     return min(max(digits - before, 0), FINEST)
 
 

@@ -207,11 +207,8 @@ class Decoder:
         prices, scale = batch.bars[m["row"]], of["scale"]
         for k, name in enumerate(("open", "high", "low", "close")):
             out[name] = prices[:, k] // of["tick"]
-        out["lots"], out["ts_recv"], out["instrument"] = (
-            prices[:, 4] * scale,
-            m["ts_recv"],
-            m["instrument"],
-        )
+        out["lots"] = prices[:, 4] * scale
+        out["ts_recv"], out["instrument"] = m["ts_recv"], m["instrument"]
         span = np.array([BARS.get(feed, 0) for feed in range(len(MARKET))])[m["feed"]]
         out["ts_open"] = m["ts_event"] + 1 - span
         return out

@@ -49,7 +49,7 @@ from flowsense.store.lake import (
 )
 from flowsense.store.lake_parts import in_order, stored
 
-LONG_AGO, NEVER = -(2**62), 2**62
+EARLIEST, LATEST = -(2**62), 2**62  # days, where an address names none
 LEVELS = ("venue", "instrument", "day")  # of the folders
 DAYS = re.compile(r"(\d{4}-\d\d-\d\d)?(\.\.)?(\d{4}-\d\d-\d\d)?")
 SOME = 8  # names that a sentence holds
@@ -61,8 +61,8 @@ class Address(NamedTuple):
     folder: Path
     venue: str = "*"  # patterns
     symbol: str = "*"
-    first: int = LONG_AGO  # day since 1970
-    last: int = NEVER  # included
+    first: int = EARLIEST  # day since 1970
+    last: int = LATEST  # included
 
     def holds(self, instrument: Instrument) -> bool:
         names = (instrument.venue, self.venue), (instrument.symbol, self.symbol)
@@ -94,11 +94,11 @@ def pattern(name: str) -> str:
 def bounds(path: Path, days: str) -> tuple[int, int]:
     """First and last day since 1970, of ``2012-06-21..2012-06-25`` and the like."""
     if not days:
-        return LONG_AGO, NEVER
+        return EARLIEST, LATEST
     try:
         first, to, last = days.partition("..")
-        start = (date.fromisoformat(first) - EPOCH).days if first else LONG_AGO
-        end = (date.fromisoformat(last) - EPOCH).days if last else NEVER
+        start = (date.fromisoformat(first) - EPOCH).days if first else EARLIEST
+        end = (date.fromisoformat(last) - EPOCH).days if last else LATEST
     except ValueError as error:
         raise InputError(f"{path}: {error}: write days like 2012-06-21..2012-06-25") from None
     end = end if to else start

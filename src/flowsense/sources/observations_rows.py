@@ -169,14 +169,13 @@ def read(part: Part[Form], happened: Ints, known: Ints, found: Found) -> Observa
     if columns.name:
         which = part.codes(columns.name, found.kinds)[:, None]
     else:
-        which = np.array([found.kinds.setdefault(n, len(found.kinds)) for n in columns.values])[
-            None
-        ]
+        kinds = [found.kinds.setdefault(name, len(found.kinds)) for name in columns.values]
+        which = np.array(kinds)[None]
     cells = [reals(*part.column(name)) for name in columns.values]
     values, missing = (np.stack(each, 1) for each in zip(*cells, strict=True))
     out = zeros(OBSERVATION, values.size).reshape(values.shape)
     out["ts_event"], out["ts_recv"] = happened[:, None], known[:, None]
-    kinds = np.array([kind_of(part.form.prefix + name) for name in found.kinds])
-    out["value"], out["kind"], out["instrument"] = values, kinds[which], who[:, None]
+    numbers = np.array([kind_of(part.form.prefix + name) for name in found.kinds])
+    out["value"], out["kind"], out["instrument"] = values, numbers[which], who[:, None]
     records: Observations = out[~missing].view(OBSERVATION)
     return records

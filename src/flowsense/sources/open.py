@@ -41,8 +41,6 @@ FORMATS = {
 UNITS = ("tick", "lot")  # options that are steps of a number
 QUARANTINE = "quarantine"  # not an option that a path can say
 GENERIC = "ticks"  # claims what others may know better, so it is asked last
-
-
 Groups: TypeAlias = dict[tuple[str, tuple[tuple[str, object], ...]], list[Path]]
 
 
