@@ -344,11 +344,12 @@ def test_figures_are_written_as_people_read_them():
         ".659", f"{MINUS}.012", "1.034", ".000", ".000",
     ]  # fmt: skip
     assert (points(0.039), points(-0.012), percent(0.25)) == ("+3.9", f"{MINUS}1.2", "25 %")
-    assert [span(s) for s in (3.21, 840, 9_000, 12 * 86_400)] == [
+    assert [span(s) for s in (3.21, 840, 9_000, 12 * 86_400, 2_120 * 86_400)] == [
         "3.21 s",
         "14 min",
         "2.5 h",
         "12 days",
+        "2,120 days",
     ]
     assert number(None, "because") == '<span class="none" title="because">' + DASH + "</span>"
 
@@ -376,7 +377,7 @@ def test_the_command_can_be_typed(scored):
     assert "--split" not in command(scored)
 
 
-@pytest.mark.parametrize("seconds", [0.3, 4, 70, 345, 3_600, 20_000, 400_000, 4e7])
+@pytest.mark.parametrize("seconds", [0.3, 4, 70, 345, 3_600, 20_000, 400_000, 2.7e6, 4e7, 1e9])
 @pytest.mark.parametrize("most", [2, 3, 6])
 def test_times_on_axes_are_few_and_round(seconds, most):
     from flowsense.evaluate.report.plots import Clock
@@ -385,3 +386,16 @@ def test_times_on_axes_are_few_and_round(seconds, most):
     ticks = np.array(Clock(most).tick_values(start, start + seconds / 86_400)) * 86_400
     assert len(ticks) <= most and (np.diff(ticks) > 0).all()
     assert ((ticks >= 1_704_205_801.2) & (ticks <= 1_704_205_801.3 + seconds)).all()
+
+
+def test_a_span_of_years_has_ticks_where_months_and_years_begin():
+    from flowsense.evaluate.report.plots import Clock
+
+    days = np.array(["2013-04-01", "2019-01-20", "2014-02-20"], "datetime64[D]").astype(float)
+    years, months = (Clock(4).tick_values(days[0], end) for end in days[1:])
+    assert np.array(years).astype("datetime64[D]").astype(str).tolist() == [
+        *("2014-01-01", "2016-01-01", "2018-01-01"),
+    ]
+    assert np.array(months).astype("datetime64[D]").astype(str).tolist() == [
+        *("2013-07-01", "2013-10-01", "2014-01-01"),
+    ]

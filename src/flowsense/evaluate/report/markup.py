@@ -65,10 +65,11 @@ def moment(ts: int, unit: str = "s") -> str:
 
 
 def span(seconds: float) -> str:
-    """``3.2 s``, ``14 min``, ``2.5 h`` or ``12 days``."""
+    """``3.2 s``, ``14 min``, ``2.5 h``, ``12 days`` or ``2,100 days``."""
     for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
+            count = seconds / size
+            return f"{count:,.0f} {unit}" if count >= 100 else f"{count:.3g} {unit}"
     return f"{seconds:.3g} s"
 
 

@@ -63,8 +63,9 @@ STEPS = (
     15,
     30,
     *(60 * m for m in MINUTES),
-    *(DAY * d for d in (1, 2, 7, 30)),
+    *(DAY * d for d in (1, 2, 7, 16)),
 )
+MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1_200, 2_400, 6_000)  # of spans beyond those
 
 
 def coverage(curve: Curve, shares: Sequence[float], model: str, null: str) -> Html:
@@ -217,9 +218,21 @@ class Clock(Locator):
     def tick_values(self, vmin: float, vmax: float) -> list[float]:
         """Of a view in days since 1970, in days."""
         span = (vmax - vmin) * DAY
-        step = next((s for s in STEPS if span / s < self.most), span / self.most)
+        step = next((s for s in STEPS if span / s < self.most), None)
+        if step is None:
+            return self.months(vmin, vmax)
         first, last = ceil(vmin * DAY / step), floor(vmax * DAY / step)
         return [k * step / DAY for k in range(first, last + 1)]
+
+    def months(self, vmin: float, vmax: float) -> list[float]:
+        """Of the same view, the first days of months, of years where it is long."""
+        begin, end = (
+            np.datetime64(floor(day), "D").astype("datetime64[M]") for day in (vmin, vmax)
+        )
+        first, last = int(begin.astype(int)) + 1, int(end.astype(int))
+        step = next(s for s in MONTHS if (last - first) / s <= self.most - 1)
+        every = np.arange(-(-first // step) * step, last + 1, step).astype("datetime64[M]")
+        return [float(day) for day in every.astype("datetime64[D]").astype(np.int64)]
 
 
 def dated(ax: Axes, most: int, offset: bool = True) -> None:
