@@ -244,10 +244,11 @@ def most_alike(left: Floats, known: Causal) -> list[int]:
 
 def windows(c: Floats, who: Ints) -> tuple[Floats, Floats]:
     """(m, LEADS) each: how a column differs from itself some rows before, and after."""
-    return tuple(  # type: ignore[return-value]
+    past, later = (
         np.column_stack([np.nan_to_num(lagged(c, who, s * k) - c) for k in range(1, LEADS + 1)])
         for s in (1, -1)
     )
+    return past, later
 
 
 def accurate(x: Floats, table: Table, mid: Floats) -> str | None:

@@ -4,6 +4,8 @@ Whatever reads a stream believes `ts_recv`. A bar that is stamped with its open,
 is stamped with what it revises, leaks into honest code; here the stamps themselves are checked.
 """
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +23,7 @@ def check_stamps(instruments: tuple[Instrument, ...], stream: Chunk) -> list[Fin
     out = list[Finding]()
     for who in np.unique(stream.bars["instrument"]).tolist():
         name, bars = instruments[who].symbol, stream.bars[stream.bars["instrument"] == who]
-        out.append(found(BARS, name, lambda who=who, bars=bars: stamped(who, bars, stream)))  # type: ignore[misc]
+        out.append(found(BARS, name, partial(stamped, who, bars, stream)))
     if len(stream.observations):
         out.append(found(OBSERVED, "observations", lambda: revised(stream.observations)))
     return out

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from flowsense.forecast import Forecast
 from flowsense.labels import Labels, join
 from flowsense.labels.stages import Stages
 from flowsense.model import Budget, Model
-from flowsense.schema import Instrument
+from flowsense.schema import NEVER, Chunk, Instrument
 from flowsense.tape import FeatureSpec, Tape
 from flowsense.testing.leaks.findings import Finding, found
 from flowsense.testing.leaks.future import AGAIN, CUT, FURTHEST, GARBAGE, SHIFTED
@@ -40,7 +41,7 @@ class Learning:
 
 
 def learning(
-    spec: FeatureSpec, instruments: tuple[Instrument, ...], stream: Any, stage: Stages
+    spec: FeatureSpec, instruments: tuple[Instrument, ...], stream: Chunk, stage: Stages
 ) -> Learning:
     """The first rows are to be learned, as far as their labels are known before the others."""
     tape = tape_of(spec, instruments, stream)
@@ -78,7 +79,7 @@ def check_model_future(
         SHIFTED: lambda place: shifted(tape, place, rng),
         AGAIN: lambda place: (tape,) if place == at[-1] else (),
     }
-    return [found(check, name, lambda of=of: law(of)) for check, of in laws.items()]  # type: ignore[misc]
+    return [found(check, name, partial(law, of)) for check, of in laws.items()]
 
 
 def check_fit(name: str, model: Model[Any], data: Learning, seed: int = 0) -> list[Finding]:
@@ -109,7 +110,7 @@ def check_fit(name: str, model: Model[Any], data: Learning, seed: int = 0) -> li
         assert_same(whole, said(others[check]), data.tape, data.now, words[check])
         return f"{data.now} rows"
 
-    return [found(check, name, lambda check=check: law(check)) for check in others]  # type: ignore[misc]
+    return [found(check, name, partial(law, check)) for check in others]
 
 
 def spoiled(labels: Labels, rng: np.random.Generator) -> Labels:
@@ -125,10 +126,10 @@ def spoiled(labels: Labels, rng: np.random.Generator) -> Labels:
 def shifted(tape: Tape, place: Place, rng: np.random.Generator) -> tuple[Tape, ...]:
     """What comes after the place comes as soon as it can, or some time later."""
     p, r = place
-    after = [told(tape, place), int(tape.rows[0].ts[r:].min(initial=2**62))]
+    after = [told(tape, place), int(tape.rows[0].ts[r:].min(initial=NEVER))]
     last = max(int(tape.events["ts_recv"][p - 1]), int(tape.rows[0].ts[:r].max(initial=0)))
     slow = decided(tape, place)
-    after += [int(rows.ts[rows.ts > slow].min(initial=2**62)) for rows in tape.rows[1:]]
+    after += [int(rows.ts[rows.ts > slow].min(initial=NEVER)) for rows in tape.rows[1:]]
     sooner, later = min(min(after) - last - 1, FURTHEST), int(rng.integers(1, FURTHEST))
     return tuple(at_other_times(tape, place, by) for by in (-sooner, later) if by != 0)
 

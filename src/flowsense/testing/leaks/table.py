@@ -23,6 +23,7 @@ from flowsense.schema import (
     BAR,
     EVERY,
     MILLISECOND,
+    NEVER,
     OBSERVATION,
     QUOTE,
     Bars,
@@ -37,6 +38,14 @@ from flowsense.tape import FeatureSpec
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 FINEST = 1 * MILLISECOND  # of a grid that rows are computed on; else one follows every book
+FIELDS = {  # of a bar that are joined: one, or one less another
+    "high": ("high", ""),
+    "low": ("low", ""),
+    "close": ("close", ""),
+    "volume": ("lots", ""),
+    "move": ("close", "open"),
+    "range": ("high", "low"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +171,7 @@ def as_of(
                 put(who, int(rows.ts[k]))
                 last[who] = np.where(rows.valid[k], rows.X[k], np.nan)
     for who in last:
-        put(who, 2**62)
+        put(who, NEVER)
     joined = np.concatenate(quotes), np.concatenate(bars), np.concatenate(told)
     return C, *joined
 
@@ -179,6 +188,8 @@ def mids(table: Table, quotes: NDArray[np.void]) -> Floats:
 
 def of_bars(table: Table, bars: Bars) -> list[Joined]:
     """Numbers of bars, joined by when they opened."""
+    if not len(bars):
+        return []
     out = {name: np.full((2, len(table.ts)), np.nan) for name in FIELDS}
     told = np.zeros(len(table.ts), np.int64)
     for who in np.unique(bars["instrument"]):
@@ -191,21 +202,7 @@ def of_bars(table: Table, bars: Bars) -> list[Joined]:
             for k, place in enumerate((known, opened)):
                 out[name][k, mine[place >= 0]] = x[place[place >= 0]]
     how = "the bar that is still open"
-    return (
-        [Joined(f"{n} of a bar", how, x[0], x[1], told) for n, x in out.items()]
-        if len(bars)
-        else []
-    )
-
-
-FIELDS = {
-    "high": ("high", ""),
-    "low": ("low", ""),
-    "close": ("close", ""),
-    "volume": ("lots", ""),
-    "move": ("close", "open"),
-    "range": ("high", "low"),
-}
+    return [Joined(f"{n} of a bar", how, x[0], x[1], told) for n, x in out.items()]
 
 
 def of_kind(table: Table, observations: Observations, kind: str) -> list[Joined]:
