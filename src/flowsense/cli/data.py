@@ -150,8 +150,7 @@ def moment(ts: int) -> str:
 
 def leave(report: "Report", out: Path) -> None:
     """health.json and health.png in a folder, or beside a .json that is named."""
-    import orjson
-
+    from flowsense.cli.saved import save_json
     from flowsense.cli.terminal import console
     from flowsense.evaluate.report.health import draw
     from flowsense.store.atomic import replacing
@@ -160,8 +159,7 @@ def leave(report: "Report", out: Path) -> None:
     numbers = out / JSON if folder else out
     picture = out / PICTURE if folder else out.with_suffix(".png")
     told = report.json()
-    with replacing(numbers) as draft:
-        draft.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+    save_json(numbers, told)
     with replacing(picture) as draft:
         draw(draft, told)
     for path, what in ((numbers, "all numbers"), (picture, "over time")):

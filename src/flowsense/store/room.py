@@ -76,5 +76,4 @@ class Room:
     def release(self) -> None:
         """Give the pages back; arrays keep what they hold."""
         for held in self.maps:
-            if hasattr(held, "madvise"):  # not on Windows
-                held.madvise(mmap.MADV_DONTNEED)
+            held.madvise(mmap.MADV_DONTNEED)

@@ -18,10 +18,11 @@ from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels
 from flowsense.labels.stages import Pending, Stages
 from flowsense.model import Budget
-from flowsense.models import NULLS, build
+from flowsense.models import build
 from flowsense.schema import QUOTE
 from flowsense.sources import Told
 from flowsense.train.dataset import Dataset, forecast, prepare
+from flowsense.train.fits import RULES
 from flowsense.train.material import names_of
 from flowsense.train.progress import Progress, silent
 
@@ -162,7 +163,7 @@ def rules_of(given: Given, early: NDArray[np.bool_], data: Dataset) -> dict[str,
     fit[at[at >= 0]] = early[at >= 0]
     labels = data.labels.to_fit(fit, np.zeros_like(fit))
     found = {}
-    for name in (n for n in NULLS if n != "majority"):
+    for name in RULES:
         rule = build(name).fit(data, labels, seed=0, budget=Budget())
         said = forecast(rule, data)
         ready = said.ready[at] & (at >= 0)[:, None]

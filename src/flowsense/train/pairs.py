@@ -17,7 +17,7 @@ from flowsense.forecast import Target
 from flowsense.sources import Told
 from flowsense.train import outside
 from flowsense.train.progress import Progress, silent
-from flowsense.train.save import MARK
+from flowsense.train.read import RESULTS
 
 KEY = ("ts", "instrument", "target", "path")  # of a line; path: how often it was forecast before
 CAME = ("y", "move")  # as labels have them
@@ -37,15 +37,15 @@ def side(place: Path) -> Side:
     if not place.is_dir():
         return Side(place, place.stem, None)
     try:
-        metrics = orjson.loads((place / MARK).read_bytes())
+        metrics = orjson.loads((place / RESULTS).read_bytes())
     except OSError:
         raise InputError(
-            f"{place}: no run, it has no {MARK}: name the folder of a run or a file"
+            f"{place}: no run, it has no {RESULTS}: name the folder of a run or a file"
         ) from None
     except orjson.JSONDecodeError as error:
-        raise InputError(f"{place / MARK}: is damaged ({error}): run again") from None
+        raise InputError(f"{place / RESULTS}: is damaged ({error}): run again") from None
     if not isinstance(metrics, dict) or metrics.get("schema") != SCHEMA or "chosen" not in metrics:
-        raise InputError(f"{place / MARK}: not of schema {SCHEMA}: run again")
+        raise InputError(f"{place / RESULTS}: not of schema {SCHEMA}: run again")
     name = str(metrics["chosen"])
     path = place / "forecasts" / f"{name}.parquet"
     if not path.is_file():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
-RESULTS = "metrics.json"  # a folder with it is one that a run has left
+RESULTS = "metrics.json"  # a folder with it is a run's, and may be replaced by another
 Names = tuple[str, ...]
 Paths = str | Path | Sequence[str | Path]
 

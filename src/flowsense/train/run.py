@@ -89,9 +89,8 @@ def run(
     """
     models = models_of(config)
     features = spec(config.families, config.clocks)
-    bounds = {"start": config.start, "end": config.end, "progress": progress}
     learn, *others = (
-        prepare(s, features, config.targets, **bounds)  # type: ignore[arg-type]
+        prepare(s, features, config.targets, start=config.start, end=config.end, progress=progress)
         for s in (source, *tests)
     )
     learn = replace(learn, options=options or {})

@@ -20,6 +20,7 @@ from flowsense.model.calibrated import Calibrated
 from flowsense.model.estimator import Estimator, unstorable
 from flowsense.store.atomic import ensure_replaceable, replacing
 from flowsense.store.checkpoint import versions
+from flowsense.train.read import RESULTS
 from flowsense.train.shelf import load_model, save_model
 
 if TYPE_CHECKING:
@@ -30,12 +31,11 @@ __all__ = ["check_folder", "load_model", "report", "save", "unsaved", "write_res
 
 WRITERS = ("flowsense", "numpy", "polars", "pyarrow", "duckdb")
 LINES = 1 << 18  # of a row group, at most
-MARK = "metrics.json"  # a folder with it is a run's, and may be replaced by another
 
 
 def check_folder(folder: Path) -> None:
     """Before anything is computed. Raises InputError where the run could not be left there."""
-    ensure_replaceable(folder, MARK, "a run")
+    ensure_replaceable(folder, RESULTS, "a run")
 
 
 def details(run: "Run") -> dict[str, Any]:
@@ -89,7 +89,7 @@ def write_results(run: "Run", folder: Path, files: dict[str, str]) -> None:
     for name, content in (
         ("curves.json", drawn),
         ("manifest.json", manifest),
-        (MARK, run.metrics),
+        (RESULTS, run.metrics),
     ):
         with replacing(folder / name) as draft:
             draft.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))

@@ -28,9 +28,9 @@ from flowsense.train.material import Material, material
 from flowsense.train.prepared import Prepared
 from flowsense.train.preparing import ensure_same, prepare_rows
 from flowsense.train.progress import Progress, silent
-from flowsense.train.read import Recording
+from flowsense.train.read import RESULTS, Recording
 from flowsense.train.run import Run, config_of, models_of, scored, together
-from flowsense.train.save import MARK, write_results
+from flowsense.train.save import write_results
 from flowsense.train.shelf import Shelf
 
 PLAN = "train.json"
@@ -89,7 +89,7 @@ def train(
     plan = Plan(tuple((place(one, folder), one.digest) for one in data), config, models)
     if (folder / PLAN).exists():
         plan = joined(folder, load_plan(folder), plan)
-    elif (folder / MARK).exists():
+    elif (folder / RESULTS).exists():
         raise InputError(f"{folder}: holds the results of a run: name another folder")
     ensure_writable(folder)
     bench = bench_of(data, plan, folder, progress)
