@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 from flowsense.evaluate.sample import Index
+from flowsense.evaluate.score import Forecasts
 from flowsense.forecast import Forecast, spell
 from flowsense.labels import COLUMNS, Labels
 from flowsense.model import Model
@@ -90,6 +91,35 @@ class Material:
         for data in (self.learn, *self.tests):
             data.release()
         self.room.release()
+
+
+class One(NamedTuple):
+    """One target of a material, and what was said of it fold by fold."""
+
+    labels: Labels
+    folds: list[Split]
+    said: dict[str, list[Forecast]]
+    rules: dict[str, list[Forecast]]
+
+
+def apart(of: Material, said: Forecasts, rules: Forecasts) -> Iterator[One]:
+    """Target by target: labels and masks are copied, pages of files are held for one at a time."""
+    for t in range(len(of.labels.targets)):
+        one = np.arange(len(of.labels.targets)) == t
+        labels, folds = of.labels.of(one), [narrowed(fold, one) for fold in of.folds]
+        of.release()
+        spoken, beside = (
+            {name: [only(part, t) for part in parts] for name, parts in each.items()}
+            for each in (said, rules)
+        )
+        yield One(labels, folds, spoken, beside)
+        of.release()
+
+
+def only(said: Forecast, t: int) -> Forecast:
+    """What is said of one target."""
+    one = slice(t, t + 1)
+    return Forecast(said.targets[one], said.proba[:, one], said.value[:, one], said.ready[:, one])
 
 
 def any_of(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -22,7 +22,7 @@ from flowsense.train import save
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import MEMORY, Cost, Data, needs_quotes, prepare
 from flowsense.train.fits import RULES, Bench, Models
-from flowsense.train.material import Material, material, narrowed
+from flowsense.train.material import Material, apart, material
 from flowsense.train.progress import Progress, silent
 from flowsense.train.read import Recording, hashes
 from flowsense.wall import Stopwatch
@@ -172,18 +172,13 @@ def evaluated(of: Material, said: Forecasts, rules: Forecasts, seed: int) -> Eva
     """A target at a time, so that no more of the forecasts is in memory."""
     models: dict[str, dict[str, Score | SizeScore]] = {name: {} for name in said}
     moves, warnings = moves_of(of), list[str]()
-    for t in range(len(of.labels.targets)):
-        one = np.arange(len(of.labels.targets)) == t
-        labels, folds = of.labels.of(one), [narrowed(fold, one) for fold in of.folds]
-        spoken, beside = (
-            {name: [only(part, t) for part in parts] for name, parts in each.items()}
-            for each in (said, rules)
+    for one in apart(of, said, rules):
+        found = evaluate(
+            one.labels, of.index, one.folds, one.said, one.rules, moves=moves, seed=seed
         )
-        found = evaluate(labels, of.index, folds, spoken, beside, moves=moves, seed=seed)
         warnings += found.warnings
         for name, scores in found.models.items():
             models[name] |= scores
-        of.release()
     return Evaluation(models, tuple(warnings))
 
 
@@ -192,12 +187,6 @@ def moves_of(of: Material) -> list[Moves]:
     if not needs_quotes(of.labels.targets):
         return []
     return [Moves(d.ts, d.instrument, d.told) for d in (of.learn, *of.tests)]
-
-
-def only(said: Forecast, t: int) -> Forecast:
-    """What is said of one target."""
-    one = slice(t, t + 1)
-    return Forecast(said.targets[one], said.proba[:, one], said.value[:, one], said.ready[:, one])
 
 
 def together(data: tuple[Data, ...]) -> dict[str, Cost]:

@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flowsense.evaluate.curves import curves
+from flowsense.evaluate import curves
 from flowsense.evaluate.report import write
 from flowsense.evaluate.sample import Index, Ints
 from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
@@ -20,11 +20,11 @@ from flowsense.model.calibrated import Calibrated
 from flowsense.model.estimator import Estimator, unstorable
 from flowsense.store.atomic import ensure_replaceable, replacing
 from flowsense.store.checkpoint import versions
+from flowsense.train.material import Material, apart
 from flowsense.train.read import RESULTS
 from flowsense.train.shelf import load_model, save_model
 
 if TYPE_CHECKING:
-    from flowsense.train.material import Material
     from flowsense.train.run import Run
 
 __all__ = ["check_folder", "load_model", "report", "save", "unsaved", "write_results"]
@@ -44,10 +44,13 @@ def details(run: "Run") -> dict[str, Any]:
     mid = np.concatenate([d.mid for d in (of.learn, *of.tests)])
     names = of.index.symbols
     ticks = {n: float(i.tick) for n, i in zip(names, of.instruments, strict=True)}
-    drawn: dict[str, Any] = curves(
-        of.labels, of.index, of.folds, run.forecasts, run.rules, mid, ticks
-    )
-    return drawn
+    shown, targets = curves.headline(of.labels.targets), dict[str, Any]()
+    drawn = dict[str, Any]()
+    for one in apart(of, run.forecasts, run.rules):
+        found = curves.curves(one.labels, of.index, one.folds, one.said, one.rules, mid, ticks)
+        targets |= found["targets"]
+        drawn = found if one.labels.targets == (shown,) else drawn
+    return drawn | {"targets": targets}
 
 
 def report(run: "Run", path: Path) -> None:
@@ -115,9 +118,10 @@ def write_forecasts(run: "Run", said: tuple[Forecast, ...], path: Path) -> None:
                 for first in range(0, len(rows), LINES):
                     some = rows[first : first + LINES]
                     file.write_table(forecast_table(of, forecast, some, t, k))
+                of.release()
 
 
-def forecast_table(of: "Material", said: Forecast, rows: Ints, t: int, fold: int) -> pa.Table:
+def forecast_table(of: Material, said: Forecast, rows: Ints, t: int, fold: int) -> pa.Table:
     """Some rows of one target in one fold."""
     told = lines(of.index, rows, said, t, of.labels.targets[t]) | outcome(of.labels, rows, t)
     return pa.table(told | {"fold": pa.array(np.full(len(rows), fold, np.int32))})
