@@ -1,5 +1,6 @@
 """A recording folded once: its rows and labels in memory, as a Reader that any model can fit."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -244,14 +245,16 @@ def nothing(targets: tuple[Target, ...], n: int) -> Forecast:
 
 
 def unsaid(targets: tuple[Target, ...], n: int, room: Room = MEMORY) -> Forecast:
-    """n rows that nothing was asked of: zeros, which take no memory until they are written."""
-    t = len(targets)
-    if room.folder is None:
-        proba, value, ready = (room.zeros((n, t, *more), kind) for more, kind in SAID)
-    else:  # a target is scored by itself: then its pages are, too
-        proba, value, ready = (
-            room.zeros((t, n, *more), kind).swapaxes(0, 1) for more, kind in SAID
-        )
+    """n rows that nothing was asked of: zeros, which take no memory until they are written.
+
+    Target by target, as they are scored; one array holds all, as there may be thousands of these.
+    """
+    sizes = [n * len(targets) * math.prod(more) * np.dtype(kind).itemsize for more, kind in SAID]
+    parts = np.split(room.zeros((sum(sizes),), np.uint8), np.cumsum(sizes)[:-1])
+    proba, value, ready = (
+        part.view(kind).reshape(len(targets), n, *more).swapaxes(0, 1)
+        for part, (more, kind) in zip(parts, SAID, strict=True)
+    )
     return Forecast(targets, proba, value, ready)
 
 
