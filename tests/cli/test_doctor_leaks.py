@@ -96,7 +96,7 @@ def test_the_doctor_lists_its_commands(flowsense):
     assert found.code == 0 and "leaks" in found.out
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_everything_registered_is_clean(flowsense):
     found = flowsense("doctor", "leaks", "--seed", 1)
     assert found.code == 0 and "checks: nothing leaks." in found.out
