@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
-from flowsense.schema import BAR, OBSERVATION, Chunk, Events, Instrument, zeros
+from flowsense.schema import BAR, EVENT, OBSERVATION, Chunk, Events, Instrument, zeros
 
 if TYPE_CHECKING:
     from flowsense.sources.units import Units
 
-NO_BARS, NO_OBSERVATIONS = zeros(BAR), zeros(OBSERVATION)
+NO_EVENTS, NO_BARS, NO_OBSERVATIONS = zeros(EVENT), zeros(BAR), zeros(OBSERVATION)
 
 
 class Source(Protocol):

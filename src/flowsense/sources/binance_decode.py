@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 from flowsense.schema import EVENT, LAST, SET, TRADE, Decimal, Events, zeros
+from flowsense.sources import NO_EVENTS
 from flowsense.sources.binance_decimals import Ints, multiples, numbers
 from flowsense.sources.binance_lines import Kind, Market, Message, parse, refused
 from flowsense.sources.binance_sync import RULES, Piece, Sync
 from flowsense.sources.files import Block
-
-NO_EVENTS = zeros(EVENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 from flowsense.schema import (
@@ -23,11 +22,11 @@ from flowsense.schema import (
     Events,
     Instrument,
 )
-from flowsense.sources import Source, chunks, kinds_of
+from flowsense.sources import NO_BARS, NO_EVENTS, NO_OBSERVATIONS, Source, chunks, kinds_of
 from flowsense.sources.units import Key, Units, key_of
 
-AFTER_ALL = 2**63 - 1  # ns: later than every time that a record can have
-NOTHING: tuple[NDArray[Any], ...] = (np.zeros(0, EVENT), np.zeros(0, BAR), np.zeros(0, OBSERVATION))
+AFTER_ALL = 2**63 - 1  # ns: after NEVER too, as who reads the merged stream refuses such times
+NOTHING = NO_EVENTS, NO_BARS, NO_OBSERVATIONS
 
 
 class Cursor:

@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.errors import InputError
-from flowsense.schema import EVENT, Chunk, Decimal, Events, Instrument, kind_of, zeros
-from flowsense.sources import NO_BARS, Source
+from flowsense.schema import Chunk, Decimal, Events, Instrument, kind_of
+from flowsense.sources import NO_BARS, NO_EVENTS, Source
 from flowsense.sources.batches import arrow, known, names, parts
 from flowsense.sources.cells import TimeUnit, check_unit
 from flowsense.sources.columns import usual
@@ -38,7 +38,6 @@ from flowsense.sources.periods import period
 from flowsense.sources.quarantine import Quarantine, unsound
 from flowsense.sources.units import Units, key_of
 
-NO_EVENTS = zeros(EVENT)
 UNTOLD = Decimal(0, 0)  # a tick or lot: of a common divisor it changes nothing
 
 

@@ -11,10 +11,10 @@ from flowsense.features.fold import join as join_rows
 from flowsense.forecast import Target
 from flowsense.labels import Labels
 from flowsense.labels.stages import Stages
-from flowsense.schema import EVENT, NEVER, Chunk, Events, Instrument, Quotes, checked, zeros
+from flowsense.schema import NEVER, Chunk, Events, Instrument, Quotes, checked
+from flowsense.sources import NO_EVENTS
 from flowsense.tape import FeatureSpec, Tape
 
-NO_EVENTS = zeros(EVENT)
 LEAST = 8_192  # rows of a tape that is kept
 Arrays = dict[str, NDArray[Any]]
 
