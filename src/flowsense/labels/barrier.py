@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flowsense._jit import array, compiled
 from flowsense.forecast import DOWN, FLAT, UP, Target, Width
-from flowsense.labels.path import Bools, Ints, Outcome, Path, Rows
+from flowsense.labels.path import BASIS_POINT, Bools, Ints, Outcome, Path, Rows
 from flowsense.schema import WHOLE
 
 USUAL = Width(1.0, "x")
@@ -18,7 +18,6 @@ STEPS = 10  # of a horizon, over which changes of the mid are measured
 MEMORY = 5  # horizons before T whose changes make a deviation
 ENOUGH = STEPS  # changes
 NOT_HIT, LOST = -1, -2
-BASIS_POINT = 1e-4
 INTS, FLOATS, BOOLS = array(np.int64), array(np.float64), array(np.bool_)
 
 

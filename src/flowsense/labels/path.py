@@ -13,6 +13,7 @@ from flowsense.schema import WHOLE, Quotes
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+BASIS_POINT = 1e-4  # of a price
 
 
 class Path(NamedTuple):

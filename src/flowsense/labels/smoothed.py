@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from flowsense._jit import array, compiled
 from flowsense.forecast import Target, Width
-from flowsense.labels.path import Bools, Ints, Outcome, Path, Rows
+from flowsense.labels.path import BASIS_POINT, Bools, Ints, Outcome, Path, Rows
 
 USUAL = Width(0.5, "t")  # the least that a mid can move
-BASIS_POINT = 1e-4
 INTS, FLOATS, BOOLS = array(np.int64), array(np.float64, 2), array(np.bool_)
 
 

@@ -8,6 +8,7 @@ forecast from it; both are in `RULES`. The clock is judged by its median: `CLOCK
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -32,12 +33,11 @@ from flowsense.train.progress import Progress, silent
 
 Verdict: TypeAlias = Literal["fine", "look", "broken"]
 Of: TypeAlias = Literal["time", "records", "trades", "bars", "values", "sequence", "messages"]
-NEVER = 2.0  # a share that is never reached
 
 
 class Rule(NamedTuple):
     of: Of
-    look: float  # above this share
+    look: float  # above this share; inf: never
     broken: float
     unit: str = ""  # of total and worst: s, ticks, numbers
     what: str = ""
@@ -50,29 +50,29 @@ RULES: dict[str, Rule] = {
     "locked": Rule("time", 0.001, 0.1, "s", "whole book, the bid at the ask"),
     "one-sided": Rule("time", 0.01, 0.5, "s", "one side empty"),
     "empty": Rule("time", 0.001, 0.5, "s", "both sides empty"),
-    "auction": Rule("time", NEVER, NEVER, "s", "said by the venue"),
-    "halted": Rule("time", NEVER, NEVER, "s", "said by the venue"),
+    "auction": Rule("time", inf, inf, "s", "said by the venue"),
+    "halted": Rule("time", inf, inf, "s", "said by the venue"),
     "sequence hole": Rule("sequence", 0, 0.01, "numbers", "where 99 % of its steps are by one"),
     "sequence falls": Rule("records", 0, 0.01, "numbers", "goes back"),
     "time goes back": Rule("records", 0, 0.05, "s", "the exchange's, of the book or of trades"),
     "repeat": Rule("records", 0, 0.01, "", "a record that was told before"),
-    "alike": Rule("trades", 0.5, NEVER, "", "trades equal to the one before, without a number"),
+    "alike": Rule("trades", 0.5, inf, "", "trades equal to the one before, without a number"),
     "receive clock stands": Rule("records", 0, 0.01, "s", "for over 1 s at the exchange"),
     "silent": Rule("time", 0, 0.5, "s", "over 60 s while others are heard"),
     "off market": Rule("trades", 0, 0.01, "ticks", "beyond the touch by 10 spreads and 0.5 %"),
-    "beyond the touch": Rule("trades", NEVER, NEVER, "ticks", "of the last whole book"),
-    "inside the spread": Rule("trades", NEVER, NEVER, "", "hidden, or the book is older"),
-    "unknown side": Rule("trades", 0.1, NEVER, "", "trades without an aggressor"),
+    "beyond the touch": Rule("trades", inf, inf, "ticks", "of the last whole book"),
+    "inside the spread": Rule("trades", inf, inf, "", "hidden, or the book is older"),
+    "unknown side": Rule("trades", 0.1, inf, "", "trades without an aggressor"),
     "impossible size": Rule("records", 0, 0, "", "below 0, 0 where it may not be, above 2**53"),
-    "huge trade": Rule("trades", 0, NEVER, "", "above 1,000 times the median"),
+    "huge trade": Rule("trades", 0, inf, "", "above 1,000 times the median"),
     "missing bars": Rule("bars", 0, 0.5, "bars", "intervals without one"),
     "bar without volume": Rule("bars", 0.05, 0.5, "", ""),
     "open or close outside": Rule("bars", 0, 0, "", "of low and high"),
     "jump": Rule("bars", 0, 0.01, "%", "from close to close by over 10 %"),
-    "revised": Rule("values", 0, NEVER, "", "told again of the same time"),
+    "revised": Rule("values", 0, inf, "", "told again of the same time"),
     "told late": Rule("values", 0, 0.05, "s", "after one of a later time"),
     "irregular messages": Rule("messages", 0, 0.1, "", "left out or mended by the decoder"),
-    "pause": Rule("time", 0, NEVER, "s", "nothing was heard for over 60 s"),
+    "pause": Rule("time", 0, inf, "s", "nothing was heard for over 60 s"),
 }
 CLOCK = SECOND, 60 * SECOND  # median lag: look, broken; below 0 is always looked at
 APART = SECOND // 10  # between medians of two instruments: look

@@ -1,7 +1,6 @@
 """From paths to a Reader that people hold in their hands: rows as tables of other libraries."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from flowsense.schema import Events
 from flowsense.sources import Source, chunks, kinds_of
 from flowsense.sources.open import open_source
 from flowsense.sources.units import shared
+from flowsense.store.lake import digest
 from flowsense.tape import FeatureSpec, Rows
 
 if TYPE_CHECKING:
@@ -165,10 +165,6 @@ def hashes(files: tuple[Path, ...]) -> dict[str, str]:
     names = [path.name for path in files]
     found = {}
     for path in files:
-        of = sha256()
-        with path.open("rb") as file:
-            while piece := file.read(1 << 20):
-                of.update(piece)
         alone = names.count(path.name) == 1
-        found[path.name if alone else f"{path.parent.name}/{path.name}"] = of.hexdigest()
+        found[path.name if alone else f"{path.parent.name}/{path.name}"] = digest(path).sha256
     return found
