@@ -212,7 +212,7 @@ def test_too_few_rows_forecast_their_frequencies(reader, labels, tape):
     assert model.load(model.params()).fitted.heads[0].fit is None
 
 
-def test_seeds_and_cores_are_set_where_they_were_not(reader, labels):
+def test_seeds_and_cores_are_set_where_they_were_not():
     from flowsense.model.foreign import prepared
 
     one = prepared(RandomForestClassifier(n_jobs=2), 7)

@@ -50,11 +50,12 @@ def test_chunks_end_with_a_whole_message_and_hold_what_came_before_their_end(tmp
     assert all(chunk.events["bits"][-1] & LAST for chunk in found)
 
 
-def test_chunks_keep_bars_and_observations_in_their_place(lake):
-    end = 0
-    for chunk in aligned(
-        iter(np.array_split(two_days(), 50)), iter([bars(8)]), iter([observations(7)])
-    ):
+def test_chunks_keep_bars_and_observations_in_their_place():
+    events, end = two_days(), 0
+    parts = iter(np.array_split(events, 50)), iter([bars(8)]), iter([observations(7)])
+    found = list(aligned(*parts))
+    assert same(joined(found), (events, bars(8), observations(7)))
+    for chunk in found:
         times = np.concatenate([records["ts_recv"] for records in chunk])
         assert times.min() >= end
         end = times.max()

@@ -8,7 +8,15 @@ from plants import at_open
 
 from flowsense.features import fold, stages
 from flowsense.features.catalogue import DEFAULT, MORE, family, spec
-from flowsense.testing.leaks.future import CHECKS, check_families, futures, shifted
+from flowsense.testing.leaks.future import (
+    CHECKS,
+    CUT,
+    GARBAGE,
+    SHIFTED,
+    check_families,
+    futures,
+    shifted,
+)
 from flowsense.testing.leaks.knowledge import check_stamps
 from flowsense.testing.leaks.market import chunk_of, market
 from flowsense.testing.streams import cut
@@ -105,10 +113,12 @@ def test_a_driver_whose_rows_know_how_many_follow_is_no_fault_of_a_family(
     assert {what for what, _ in found} == {"rows"} and "ts differs" in found["rows", "cut"]
 
 
-def test_every_future_is_the_same_as_far_as_the_cut(simulated, stream):
+def test_every_future_is_the_same_as_far_as_the_cut(stream):
     head = next(cut(stream, (600,)))
     end = stream.events["ts_recv"][599]
-    for _, other in futures(stream, 600, 3, np.random.default_rng(0)):
+    others = list(futures(stream, 600, 3, np.random.default_rng(0)))
+    assert {check for check, _ in others} == {CUT, GARBAGE, SHIFTED}
+    for _, other in others:
         for ours, theirs in zip(head, other, strict=True):
             n = len(ours)
             assert ours.tobytes() == theirs[:n].tobytes()

@@ -69,7 +69,7 @@ def test_large_arrays_in_files_change_no_bit(rows, trained, tmp_path, monkeypatc
             assert getattr(one, part).tobytes() == getattr(other, part).tobytes()
 
 
-def test_what_is_fitted_is_not_fitted_again(rows, tmp_path, monkeypatch):
+def test_what_is_fitted_is_not_fitted_again(rows, tmp_path):
     train((rows,), CONFIG, asked(("imbalance",)), tmp_path)
     kept = (tmp_path / "checkpoints/imbalance/manifest.json").stat().st_mtime_ns
     train((rows,), CONFIG, asked(("majority",)), tmp_path)
