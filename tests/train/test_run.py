@@ -1,5 +1,7 @@
 """The main job on a small market: honest about what it learned and from which rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,7 @@ def test_a_model_never_sees_a_label_known_after_its_training_rows(learn):
         assert not (labels.stop[:, t] & ~seen).any()
 
 
-def test_test_files_are_scored_alone_and_late_enough(learn, source):
+def test_test_files_are_scored_alone_and_late_enough(learn):
     config = RunConfig(CONFIG.models, CONFIG.families, targets=TARGETS, unscored_ns=60 * 10**9)
     of = material(learn, (learn, learn), config)
     assert len(of.index.ts) == 3 * len(learn) and len(of.instruments) == len(learn.instruments)
@@ -71,7 +73,7 @@ def test_test_files_are_scored_alone_and_late_enough(learn, source):
     assert found.metrics["models"]["imbalance"]["mid@500ms"]["n"] > 0
 
 
-def test_a_horizon_that_is_too_long_is_left_out_and_named(learn, source):
+def test_a_horizon_that_is_too_long_is_left_out_and_named(source):
     long = Target("mid", 120 * 10**9)
     config = RunConfig(CONFIG.models, CONFIG.families, targets=(TARGETS[0], long))
     found = run(source, config)
@@ -114,3 +116,10 @@ def test_models_are_named_once_and_unknown_ones_with_the_closest():
 def test_a_configuration_that_cannot_be_is_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong)).removesuffix("_s")):
         RunConfig(**wrong)
+
+
+def test_a_target_that_an_estimator_cannot_be_fitted_to_is_refused_before_anything_is_read():
+    config = RunConfig(("sklearn.tree.DecisionTreeClassifier",), targets=TARGETS)
+    with pytest.raises(InputError, match=r"magnitude@1s is a size: give Estimator a regressor"):
+        models_of(config)
+    assert list(models_of(replace(config, targets=TARGETS[:2]))) == ["DecisionTreeClassifier"]

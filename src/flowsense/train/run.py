@@ -120,8 +120,12 @@ def walk_forward(
 
 
 def models_of(config: RunConfig) -> Models:
-    """By name, not yet fitted. Raises InputError."""
-    return asked(config.models)
+    """By name, not yet fitted. Raises InputError, also for targets that one cannot be fitted to."""
+    found = asked(config.models)
+    for estimator in (m for m in found.values() if isinstance(m, Estimator)):
+        for target in config.targets:
+            estimator.estimator_of(target)
+    return found
 
 
 def judge(
