@@ -73,6 +73,30 @@ def test_a_span_of_rows_is_found_by_its_time(folder, memory):
     assert len(list(disk.between(int(start), int(end)))) < len(list(disk))
 
 
+@pytest.mark.parametrize("least", [50, 200, 10**9])
+def test_events_that_are_kept_lie_before_the_rows_they_lay_before(
+    least, recording, memory, source, tmp_path
+):
+    every = np.concatenate(list(source))
+    disk = prepare_rows(recording, TARGETS, tmp_path / "rows", events=True, least=least)
+    held = prepare(recording.source, recording.spec, TARGETS, events=True)
+    for data in (disk, held):
+        tapes = list(data)
+        assert data.holds_events and data.digest == memory.digest
+        assert np.concatenate([t.events for t in tapes]).tobytes() == every.tobytes()
+        before = np.cumsum([0, *(len(t.events) for t in tapes)])
+        for clock in range(len(CLOCKS)):
+            counted = [t.rows[clock].event + n for t, n in zip(tapes, before, strict=False)]
+            expected = [t.rows[clock].event for t in memory.tapes]
+            assert np.array_equal(np.concatenate(counted), np.concatenate(expected))
+
+
+def test_rows_without_events_hold_none(folder, memory):
+    for data in (Prepared(folder), memory):
+        assert not data.holds_events
+        assert all(len(tape.events) == 0 for tape in data)
+
+
 def test_a_model_fits_and_says_the_same_on_either(folder, memory):
     from flowsense.model import Budget
     from flowsense.models import build

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from toys import Ewma
 
 from flowsense.errors import InputError
 from flowsense.forecast import Target
 from flowsense.models import asked
 from flowsense.store.events import write_events
+from flowsense.tape import Needs
 from flowsense.train import steps
 from flowsense.train.config import RunConfig
 from flowsense.train.prepared import Prepared
@@ -124,6 +126,16 @@ def test_test_rows_must_be_alike(rows, recording, tmp_path):
     other = prepare_rows(recording, TARGETS[:1], tmp_path / "rows")
     with pytest.raises(InputError, match="has other features or targets: prepare it alike"):
         train((rows, other), CONFIG, MODELS, tmp_path / "t")
+
+
+def test_a_model_that_reads_events_is_refused_rows_without(rows, tmp_path):
+    class Greedy(Ewma):
+        needs = Needs(events=True)
+
+    config = RunConfig(families=FAMILIES, targets=TARGETS)
+    with pytest.raises(InputError, match=r"greedy reads events.*--events"):
+        train((rows,), config, {"greedy": Greedy(TARGETS[0])}, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_rows_that_are_large_are_folded_on_disk(recording, tmp_path, monkeypatch):

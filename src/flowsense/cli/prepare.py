@@ -22,6 +22,9 @@ def prepare(
     ctx: typer.Context,
     sources: Annotated[list[str], typer.Argument(metavar="SRC", help=reading.SOURCES)],
     out: Annotated[Path, typer.Option(metavar="ROWS", help="Folder for the rows.")],
+    events: Annotated[
+        bool, typer.Option("--events", help="Keep events too, which some models read.")
+    ] = False,
 ) -> None:
     """Make rows and labels of recordings, once.
 
@@ -38,7 +41,7 @@ def prepare(
         tell("opening", 0, None)
         recording = read(sources, **how, families=asked.families, clocks=asked.clocks)
         asked = settled(asked, recording)
-    found = rows(recording, out, asked)
+    found = rows(recording, out, asked, events=events)
     console().print(
         f"{out}  {len(found):,} rows of {len(found.spec.columns)} columns from "
         f"{found.events:,} events",
@@ -46,12 +49,18 @@ def prepare(
     )
 
 
-def rows(recording: "Recording", out: Path, asked: "RunConfig") -> "Prepared":
+def rows(recording: "Recording", out: Path, asked: "RunConfig", *, events: bool) -> "Prepared":
     """The rows of a recording at `out`, from now or before."""
     from flowsense.cli.terminal import watched
     from flowsense.train.preparing import prepare_rows
 
     with watched(recording.files) as tell, reading.named(recording.files):
         return prepare_rows(
-            recording, asked.targets, out, start=asked.start, end=asked.end, progress=tell
+            recording,
+            asked.targets,
+            out,
+            start=asked.start,
+            end=asked.end,
+            events=events,
+            progress=tell,
         )

@@ -66,6 +66,8 @@ def made(
     from flowsense.cli.prepare import rows
     from flowsense.cli.run import opened
     from flowsense.cli.spread import parts
+    from flowsense.train.fits import reads_events
+    from flowsense.train.run import models_of
 
     groups = [parts(group) for group in test]
     if any(reading.prepared(group) for group in groups):
@@ -73,7 +75,8 @@ def made(
     learn, tests, asked = opened(sources, test, asked, how)
     folders = (out / f"{ROWS}{k or ''}" for k in count())
     recordings = zip((learn, *tests), folders, strict=False)
-    return tuple(rows(one, folder, asked) for one, folder in recordings), asked
+    events = reads_events(models_of(asked))
+    return tuple(rows(one, folder, asked, events=events) for one, folder in recordings), asked
 
 
 def prepared(

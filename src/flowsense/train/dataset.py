@@ -52,6 +52,8 @@ class Data(Protocol):
     @property
     def told(self) -> Quotes: ...  # all, where they were kept
     @property
+    def holds_events(self) -> bool: ...  # for models that read them
+    @property
     def labels(self) -> Labels: ...
     @property
     def events(self) -> int: ...  # read to make it
@@ -95,6 +97,7 @@ class Dataset:
     options: dict[str, str] = field(default_factory=dict)  # how it was read
     until: int = 0  # ns, of the last event
     told: Quotes = field(default_factory=lambda: zeros(QUOTE))  # all, where they were kept
+    holds_events: bool = False
 
     def __iter__(self) -> Iterator[Tape]:
         return iter(self.tapes)
@@ -157,13 +160,15 @@ def prepare(
     end: int = NEVER,
     progress: Progress = silent,
     quotes: bool = False,
+    events: bool = False,
 ) -> Dataset:
     """Fold a source into rows and labels. Rows outside [start, end) are kept but never valid.
 
-    With `quotes`, and with targets that need them, every quote is kept. Raises InputError where
-    no row falls due, or none of [start, end).
+    With `quotes`, and with targets that need them, every quote is kept; with `events`, every
+    event, for models that read them. Raises InputError where no row falls due, or none of
+    [start, end).
     """
-    of = Folding(spec, source.instruments, targets, start, end)
+    of = Folding(spec, source.instruments, targets, start, end, keep=events)
     tapes, labels, told = list[Tape](), list[Labels](), [zeros(QUOTE)]
     kept = quotes or needs_quotes(targets)
     reading, folding = Stopwatch(), Stopwatch()
@@ -195,6 +200,7 @@ def prepare(
         name,
         until=int(of.pending.now[0]),
         told=np.concatenate(told),
+        holds_events=events,
     )
 
 

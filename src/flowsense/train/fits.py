@@ -1,17 +1,18 @@
 """Fits and forecasts, fold by fold: taken from the shelf where they lie there already."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from flowsense.errors import InputError
 from flowsense.forecast import Forecast
 from flowsense.model import Budget, Model
 from flowsense.model.calibrated import Calibrated
 from flowsense.models import NULLS
 from flowsense.train.config import RunConfig
-from flowsense.train.dataset import Cost
+from flowsense.train.dataset import Cost, Data
 from flowsense.train.material import Material
 from flowsense.train.progress import Progress
 from flowsense.train.shelf import Shelf
@@ -19,6 +20,22 @@ from flowsense.wall import Stopwatch
 
 Models = Mapping[str, Model[Any]]  # by name, not yet fitted
 RULES = tuple(name for name in NULLS if name != "majority")  # nulls that read the market
+
+
+def reads_events(models: Models) -> bool:
+    """Whether rows alone are not enough for one of them."""
+    return any(model.needs.events for model in models.values())
+
+
+def ensure_held(data: Iterable[Data], models: Models) -> None:
+    """Raises InputError for a model that reads events where they were not kept."""
+    for name in (name for name, model in models.items() if model.needs.events):
+        for one in data:
+            if not one.holds_events:
+                raise InputError(
+                    f"{name} reads events, which {one.name} was prepared without: prepare it again "
+                    "with --events, or leave the model out"
+                )
 
 
 @dataclass
@@ -32,7 +49,8 @@ class Bench:
     shelf: Shelf | None = None
 
     def work(self, models: Models) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Of each name the last fitted model, and a forecast per fold."""
+        """Of each name the last fitted model, and a forecast per fold. Raises InputError."""
+        ensure_held((self.of.learn, *self.of.tests), models)
         fitted, said = dict[str, Calibrated](), dict[str, tuple[Forecast, ...]]()
         for n, (name, unfitted) in enumerate(models.items()):
             forecasts, ahead = list[Forecast](), Stopwatch()
@@ -47,7 +65,8 @@ class Bench:
         return fitted, said
 
     def learn(self, models: Models) -> None:
-        """Only fit, onto the shelf; reported done when a model lies there."""
+        """Only fit, onto the shelf; reported done when a model lies there. Raises InputError."""
+        ensure_held((self.of.learn, *self.of.tests), models)
         done = 0
         for name, unfitted in models.items():
             for k in range(len(self.of.folds)):

@@ -20,7 +20,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Step(NamedTuple):
-    tape: Tape  # rows alone, their `event` counted from the start of the stream
+    tape: Tape  # without quotes; where events are not kept, their count goes on in `event`
     quotes: Quotes
     labels: Labels  # of the rows whose horizons have passed meanwhile, in order of rows
 
@@ -35,9 +35,12 @@ class Folding:
         targets: tuple[Target, ...],
         start: int = 0,
         end: int = NEVER,
+        *,
+        keep: bool = False,
     ) -> None:
+        """`keep` events too, for models that read them."""
         self.fold, self.stage = Fold(spec, instruments), Stages(targets)
-        self.start, self.end = start, end
+        self.start, self.end, self.keep = start, end, keep
         self.pending = self.stage.init()
         self.events = self.quotes = self.rows = self.inside = 0
         self.beside = np.zeros(2, np.int64)  # bars and observations
@@ -49,7 +52,9 @@ class Folding:
         for tape in self.fold.push(events, chunk.bars, chunk.observations):
             ts = np.concatenate([self.pending.ts, tape.rows[0].ts])
             self.pending, labels = self.stage.fold(self.pending, tape)
-            kept = without_events(tape, self.events)
+            kept = tape._replace(quotes=tape.quotes[:0])
+            if not self.keep:
+                kept = without_events(kept, self.events)
             self.events += len(tape.events)
             self.quotes += len(tape.quotes)
             self.rows += len(tape.rows[0].ts)
@@ -105,7 +110,7 @@ class Folding:
 def without_events(tape: Tape, before: int) -> Tape:
     """Rows alone, their `event` counted from the start of the stream."""
     rows = tuple(r._replace(event=r.event + before) for r in tape.rows)
-    return tape._replace(events=NO_EVENTS, quotes=tape.quotes[:0], rows=rows)
+    return tape._replace(events=NO_EVENTS, rows=rows)
 
 
 def merged(tapes: list[Tape], least: int = LEAST) -> tuple[Tape, ...]:
@@ -121,6 +126,12 @@ def merged(tapes: list[Tape], least: int = LEAST) -> tuple[Tape, ...]:
 
 
 def one(tapes: list[Tape]) -> Tape:
-    """Consecutive tapes without events as one; rows keep their instants apart by `event`."""
-    clocks = zip(*(t.rows for t in tapes), strict=True)
-    return tapes[0]._replace(rows=tuple(join_rows(list(parts)) for parts in clocks))
+    """Consecutive tapes as one; `event` is counted from the first event that they hold."""
+    events = np.concatenate([tape.events for tape in tapes]).view(tapes[0].events.dtype)
+    before = np.cumsum([0, *(len(tape.events) for tape in tapes)]).tolist()
+    moved = (
+        [rows._replace(event=rows.event + n) for rows in tape.rows]
+        for tape, n in zip(tapes, before, strict=False)
+    )
+    rows = tuple(join_rows(list(parts)) for parts in zip(*moved, strict=True))
+    return tapes[0]._replace(events=events, rows=rows)

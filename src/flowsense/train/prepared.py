@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from flowsense.errors import InputError
 from flowsense.forecast import Target
 from flowsense.labels import COLUMNS, Labels
-from flowsense.schema import BAR, BOOK, EVENT, OBSERVATION, QUOTE, Instrument, Quotes, zeros
+from flowsense.schema import BAR, BOOK, EVENT, OBSERVATION, QUOTE, Events, Instrument, Quotes, zeros
 from flowsense.store import instruments as table
 from flowsense.store.atomic import current
 from flowsense.store.room import Room
@@ -27,14 +27,14 @@ from flowsense.store.rows import Column, Columns, Stored, decode
 from flowsense.tape import FeatureSpec, Rows, Tape
 from flowsense.train.dataset import Cost, needs_quotes
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, SEAL = "manifest.json", "manifest.sha256"
 KIND = "flowsense.rows"
-NOTHING = zeros(EVENT), zeros(BAR), zeros(OBSERVATION), zeros(QUOTE)
+NOTHING = zeros(BAR), zeros(OBSERVATION), zeros(QUOTE)
 LABELS = {"y": "f4", "move": "f4", "known_at": "i8", "valid": "?", "weight": "f4"}
 
 
-def columns_of(spec: FeatureSpec, targets: tuple[Target, ...]) -> Columns:
+def columns_of(spec: FeatureSpec, targets: tuple[Target, ...], *, events: bool) -> Columns:
     """Every file of a folder, by its name without ``.npy``."""
     wide, bits = len(spec.columns), (len(spec.columns) + 7) // 8
     one = {
@@ -48,7 +48,9 @@ def columns_of(spec: FeatureSpec, targets: tuple[Target, ...]) -> Columns:
     }
     rows = {f"rows/{k}/{n}": c for k in range(len(spec.clocks)) for n, c in one.items()}
     labels = {f"labels/{n}": Column(np.dtype(LABELS[n]), (len(targets),)) for n in COLUMNS}
-    return rows | labels | ({"quotes": Column(QUOTE, ())} if needs_quotes(targets) else {})
+    more = {"quotes": Column(QUOTE, ())} if needs_quotes(targets) else {}
+    more |= {"events": Column(EVENT, ())} if events else {}
+    return rows | labels | more
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class About:
     options: dict[str, str]  # how it was read
     start: int
     end: int
+    holds_events: bool = False  # for models that read them
     events: int = 0
     quotes: int = 0
     rows: int = 0
@@ -81,6 +84,7 @@ class About:
             "instruments": table.encode(self.instruments),
             "start": self.start,
             "end": self.end,
+            "holds_events": self.holds_events,
         }
 
     def body(self) -> dict[str, Any]:
@@ -117,6 +121,7 @@ def about(body: dict[str, Any]) -> About:
         dict(body["options"]),
         digest=str(body["digest"]),
         versions=dict(body["versions"]),
+        holds_events=bool(body["holds_events"]),
         cost={stage: Cost(*cost) for stage, cost in body["cost"].items()},
         **whole,
     )
@@ -166,6 +171,10 @@ class Prepared:
             return zeros(QUOTE)
         return self.stored.whole("quotes", self.room)
 
+    @property
+    def holds_events(self) -> bool:
+        return self.about.holds_events
+
     def __len__(self) -> int:
         return self.about.rows
 
@@ -185,13 +194,18 @@ class Prepared:
 
     def _tapes(self, wanted: Callable[[int, int], bool]) -> Iterator[tuple[int, Tape]]:
         clocks = range(len(self.spec.clocks))
-        at = [0 for _ in clocks]
+        at, passed = [0 for _ in clocks], 0
         for k, piece in enumerate(self.stored.columns["rows/0/ts"].pieces):
             if wanted(at[0], at[0] + piece.rows):
                 rows = tuple(self._rows(clock, k, at[clock]) for clock in clocks)
-                yield at[0], Tape(*NOTHING, rows, self.instruments)
+                yield at[0], Tape(self._events(k, passed), *NOTHING, rows, self.instruments)
+            if self.holds_events:
+                passed += self.stored.columns["events"].pieces[k].rows
             for clock in clocks:
                 at[clock] += self.stored.columns[f"rows/{clock}/ts"].pieces[k].rows
+
+    def _events(self, k: int, first: int) -> Events:
+        return self.stored.piece("events", k, first) if self.holds_events else zeros(EVENT)
 
     def _rows(self, clock: int, k: int, first: int) -> Rows:
         found = {n: self.stored.piece(f"rows/{clock}/{n}", k, first) for n in Rows._fields}
@@ -218,6 +232,8 @@ def opened(folder: Path) -> tuple[About, Columns]:
         raise InputError(f"{folder}: is {what}, not rows of format {FORMAT}: prepare them again")
     try:
         found = about(body)
-        return found, decode(body["pieces"], columns_of(found.spec, found.targets))
+        return found, decode(
+            body["pieces"], columns_of(found.spec, found.targets, events=found.holds_events)
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder}: {MANIFEST} does not read: {error!r:.120}") from None

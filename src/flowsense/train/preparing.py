@@ -41,13 +41,15 @@ def prepare_rows(
     *,
     start: int = 0,
     end: int = NEVER,
+    events: bool = False,
     least: int = LEAST,
     progress: Progress = silent,
 ) -> Prepared:
     """Rows and labels of a recording at `folder`, made now, or before and asked for alike.
 
-    `least` rows or more are a segment. Raises InputError for recordings that give no row, and
-    where the folder holds something else.
+    With `events` they are kept too, for models that read them. `least` rows or more are a
+    segment. Raises InputError for recordings that give no row, and where the folder holds
+    something else.
     """
     table, files = recording.instruments, hashes(recording.files)
     asked = About(
@@ -59,6 +61,7 @@ def prepare_rows(
         recording.options,
         start,
         end,
+        events,
     )
     draft = folder.parent / f".{folder.name}.unfinished"
     if is_prepared(folder):
@@ -86,11 +89,18 @@ class Work:
     ) -> None:
         self.recording, self.asked, self.draft = recording, asked, draft
         self.least, self.progress = least, progress
-        self.of = Folding(asked.spec, asked.instruments, asked.targets, asked.start, asked.end)
+        self.of = Folding(
+            asked.spec,
+            asked.instruments,
+            asked.targets,
+            asked.start,
+            asked.end,
+            keep=asked.holds_events,
+        )
         self.held, self.labels, self.told = list[Tape](), list[Labels](), list[Quotes]()
         self.unsealed = 0  # segments
         self.reading, self.folding = Stopwatch(), Stopwatch()
-        columns = columns_of(asked.spec, asked.targets)
+        columns = columns_of(asked.spec, asked.targets, events=asked.holds_events)
         if (draft / STATE).exists():
             arrays = unpack((draft / STATE).read_bytes())
             state = json.loads(str(arrays.pop("about")))
@@ -124,7 +134,10 @@ class Work:
     def write(self) -> None:
         """What is held becomes a segment."""
         if self.held:
-            for clock, rows in enumerate(one(self.held).rows):
+            tape = one(self.held)
+            if self.asked.holds_events:
+                self.writer.append("events", tape.events)
+            for clock, rows in enumerate(tape.rows):
                 for name in Rows._fields:
                     values = getattr(rows, name)
                     packed = np.packbits(values, axis=1) if name == "valid" else values

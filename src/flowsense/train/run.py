@@ -21,7 +21,7 @@ from flowsense.store.room import Room
 from flowsense.train import save
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import MEMORY, Cost, Data, needs_quotes, prepare
-from flowsense.train.fits import RULES, Bench, Models
+from flowsense.train.fits import RULES, Bench, Models, reads_events
 from flowsense.train.material import Material, apart, material
 from flowsense.train.progress import Progress, silent
 from flowsense.train.read import Recording, hashes
@@ -90,7 +90,15 @@ def run(
     models = models_of(config)
     features = spec(config.families, config.clocks)
     learn, *others = (
-        prepare(s, features, config.targets, start=config.start, end=config.end, progress=progress)
+        prepare(
+            s,
+            features,
+            config.targets,
+            start=config.start,
+            end=config.end,
+            events=reads_events(models),
+            progress=progress,
+        )
         for s in (source, *tests)
     )
     learn = replace(learn, options=options or {})

@@ -23,7 +23,7 @@ from flowsense.store.room import Room
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import Data, prepare
 from flowsense.train.estimate import estimate
-from flowsense.train.fits import RULES, Bench, Models
+from flowsense.train.fits import RULES, Bench, Models, ensure_held, reads_events
 from flowsense.train.material import Material, material
 from flowsense.train.prepared import Prepared
 from flowsense.train.preparing import ensure_same, prepare_rows
@@ -91,6 +91,7 @@ def train(
         plan = joined(folder, load_plan(folder), plan)
     elif (folder / RESULTS).exists():
         raise InputError(f"{folder}: holds the results of a run: name another folder")
+    ensure_held(data, models)
     ensure_writable(folder)
     bench = bench_of(data, plan, folder, progress)
     folder.mkdir(parents=True, exist_ok=True)
@@ -147,10 +148,18 @@ def folded(
 
     Raises InputError.
     """
-    start, end = config.start, config.end
+    start, end, events = config.start, config.end, reads_events(models_of(config))
     if not large(recordings, config):
         made = (
-            prepare(r.source, r.spec, config.targets, start=start, end=end, progress=progress)
+            prepare(
+                r.source,
+                r.spec,
+                config.targets,
+                start=start,
+                end=end,
+                events=events,
+                progress=progress,
+            )
             for r in recordings
         )
         yield tuple(
@@ -162,7 +171,13 @@ def folded(
     with TemporaryDirectory(prefix=".flowsense-", suffix=".draft", dir=beside) as folder:
         yield tuple(
             prepare_rows(
-                r, config.targets, Path(folder) / str(k), start=start, end=end, progress=progress
+                r,
+                config.targets,
+                Path(folder) / str(k),
+                start=start,
+                end=end,
+                events=events,
+                progress=progress,
             )
             for k, r in enumerate(recordings)
         )
