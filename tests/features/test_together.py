@@ -15,7 +15,7 @@ from flowsense.sources.open import open_source
 
 pytestmark = [pytest.mark.slow, pytest.mark.compiled]
 
-BETWEEN = ("peers",)  # of the families that read the rows of an instant, those that mix instruments
+BETWEEN = ("peers", "related")  # families that read rows of an instant and mix instruments
 FULL = spec((*(f for f in DEFAULT + MORE if f not in BETWEEN), *BETWEEN))
 OWN = len(columns(split(DEFAULT + MORE).all)) - len(columns(BETWEEN))
 

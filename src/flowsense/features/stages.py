@@ -15,7 +15,7 @@ from flowsense.errors import InputError
 from flowsense.features import observed
 from flowsense.features.catalogue import Families, columns, family
 from flowsense.features.clock import CLOCKS
-from flowsense.features.generate import bar_state, build
+from flowsense.features.generate import across_state, bar_state, build
 from flowsense.schema import BAR, BEAT, CONTROL, OBSERVATION, Events, zeros
 
 Out = NDArray[Any]  # (n,) rows as the loop writes them
@@ -123,7 +123,11 @@ def by_instrument(events: Events) -> Iterator[tuple[int, Events]]:
 
 
 class Across:
-    """One family across instruments: folds the rows of each instant."""
+    """One family across instruments: folds the rows of each instant.
+
+    `across(S, rows, at, out)` of a family, or `across(S, P, rows, at, out)` of one that has a PAIR:
+    S (n,) STATE, P (n, n) PAIR; rows (m,) of one instant; at (R,) columns READ.
+    """
 
     def __init__(self, families: Families, name: str, start: int, instruments: int) -> None:
         names = [c.name for c in columns(families.all)][:start]
@@ -133,10 +137,14 @@ class Across:
         self.step, self.start = build(families, name), start
         self.at = np.array([names.index(c) for c in family(name).READS], np.int64)
         self.scratch = np.zeros((instruments, len(family(name).COLUMNS)))
-        self.arrays = {"state": np.zeros((CLOCKS, instruments), family(name).STATE)}
+        self.arrays = {
+            key: np.zeros((CLOCKS, *(instruments,) * n), dtype)
+            for n, (key, dtype) in enumerate(across_state(name).items(), 1)
+        }
 
     def run(self, clocks: NDArray[Any], events: Events, out: Out) -> None:
-        self.step(records(self.arrays["state"]), out, self.at, self.start, self.scratch)
+        state = (records(array) for array in self.arrays.values())
+        self.step(*state, out, self.at, self.start, self.scratch)
 
 
 def stages(families: Families, instruments: int) -> dict[str, Stage]:
