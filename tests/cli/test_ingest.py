@@ -7,6 +7,7 @@ import sys
 import polars as pl
 import pytest
 from lakes import TABLE, saved, two_days
+from memory import PEAK
 
 from flowsense.store.events import write_events
 from flowsense.store.lake_write import locked
@@ -80,22 +81,22 @@ def test_a_run_reads_the_lake_as_it_reads_the_file(flowsense, market, small, tmp
 
 
 MEASURE = """
-import resource, sys
+import sys
 sys.path[:0] = {path!r}
 from pathlib import Path
 from flowsense.sources import chunks
 from flowsense.sources.ingest import ingest
 from flowsense.sources.lake import Lake
 list(ingest({source!r}, Path({lake!r})))
-first = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+first = peak()
 sum(len(chunk.events) for chunk in chunks(Lake(Path({lake!r}))))
-print(first, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(first, peak())
 """
 
 
 def peaks(source, lake):
     """kB at the peak after ingesting, and after reading back."""
-    code = MEASURE.format(path=sys.path, source=str(source), lake=str(lake))
+    code = PEAK + MEASURE.format(path=sys.path, source=str(source), lake=str(lake))
     call = [sys.executable, "-c", code]
     return [int(n) for n in subprocess.run(call, capture_output=True, check=True).stdout.split()]
 

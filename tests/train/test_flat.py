@@ -7,20 +7,21 @@ import sys
 
 import numpy as np
 import pytest
+from memory import PEAK
 
 from flowsense.schema import DAY
 from flowsense.sources.open import open_source
 from flowsense.store.events import write_events
 
-CALL = """
-import json, resource, sys
+CALL = f"""{PEAK}
+import json, sys
 from flowsense.cli import main
 sys.argv = json.loads(sys.argv[1])
 try:
     main()
 except SystemExit as left:
     assert not left.code, left.code
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(peak() // 1024)
 """
 MODELS = "majority,antisymmetric"
 
