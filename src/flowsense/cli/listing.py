@@ -30,12 +30,13 @@ def listing(
 
 
 def models() -> Iterator[tuple[str, ...]]:
-    from flowsense.models import FAST, MODELS
+    from flowsense.models import FAST, MODELS, absent
     from flowsense.registry import names
 
     for name in names("model", MODELS):
         mark = "fast" if name in FAST else ""
-        yield name, mark, MODELS[name].line if name in MODELS else "of another package"
+        line = MODELS[name].line if name in MODELS else "of another package"
+        yield name, mark, f"{line}; {absent(name)}" if absent(name) else line
 
 
 def sources() -> Iterator[tuple[str, ...]]:

@@ -69,9 +69,9 @@ def opened(
     from flowsense.cli.spread import parts
     from flowsense.cli.terminal import watched
     from flowsense.train.read import alike, read
-    from flowsense.train.run import models_of
+    from flowsense.train.run import able
 
-    models_of(asked)
+    able(asked)
     with watched() as tell:
         tell("opening", 0, None)
         learn = read(sources, **how, families=asked.families, clocks=asked.clocks)
@@ -133,12 +133,12 @@ def judged(
     data: tuple["Data", ...], asked: "RunConfig", out: Path, files: dict[str, str], tell: "Progress"
 ) -> dict[str, Any]:
     """Fit, score and save."""
-    from flowsense.train.run import judge, models_of
+    from flowsense.train.run import able, judge
     from flowsense.train.save import save
     from flowsense.train.steps import room_for
 
     learn, *tests = data
-    done = judge(learn, tuple(tests), asked, models_of(asked), tell, room_for(data, out.parent))
+    done = judge(learn, tuple(tests), asked, able(asked), tell, room_for(data, out.parent))
     tell("saving", 0, None)
     save(done, out, files)
     return done.metrics

@@ -39,13 +39,13 @@ def train(
     """
     from flowsense.cli.settings import KEYS, settings
     from flowsense.cli.terminal import console, watched
-    from flowsense.train.run import models_of
+    from flowsense.train.run import able
     from flowsense.train.steps import train as fit
 
     asked = settings(
         {key: ctx.params[key] for key in KEYS if key in ctx.params}, ctx.params["config"]
     )
-    unfitted = models_of(asked)
+    unfitted = able(asked)
     if reading.prepared(sources):
         data, asked = prepared(sources, test or [], asked, ctx.params)
     else:

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from flowsense.errors import InputError
 from flowsense.evaluate.results import SCHEMA, Evaluation, Score, SizeScore
 from flowsense.evaluate.score import Forecasts, evaluate
 from flowsense.evaluate.scores import log_loss
@@ -15,7 +16,7 @@ from flowsense.features.catalogue import spec
 from flowsense.forecast import Forecast, Target
 from flowsense.model.calibrated import Calibrated
 from flowsense.model.estimator import Estimator
-from flowsense.models import asked
+from flowsense.models import absent, asked, left_out
 from flowsense.sources import Told
 from flowsense.store.room import Room
 from flowsense.train import save
@@ -87,7 +88,7 @@ def run(
 
     Raises InputError for what the user can mend.
     """
-    models = models_of(config)
+    models = able(config)
     features = spec(config.families, config.clocks)
     learn, *others = (
         prepare(
@@ -136,6 +137,18 @@ def models_of(config: RunConfig) -> Models:
     return found
 
 
+def able(config: RunConfig) -> Models:
+    """The same where all of them can be fitted here. Raises InputError that says what is missing.
+
+    A net that was fitted elsewhere forecasts without the library that it was fitted with.
+    """
+    found = models_of(config)
+    for name in found:
+        if absent(name):
+            raise InputError(f"model {name!r} {absent(name)}")
+    return found
+
+
 def judge(
     learn: Data,
     tests: tuple[Data, ...],
@@ -170,7 +183,7 @@ def scored(bench: Bench, models: Models) -> Run:
         "backtest": {},
         "chosen": best,
         "left_out": list(of.left_out),
-        "warnings": [*found.warnings, *save.unsaved(fitted).values()],
+        "warnings": [*left_out(config.models), *found.warnings, *save.unsaved(fitted).values()],
         "importances": {
             name: calibrated.model.importances(of.learn.spec.columns)
             for name, calibrated in fitted.items()
