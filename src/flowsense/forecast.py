@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import StrEnum
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -27,10 +27,17 @@ UNITS = (
 )
 
 
-class Regime(IntEnum):
-    """Named by fitted volatility and drift, never by the number of a hidden state."""
+class Regime(StrEnum):
+    """Named by what was fitted, never by the number of a hidden state; a model has some of them."""
 
-    QUIET, TREND_UP, TREND_DOWN, VOLATILE, CRISIS = range(5)
+    LOW_VOLATILITY = "low volatility"
+    TRENDING_UP = "trending up"
+    TRENDING_DOWN = "trending down"
+    HIGH_VOLATILITY = "high volatility"
+    CRISIS = "crisis"
+    TRENDING = "trending"
+    VOLATILE = "volatile"
+    MEAN_REVERTING = "mean-reverting"
 
 
 def duration(text: str) -> int:
@@ -109,4 +116,4 @@ class Forecast:
     proba: NDArray[np.float32]  # (n, T, 3) sums to 1; a third each while not ready
     value: NDArray[np.float32]  # (n, T) expected move (ticks, lots), or expected magnitude
     ready: NDArray[np.bool_]  # (n, T) False while the model warms up
-    aux: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # "regime" (n, 5), ...
+    aux: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # "regime" (n, R), ...
