@@ -1,0 +1,30 @@
+"""LSTM with attention over its last states, forecast row by row. Hochreiter & Schmidhuber 1997."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from flowsense.nn.net import Net, Shape, needs_torch
+
+
+@dataclass(frozen=True, slots=True)
+class Lstm(Net):
+    """`Lstm(layers=3, units=128)` is the published size."""
+
+    history: int = 32  # states that attention looks back on
+    asked: int = 64
+    batch: int = 24
+    layers: int = 2
+    units: int = 64
+    heads: int = 8
+
+    @classmethod
+    def tiny(cls) -> Self:
+        return cls(history=4, asked=8, batch=8, epochs=3, epoch=3, layers=1, units=8, heads=2)
+
+    @property
+    def streams(self) -> bool:
+        return True
+
+    def module(self, shape: Shape) -> Any:
+        of = needs_torch("flowsense.nn.architectures.lstm", "lstm")
+        return of.LstmNet(*shape, layers=self.layers, units=self.units, heads=self.heads)

@@ -1,0 +1,46 @@
+"""Mixing of features, then of time, by two-layer perceptrons. Berti & Kasneci 2025 (MLPLOB).
+
+Tolstikhin et al. 2021 (MLP-Mixer).
+"""
+
+import torch
+from torch import nn
+
+SHRUNK = 4  # the last layer leaves a quarter of the features and of the rows
+
+
+class Mixer(nn.Module):
+    """A perceptron over the last axis: wider inside, beside itself, to another width."""
+
+    def __init__(self, width: int, out: int, wider: int) -> None:
+        super().__init__()
+        self.inside = nn.Sequential(
+            nn.Linear(width, wider * width), nn.GELU(), nn.Linear(wider * width, out)
+        )
+        self.norm = nn.LayerNorm(out)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.inside(x)
+        return self.norm(y + x if y.shape == x.shape else y)
+
+
+class MlplobNet(nn.Module):
+    """(B, H, D) -> (B, T, 3)"""
+
+    def __init__(
+        self, width: int, history: int, targets: int, *, layers: int, units: int, wider: int
+    ) -> None:
+        super().__init__()
+        self.into = nn.Sequential(nn.Linear(width, units), nn.GELU())
+        last = (max(units // SHRUNK, 1), max(history // SHRUNK, 1))
+        sizes = [(units, history)] * (layers - 1) + [last]
+        self.features = nn.ModuleList(Mixer(units, f, wider) for f, _ in sizes)
+        self.time = nn.ModuleList(Mixer(history, h, wider) for _, h in sizes)
+        self.out = nn.Linear(last[0] * last[1], targets * 3)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.into(x)
+        for features, time in zip(self.features, self.time, strict=True):
+            x = time(features(x).transpose(1, 2)).transpose(1, 2)
+        return self.out(x.flatten(1)).unflatten(-1, (-1, 3))

@@ -1,0 +1,176 @@
+"""What a net reads of a row: numbers in deviations of their instrument, and what is missing.
+
+A net reads the columns of the features, or the book alone; and always how long ago the row before
+was. Measured on rows to learn from, with their mirror images, so that swapping bids and asks is
+the same permutation and change of signs for inputs as for columns.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense.features.catalogue import described
+from flowsense.labels import Labels
+from flowsense.model.gather import present
+from flowsense.model.terms import expand, mirror
+from flowsense.schema import DEPTH, MILLISECOND, NO_ASK, NO_BID
+from flowsense.tape import FeatureSpec, Reader, Rows
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+RARE = 1e-3  # share of rows up to which missing is not an input of its own
+SINGLE = 2  # numbers behind the book's levels: change of the mid, time since the row before
+
+
+class Seen(NamedTuple):
+    """The row before, of K instruments."""
+
+    ts: Ints  # (K,) 0: there is none
+    mid2: Ints  # (K,) bid + ask, ticks
+
+
+class Inputs(NamedTuple):
+    """D inputs: R numbers and Q masks. Arrays, so that a checkpoint holds them."""
+
+    book: NDArray[np.bool_]  # () reads the book's levels instead of columns
+    standard: NDArray[np.float64]  # (K + 1, R, 2) centre, 1 / deviation; K: of other instruments
+    masked: Ints  # (Q,) numbers that are missing now and then: 1 where one is
+    source: Ints  # (D,) of the mirrored row, which input each is,
+    sign: Floats  # (D,) and with which sign
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return len(self.source)
+
+
+def nothing_seen(k: int) -> Seen:
+    """Before the first row of k instruments."""
+    return Seen(np.zeros(k, np.int64), np.zeros(k, np.int64))
+
+
+def read(inputs: Inputs, rows: Rows, place: Ints, seen: Seen) -> tuple[Seen, Floats]:
+    """(n, D) of rows; place (n,) says whose deviations. What is missing is 0."""
+    seen, raw = numbers(rows, bool(inputs.book), seen)
+    return seen, standardised(inputs, raw, place)
+
+
+def standardised(inputs: Inputs, raw: Floats, place: Ints) -> Floats:
+    """(n, D) of numbers (n, R): asinh of deviations, clipped, so that far values stay in reach."""
+    r = raw.shape[1]
+    terms = np.zeros((r, 4), np.int64)
+    terms[:, 0] = np.arange(r)
+    out = np.zeros((len(raw), r), np.float32)
+    expand(raw, place, terms, inputs.standard, out)
+    return np.concatenate([out, np.isnan(raw[:, inputs.masked]).astype(np.float32)], axis=1)
+
+
+def numbers(rows: Rows, book: bool, seen: Seen) -> tuple[Seen, Floats]:
+    """(n, R) before they are standardised, NaN where missing."""
+    seen, since, change = compared(rows, seen)
+    parts = [levels(rows.book), change[:, None]] if book else [present(rows)]
+    return seen, np.concatenate([*parts, since[:, None]], axis=1, dtype=np.float32)
+
+
+def compared(rows: Rows, seen: Seen) -> tuple[Seen, Floats, Floats]:
+    """(n,) log of the ms since the instrument's row before, and by how many ticks its mid moved."""
+    since, change = (np.full(len(rows.ts), np.nan) for _ in range(2))
+    ts, mid2 = seen.ts.copy(), seen.mid2.copy()
+    now = rows.quote["mid2"]
+    for k in np.unique(rows.instrument):
+        mine = np.flatnonzero(rows.instrument == k)
+        before, mids = np.r_[ts[k], rows.ts[mine]], np.r_[mid2[k], now[mine]]
+        known = before[:-1] > 0
+        since[mine[known]] = np.log1p(np.diff(before)[known] / MILLISECOND)
+        change[mine[known]] = np.diff(mids)[known] / 2
+        ts[k], mid2[k] = before[-1], mids[-1]
+    return Seen(ts, mid2), since.astype(np.float32), change.astype(np.float32)
+
+
+def levels(book: NDArray[Any]) -> Floats:
+    """(n, 40) ticks from mid and log size of each level: bids, then asks; NaN where there is none.
+
+    Per side 10 distances, then 10 sizes.
+    """
+    bid, ask = book["bid_px"], book["ask_px"]
+    whole = (bid[:, :1] != NO_BID) & (ask[:, :1] != NO_ASK)
+    mid = np.where(whole, bid[:, :1] + ask[:, :1], 0) / 2
+    parts = []
+    for side, px, none in (("bid", bid, NO_BID), ("ask", ask, NO_ASK)):
+        there = whole & (px != none)
+        distance = np.abs(np.where(there, px, 0) - mid)
+        size = np.log1p(book[f"{side}_sz"].astype(np.float64))
+        parts += [np.where(there, distance, np.nan), np.where(there, size, np.nan)]
+    return np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+def turned(spec: FeatureSpec, book: bool) -> tuple[Ints, Floats]:
+    """(R,) which number each is in the mirror, and its sign."""
+    if not book:
+        source, sign = mirror(described(spec))
+        return np.r_[source, len(source)], np.r_[sign, np.float32(1)]
+    side = np.arange(2 * DEPTH)
+    source = np.r_[side + 2 * DEPTH, side, 4 * DEPTH + np.arange(SINGLE)]
+    return source, np.r_[np.ones(4 * DEPTH), -1, 1].astype(np.float32)
+
+
+def learned(labels: Labels) -> NDArray[np.bool_]:
+    """(n, T) rows to learn from."""
+    return labels.valid if labels.stop is None else labels.valid & ~labels.stop
+
+
+class Index(NamedTuple):
+    """Of every row of a reader."""
+
+    who: Ints  # (n,) instrument
+    instant: Ints  # (n,) number of its instant
+
+
+def measured(reader: Reader, labels: Labels, book: bool) -> tuple[Inputs, Index]:
+    """One pass: the inputs of a net that is fitted to these labels, and which row is whose."""
+    source, sign = turned(reader.spec, book)
+    k, r = len(reader.instruments), len(source)
+    sums, count, missing = np.zeros((3, k, r)), np.zeros((k, 1)), np.zeros(r)
+    use = np.asarray(learned(labels).any(axis=1))
+    who, instant = (np.zeros(len(use), np.int64) for _ in range(2))
+    seen, first, instants = nothing_seen(k), 0, 0
+    for tape in reader:
+        rows = tape.rows[0]
+        seen, raw = numbers(rows, book, seen)
+        here = slice(first, first + len(rows.ts))
+        edges = rows.instants()
+        instant[here] = instants + np.repeat(np.arange(len(edges) - 1), np.diff(edges))
+        who[here], first, instants = rows.instrument, here.stop, instants + len(edges) - 1
+        for j in np.unique(rows.instrument[use[here]]):
+            some = raw[use[here] & (rows.instrument == j)].astype(np.float64)
+            there = np.isfinite(some)
+            some[~there] = 0.0
+            sums[:, j] += there.sum(0), some.sum(0), (some * some).sum(0)
+            missing += (~there).sum(0)
+            count[j] += len(some)
+    missing = np.maximum(missing, missing[source]) / max(count.sum(), 1)
+    masked = np.flatnonzero((missing > RARE) & (missing < 1 - RARE))
+    place = np.searchsorted(masked, source[masked])
+    turns = np.r_[source, r + place], np.r_[sign, np.ones(len(masked), np.float32)]
+    standard = standards(sums, source, sign)
+    return Inputs(np.array(book), standard, masked, *turns), Index(who, instant)
+
+
+def standards(sums: NDArray[np.float64], source: Ints, sign: Floats) -> NDArray[np.float64]:
+    """(K + 1, R, 2) of sums (3, K, R) of ones, values and squares, with their mirror images."""
+    signs = np.stack([np.ones_like(sign), sign, np.ones_like(sign)])[:, None]
+    sums = sums + sums[:, :, source] * signs
+    count, total, squares = sums
+    n = np.maximum(count, 1)
+    mean = total / n
+    spread = np.sqrt(np.maximum(squares / n - mean * mean, 0.0))
+    changes = spread > 1e-6 * np.maximum(np.abs(mean), 1e-6)
+    out = np.zeros((sums.shape[1] + 1, sums.shape[2], 2))
+    out[:-1, :, 0], out[:-1, :, 1] = mean, np.where(changes, 1 / np.where(changes, spread, 1), 0)
+    seen, own = np.maximum(changes.sum(0), 1), (count > 0).any(axis=1)
+    out[-1, :, 0] = np.where(changes, mean, 0).sum(0) / seen
+    scale = np.where(changes, np.log(np.where(changes, spread, 1)), 0).sum(0) / seen
+    out[-1, :, 1] = np.where(changes.any(0), np.exp(-scale), 0)
+    out[:-1][~own] = out[-1]
+    return out

@@ -1,0 +1,150 @@
+"""The one training loop: AdamW, one cycle of the learning rate, the best net on held-out rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from flowsense.nn.loss import loss
+from flowsense.nn.windows import Answers, Batch
+from flowsense.wall import Stopwatch
+
+WARM = 0.1  # of the training, in which the learning rate rises
+LAST = 0.02  # of the learning rate, at the end
+HELD = 8_192  # rows of answers that decide when to stop
+
+
+class Data(Protocol):
+    """Where batches come from: `windows.Segments`, `instants.Instants`."""
+
+    def draw(self, size: int, rng: np.random.Generator) -> Batch: ...
+    def held(self, size: int, most: int) -> Iterator[Batch]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a net is trained."""
+
+    epochs: int = 40  # at most; each ends with a look at the rows to stop on
+    epoch: int = 50  # batches
+    batch: int = 128  # stretches
+    rate: float = 2e-3  # greatest learning rate
+    decay: float = 1e-2  # of the weights, per unit of learning rate
+    clip: float = 1.0  # greatest norm of a gradient
+    patience: int = 6  # epochs without gain
+    device: str = "cpu"
+
+
+class Trained(NamedTuple):
+    """What came of a training."""
+
+    epochs: int
+    batches: int
+    best: int  # epoch that was kept
+    loss: float  # on the rows to stop on, at best
+    seconds: float
+    why: str  # it ended: "epochs", "patience" or "seconds"
+    stretches_per_s: float
+
+
+def train(
+    module: nn.Module, data: Data, course: Course, *, seed: int, epochs: int, seconds: float
+) -> Trained:
+    """Leaves the best weights in the module, in evaluation mode on the CPU.
+
+    At most `epochs`, and `seconds`; repeats bit for bit where epochs are spent first. At least one
+    batch is learned from.
+    """
+    watch, rng = Stopwatch(), np.random.default_rng(seed)
+    module.to(course.device)
+    most = max(1, min(course.epochs, epochs))
+    optimizer = torch.optim.AdamW(module.parameters(), lr=course.rate, weight_decay=course.decay)
+    best, least, kept = 0, float("inf"), weights(module)
+    done, batches, why = 0, 0, "epochs"
+    while done < most and why == "epochs":
+        module.train()
+        for _ in range(course.epoch):
+            with watch:
+                spent = max(batches / (most * course.epoch), watch.seconds / seconds)
+                set_rate(optimizer, course.rate * cycle(spent))
+                learn(module, optimizer, data.draw(course.batch, rng), course)
+            batches += 1
+            if watch.seconds >= seconds:
+                why = "seconds"
+                break
+        with watch:
+            now = held_loss(module, data, course)
+        done += 1
+        if now is None or now < least:
+            best, least, kept = done, least if now is None else now, weights(module)
+        elif done - best >= course.patience:
+            why = "patience"
+    module.load_state_dict(kept)
+    module.to("cpu").eval()
+    rate = batches * course.batch / max(watch.seconds, 1e-9)
+    return Trained(done, batches, best, least, watch.seconds, why, rate)
+
+
+def learn(module: nn.Module, optimizer: Any, batch: Batch, course: Course) -> None:
+    """One step; a batch whose gradient is not finite is passed over."""
+    optimizer.zero_grad(set_to_none=True)
+    loss_of(module, batch, course).backward()
+    norm = nn.utils.clip_grad_norm_(module.parameters(), course.clip)
+    if torch.isfinite(norm):
+        optimizer.step()
+
+
+def loss_of(module: nn.Module, batch: Batch, course: Course) -> torch.Tensor:
+    """Of what a module says of a batch."""
+    to = course.device
+    answers = Answers(*(torch.from_numpy(a).to(to) for a in batch.answers))  # type: ignore[arg-type]
+    out = module(*(torch.from_numpy(x).to(to) for x in batch.inputs))
+    if out.dim() == 4:  # a stretch is read from further back than it is answered for
+        out = out[:, -answers.up.shape[1] :]
+    return loss(out, answers)
+
+
+def held_loss(module: nn.Module, data: Data, course: Course) -> float | None:
+    """Mean on the rows to stop on; None where there are none."""
+    module.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for batch in data.held(course.batch, HELD):
+            n = len(batch.inputs[0])
+            total += float(loss_of(module, batch, course)) * n
+            count += n
+    return total / count if count else None
+
+
+def weights(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
+
+
+def set_rate(optimizer: Any, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def cycle(spent: float) -> float:
+    """Of the learning rate after a share of the training: linear up, then half a cosine down."""
+    if spent < WARM:
+        return (spent + 0.01) / (WARM + 0.01)
+    done = min((spent - WARM) / (1 - WARM), 1.0)
+    return LAST + (1 - LAST) * 0.5 * (1 + float(np.cos(np.pi * done)))
+
+
+@contextmanager
+def repeatable(seed: int) -> Iterator[None]:
+    """One thread and numbers drawn from this seed; what was set before is set again after."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)

@@ -1,0 +1,75 @@
+"""Nets whose graph is one step: a row and the states in, what is said and the states out."""
+
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from flowsense.forecast import Forecast
+from flowsense.nn.fitted import Fitted, Table, walk
+from flowsense.nn.heads import said
+from flowsense.nn.inputs import Floats, Ints, Seen, nothing_seen
+from flowsense.nn.serving import opened
+from flowsense.schema import Instrument
+from flowsense.tape import Tape
+
+
+class Streams(NamedTuple):
+    """Of K instruments; the last two by their slot."""
+
+    place: Ints  # (K,)
+    slot: Ints  # (K,)
+    ts: Ints  # (K,) of the row before
+    mid2: Ints  # (K,)
+    counted: Ints  # (K,) rows until now
+    cache: Floats  # (K, S) all states of the net behind each other, 0 before the first row
+
+
+def init(fitted: Fitted | None, instruments: tuple[Instrument, ...]) -> Streams:
+    """Before the first row."""
+    k = len(instruments)
+    shapes = () if fitted is None else opened(fitted.graph).shapes[1:]
+    table = Table.of(None if fitted is None else fitted.known, instruments)
+    cache = np.zeros((k, sum(map(prod, shapes))), np.float32)
+    return Streams(*table, *nothing_seen(k), np.zeros(k, np.int64), cache)
+
+
+def predict(fitted: Fitted, state: Streams, tape: Tape) -> tuple[Streams, Forecast]:
+    """The graph maps (K, D) and states (K, ...) to (K, T, 3) and states.
+
+    An instrument without a row keeps its states.
+    """
+    rows, table, seen = tape.rows[0], Table(*state[:2]), Seen(*state[2:4])
+    steps, seen, count = walk(fitted, rows, table, seen, state.counted)
+    session = opened(fitted.graph)
+    k, held = len(count), unpacked(state.cache, session.shapes[1:])
+    out = np.zeros((len(steps.x), len(fitted.known.target), 3), np.float32)
+    x = np.zeros((k, steps.x.shape[1]), np.float32)
+    for a, b in steps.instants():
+        slots = steps.slot[a:b]
+        x[:] = 0.0
+        x[slots] = steps.x[a:b]
+        found, *after = session.run([x, *held])
+        out[a:b] = found[slots]
+        if b - a < k:
+            for before, now in zip(held, after, strict=True):
+                absent = np.ones(k, np.bool_)
+                absent[slots] = False
+                now[absent] = before[absent]
+        held = after
+    ready = steps.nth >= int(fitted.history)
+    place = state.place[rows.instrument]
+    forecast = said(fitted.known.targets, out, fitted.scale, place, ready)
+    return Streams(*table, *seen, count, packed(held, state.cache)), forecast
+
+
+def unpacked(cache: Floats, shapes: tuple[tuple[int, ...], ...]) -> list[Floats]:
+    """The states, of shapes (K, ...)."""
+    ends = np.cumsum([prod(shape) for shape in shapes])[:-1]
+    parts = np.split(cache, ends, axis=1)
+    return [np.array(p).reshape(-1, *shape) for p, shape in zip(parts, shapes, strict=True)]
+
+
+def packed(states: list[Floats], like: Floats) -> Floats:
+    """(K, S) of them."""
+    return np.concatenate([s.reshape(len(like), -1) for s in states], axis=1)
