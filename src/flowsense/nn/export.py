@@ -28,6 +28,17 @@ class Step(nn.Module):
         return self.net.step(x, *states)
 
 
+class Instant(nn.Module):
+    """A net across instruments, of one instant: (K, H, D), (K,) -> (K, T, 3)."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: torch.Tensor, there: torch.Tensor) -> Any:
+        return self.net(x[None], there[None])[0]
+
+
 class Names(NamedTuple):
     """Of what goes in and what comes out."""
 

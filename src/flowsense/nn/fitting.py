@@ -13,6 +13,7 @@ from flowsense.nn import export
 from flowsense.nn.fitted import Fitted
 from flowsense.nn.heads import scaled
 from flowsense.nn.inputs import measured
+from flowsense.nn.instants import Instants
 from flowsense.nn.loop import Course, Trained, repeatable, train
 from flowsense.nn.mirrored import Mirrored
 from flowsense.nn.net import Net, Shape
@@ -21,7 +22,7 @@ from flowsense.nn.windows import Segments, collect
 from flowsense.tape import Reader
 from flowsense.wall import Stopwatch
 
-FORECASTS = 1.25  # rows that will be forecast, per row of the labels: validation rows are twice
+FORECASTS = 1.25  # instants that will be forecast, per instant of the labels
 HOLDS = (1, 2, 5, 10)
 HALF = 0.5  # of the seconds, at most, that forecasts may take before they are held
 TIMED = 30  # calls
@@ -31,38 +32,39 @@ COMPARED = 4  # rows behind the first `history` over which both forms of a net a
 def fit(
     net: Net, reader: Reader, labels: Labels, *, seed: int, budget: Budget
 ) -> tuple[Fitted, Trained]:
-    """Two passes over the rows, then the training; forecasts get the time that they will take."""
-    watch = Stopwatch()
+    """Two passes over the rows, then the training; forecasts keep the time that they will take.
+
+    Raises InputError for too few rows.
+    """
+    watch, k = Stopwatch(), len(reader.instruments)
     with watch, repeatable(seed):
         known = Known.of(labels, reader.instruments)
         inputs, index = measured(reader, labels, net.book)
-        scale = scaled(labels, index.who, len(reader.instruments))
+        scale = scaled(labels, index.who, k)
         length = net.history + net.asked - 1
         pool = collect(reader, labels, inputs, index.who, scale, length=length, seed=seed)
-        data = Segments(pool, net.history, net.asked)
+        data = (
+            Instants(pool, index, k, net.history)
+            if net.across
+            else Segments(pool, net.history, net.asked)
+        )
         module = net.module(Shape(inputs.width, net.history, len(labels.targets)))
         if net.antisymmetric:
             module = Mirrored(module, inputs)
-        each = speed(graph(net, module, inputs.width, seed), inputs.width, net)
-    rows = FORECASTS * len(labels.y) / len(reader.instruments)
-    hold = 1 if net.streams else held(rows * each, budget.seconds)
-    left = budget.seconds - watch.seconds - rows * each / hold
-    course = Course(
-        net.epochs,
-        net.epoch,
-        net.batch,
-        net.rate,
-        net.decay,
-        patience=net.patience,
-        device=net.device,
-    )
+        made = graph(net, module, inputs.width, seed)
+        seconds = FORECASTS * (int(index.instant.max()) + 1) * speed(made, k)
+    hold = 1 if net.streams else held(seconds, budget.seconds)
+    left = max(budget.seconds - watch.seconds - seconds / hold, 1e-9)
     with repeatable(seed):
-        trained = train(
-            module, data, course, seed=seed, epochs=budget.steps, seconds=max(left, 1e-9)
-        )
+        trained = train(module, data, course(net), seed=seed, epochs=budget.steps, seconds=left)
         made = graph(net, module, inputs.width, seed)
     counts = np.array(net.history), np.array(hold)
     return Fitted(known, inputs, scale, *counts, made), trained
+
+
+def course(net: Net) -> Course:
+    """How this net is trained."""
+    return Course(net.epochs, net.epoch, net.batch, net.rate, net.decay, net.patience, net.device)
 
 
 def graph(net: Net, module: Any, width: int, seed: int) -> NDArray[np.uint8]:
@@ -71,16 +73,17 @@ def graph(net: Net, module: Any, width: int, seed: int) -> NDArray[np.uint8]:
     length = net.history + COMPARED if net.streams else net.history
     example = torch.randn(export.SEVERAL, length, width, generator=draw)
     module.eval()
-    return export.streaming(module, example) if net.streams else export.window(module, (example,))
+    if net.streams:
+        return export.streaming(module, example)
+    if net.across:
+        return export.window(export.Instant(module), (example, torch.ones(export.SEVERAL)))
+    return export.window(module, (example,))
 
 
-def speed(made: NDArray[np.uint8], width: int, net: Net) -> float:
-    """Seconds that one instant of all instruments takes."""
+def speed(made: NDArray[np.uint8], k: int) -> float:
+    """Seconds that one instant of k instruments takes."""
     session, watch = opened(made), Stopwatch()
-    inputs = [
-        np.zeros((1, *(1 if isinstance(n, str) else n for n in shape)), np.float32)
-        for shape in session.shapes
-    ]
+    inputs = [np.zeros((k, *shape), np.float32) for shape in session.shapes]
     session.run(inputs)
     with watch:
         for _ in range(TIMED):

@@ -34,9 +34,9 @@ class Course:
     batch: int = 128  # stretches
     rate: float = 2e-3  # greatest learning rate
     decay: float = 1e-2  # of the weights, per unit of learning rate
-    clip: float = 1.0  # greatest norm of a gradient
     patience: int = 6  # epochs without gain
     device: str = "cpu"
+    clip: float = 1.0  # greatest norm of a gradient
 
 
 class Trained(NamedTuple):

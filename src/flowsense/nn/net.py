@@ -52,6 +52,14 @@ class Net(ABC):
     def streams(self) -> bool:
         """Whether the module has a step."""
 
+    @property
+    def across(self) -> bool:
+        """Whether a window net reads all instruments of an instant at once.
+
+        Its module maps x (B, K, H, D) and who is there (B, K) -> (B, K, T, 3).
+        """
+        return False
+
     @abstractmethod
     def module(self, shape: Shape) -> Any:
         """The PyTorch module, imported here: x (B, H, D) -> (B, T, 3).
@@ -63,7 +71,7 @@ class Net(ABC):
 
     @property
     def needs(self) -> Needs:
-        return Needs(history=self.history)
+        return Needs(history=self.history, instruments="all" if self.across else "one")
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -83,7 +91,7 @@ class Net(ABC):
             raise InputError(f"{type(self).__name__}: fit or load it before it predicts")
         if self.streams:
             return streamed.predict(self.fitted, state, tape)
-        return windowed.predict(self.fitted, state, tape)
+        return windowed.predict(self.fitted, state, tape, across=self.across)
 
     def params(self) -> dict[str, NDArray[Any]]:
         return arrays(self.fitted) if self.fitted else {}
