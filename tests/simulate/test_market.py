@@ -44,7 +44,7 @@ def test_plain_python_makes_the_same_bytes():
 
 
 def test_opens_with_a_snapshot_of_each_book_at_a_fixed_time(small):
-    events, instruments, _ = small
+    events, instruments = small.events, small.instruments
     checked(events, len(instruments))
     first = events[events["bits"] & SNAPSHOT != 0]
     assert (first == events[: len(first)]).all() and set(first["action"].tolist()) == {CLEAR, ADD}
@@ -57,7 +57,7 @@ def test_opens_with_a_snapshot_of_each_book_at_a_fixed_time(small):
 
 
 def test_the_feed_is_in_order_and_late_by_the_wire(small):
-    events, _, truth = small
+    events, truth = small.events, small.truth
     assert (events["ts_recv"] - events["ts_event"] == truth.market.wire_ns).all()
     for k in range(3):
         assert (np.diff(events["sequence"][(events["instrument"] == k)][1:]) == 1).all()

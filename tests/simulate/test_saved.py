@@ -17,7 +17,7 @@ def test_events_and_truth_come_back(small, tmp_path):
     truth = load_truth(tmp_path / "sim")
     assert (truth.market, truth.seconds, truth.seed) == small.truth[:3]
     for ours, theirs in zip(
-        (*truth.hawkes, *truth[4:]), (*small.truth.hawkes, *small.truth[4:]), strict=True
+        (*truth.hawkes, *truth[4:8]), (*small.truth.hawkes, *small.truth[4:8]), strict=True
     ):
         assert np.array_equal(ours, theirs)
 

@@ -26,6 +26,7 @@ def demo(
     from flowsense.cli.simulate import made
     from flowsense.cli.terminal import console
     from flowsense.simulate import saved
+    from flowsense.simulate.markets import leader
     from flowsense.train.save import check_folder
 
     to, market = console(), out.with_name(f"{out.name}-market")
@@ -35,8 +36,8 @@ def demo(
     for folder in (learn, score):
         saved.check_folder(folder)
     asked = settings({"targets": TARGETS, "seed": seed}, None)
-    made(learn, LEARN, 2 * seed, INSTRUMENTS, day=0)
-    made(score, SCORE, 2 * seed + 1, INSTRUMENTS, day=1)
+    made(learn, LEARN, 2 * seed, leader(INSTRUMENTS))
+    made(score, SCORE, 2 * seed + 1, leader(INSTRUMENTS), day=1)
     first, second, asked = opened([str(learn)], [str(score)], asked, {})
     work(asked, first, second, out)
     to.print(f"{market}  the recordings, and the truth behind them", soft_wrap=True)

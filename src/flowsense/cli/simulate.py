@@ -13,39 +13,45 @@ def simulate(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the recording.")],
     minutes: Annotated[float, typer.Option(metavar="N", help="Length of the recording.")] = 20.0,
     seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same bytes.", min=0)] = 0,
-    instruments: Annotated[int, typer.Option(metavar="N", help="How many, 1 to 26.")] = 3,
+    plant: Annotated[
+        str, typer.Option(metavar="NAME,...", help="What is planted in it.")
+    ] = "leader",
+    instruments: Annotated[
+        int | None, typer.Option(metavar="N", help="How many, 1 to 100.")
+    ] = None,
     day: Annotated[
         int, typer.Option(metavar="N", help="Days after 2 January 2024.", min=0, max=3650)
     ] = 0,
 ) -> None:
-    """Write a simulated recording, which `run` reads, and its truth."""
+    """Write a simulated recording, which `run` reads, and its truth.
+
+    Plants: leader, network, breaks, patterns, alternative, arbitrage, spoofed, trends, flow.
+    """
     from flowsense.cli.terminal import console
     from flowsense.simulate import saved
+    from flowsense.simulate.markets import composed
 
     saved.check_folder(out)
-    events = made(out, minutes, seed, instruments, day)
+    market = composed(tuple(plant.split(",")), instruments)
+    events = made(out, minutes, seed, market, day)
     say = console().print
-    of = f"{events:,} events of {instruments} instruments in {minutes:g} minutes"
+    of = f"{events:,} events of {market.instruments} instruments in {minutes:g} minutes"
     say(f"{out}: {of}, with the truth that made them.", soft_wrap=True)
     say(f"Next: flowsense run {out} --out {out}-run", soft_wrap=True)
 
 
-def made(folder: Path, minutes: float, seed: int, instruments: int, day: int) -> int:
+def made(folder: Path, minutes: float, seed: int, market: "Market", day: int = 0) -> int:
     """Writes it; -> events."""
+    from dataclasses import replace
+
     from flowsense.cli.terminal import watched
-    from flowsense.simulate import market, saved
+    from flowsense.schema import DAY
+    from flowsense.simulate import market as markets
+    from flowsense.simulate import saved
 
     with watched() as tell:
         tell("simulating", 0, None)
-        simulation = market.simulate(market_of(instruments, day), minutes * 60, seed)
+        dated = replace(market, start=market.start + day * DAY)
+        simulation = markets.simulate(dated, minutes * 60, seed)
         saved.save(simulation, folder)
     return len(simulation.events)
-
-
-def market_of(instruments: int, day: int) -> "Market":
-    """The default market, with as many of its leads as there are instruments for."""
-    from flowsense.schema import DAY
-    from flowsense.simulate.market import EPOCH, Market
-
-    leads = (x for x in Market.leads if max(x.leader, x.follower) < instruments)
-    return Market(instruments=instruments, leads=tuple(leads), start=EPOCH + day * DAY)

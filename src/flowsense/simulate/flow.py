@@ -1,4 +1,4 @@
-"""The loop of the market: latent news and Hawkes points in time order, into books that match."""
+"""The loop of the market: news, scripts and Hawkes points in time order, into books that match."""
 
 import math
 from typing import Any
@@ -10,13 +10,16 @@ from flowsense._jit import Record, array, compiled, kernel
 from flowsense.exchange.matching import (
     ENGINE,
     LEVEL,
+    LIMIT,
+    MARKET,
     ORDER,
     limit,
     market,
     replace,
+    slot_of,
     withdraw,
 )
-from flowsense.schema import EVENT, LAST
+from flowsense.schema import EVENT, LAST, NEVER
 from flowsense.simulate.hawkes import (
     ADD_BID,
     BUY,
@@ -29,24 +32,37 @@ from flowsense.simulate.hawkes import (
     schedule,
     thinned,
 )
-from flowsense.simulate.latent import LATENT
+from flowsense.simulate.latent import LATENT, STATES
 
 WORLD = np.dtype(
     [
         ("begin", "i8"),
         ("end", "i8"),  # ns, where the simulation stops
         ("heard", "i8"),  # latent changes used
+        ("asked", "i8"),  # lines of the script used
         ("floor", "i8"),  # orders a side below which cancels become replaces
         ("mu", "f8", KINDS),
         ("alpha", "f8", (KINDS, KINDS)),
         ("beta", "f8", KINDS),
-        ("activity", "f8", 3),  # factor of mu, by regime
-        ("half", "f8", 3),  # half-spread that makers ask, ticks, by regime
+        ("activity", "f8", STATES),  # factor of mu, by regime
+        ("half", "f8", STATES),  # half-spread that makers ask, ticks, by regime
         ("lean", "f8"),  # of market orders towards the efficient price, 0 to 1
         ("width", "f8"),  # ticks from the mid at which they lean by tanh(1) of that
         ("attention", "f8"),  # share of adds and cancels that know the efficient price
         ("deeper", "f8"),  # log P(one tick further behind)
         ("larger", "f8"),  # log P(one lot more)
+    ]
+)
+SCRIPT = np.dtype(  # what somebody does whatever the market does
+    [
+        ("ts", "i8"),  # ns, when the venue has it
+        ("lots", "i8"),  # LIMIT, MARKET
+        ("away", "i8"),  # LIMIT: ticks behind the touch of its side
+        ("of", "i8"),  # WITHDRAW: which line placed the order that goes, if it still rests
+        ("made", "i8"),  # LIMIT: the id, written when it is done
+        ("instrument", "i4"),
+        ("kind", "i2"),  # LIMIT, MARKET or WITHDRAW
+        ("side", "i2"),  # +1 buy, -1 sell; LIMIT, MARKET
     ]
 )
 Rng = np.random.Generator
@@ -146,6 +162,27 @@ def happen(w: Record, f: Record, book: Record, out: Record, kind: int, rng: Rng)
 
 
 @kernel
+def perform(book: Record, out: Record, script: Record, line: int) -> None:
+    """One line of the script; a LIMIT finds nothing to stand behind on an empty side."""
+    m, levels, orders = book
+    s = script[line]
+    k = 0 if s.side > 0 else 1
+    before, m.ts = m.told, s.ts
+    if s.kind == MARKET:
+        market(m, levels, orders, out, s.side, s.lots)
+    elif s.kind == LIMIT:
+        if m.depth[k] > 0:
+            price = s.side * (levels[k, m.depth[k] - 1].key - s.away)
+            s.made = limit(m, levels, orders, out, s.side, price, s.lots)
+    else:
+        h = slot_of(orders, script[s.of].made)
+        if h:
+            withdraw(m, levels, orders, out, h, orders[h].lots)
+    if m.told > before:
+        out[m.told - 1].bits = LAST
+
+
+@kernel
 def soonest(flow: Record) -> int:
     i = 0
     for j in range(1, len(flow)):
@@ -163,32 +200,53 @@ def listen(w: Record, f: Record, news: Record) -> None:
 BOOKS = types.Tuple((array(ENGINE), array(LEVEL, 3), array(ORDER, 2)))
 
 
-@compiled(types.int64(array(WORLD), array(FLOW), BOOKS, array(LATENT), array(EVENT), types.npy_rng))
+@kernel
+def due(table: Record, line: int) -> int:
+    """ns of this line of a table, NEVER behind its end."""
+    if line < len(table):
+        return int(table[line].ts)
+    return NEVER
+
+
+HIDDEN = types.Tuple((array(LATENT), array(SCRIPT)))
+
+
+@compiled(types.int64(array(WORLD), array(FLOW), BOOKS, HIDDEN, array(EVENT), types.npy_rng))
 def advance(
-    world: Record, flow: Record, books: Record, latent: Record, out: Record, rng: Rng
+    world: Record, flow: Record, books: Record, hidden: Record, out: Record, rng: Rng
 ) -> int:
     """-> events written; it stops at the end, or before an action that might not fit into `out`."""
     w, told = world[0], 0
     engines, levels, orders = books
+    latent, script = hidden
     while True:
         i = soonest(flow)
-        f, m = flow[i], engines[i]
-        if told + 2 * max(m.live[0], m.live[1]) + 2 > len(out):
+        if told + 2 * max(engines[i].live[0], engines[i].live[1]) + 2 > len(out):
             return told
-        if w.heard < len(latent) and latent[w.heard].ts <= f.next:
+        after, heard, asked = flow[i].next, due(latent, w.heard), due(script, w.asked)
+        if heard <= min(asked, after):
             i = latent[w.heard].instrument
-            f, m = flow[i], engines[i]
-            listen(w, f, latent[w.heard])
+            listen(w, flow[i], latent[w.heard])
             w.heard += 1
-        elif f.next >= w.end:
+        elif asked <= after:
+            i = script[w.asked].instrument
+            if told + 2 * max(engines[i].live[0], engines[i].live[1]) + 2 > len(out):
+                return told
+            decay(flow[i], w.beta, asked)
+            engines[i].told = told
+            perform((engines[i], levels[i], orders[i]), out, script, w.asked)
+            told = engines[i].told
+            w.asked += 1
+        elif after >= w.end:
             return told
         else:
-            decay(f, w.beta, f.next)
+            f, m = flow[i], engines[i]
+            decay(f, w.beta, after)
             kind = thinned(f, rng.random())
             if kind >= 0:
                 m.told = told
                 happen(w, f, (m, levels[i], orders[i]), out, kind, rng)
                 told = m.told
                 excite(f, w.alpha, w.beta, kind)
-        rebase(w, f, m, levels[i])
-        schedule(f, rng.random())
+        rebase(w, flow[i], engines[i], levels[i])
+        schedule(flow[i], rng.random())

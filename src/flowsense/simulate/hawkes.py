@@ -17,6 +17,7 @@ from flowsense.schema import ADD, LAST, SNAPSHOT, TRADE, Events
 
 BUY, SELL, ADD_BID, ADD_ASK, CANCEL_BID, CANCEL_ASK = range(6)
 KINDS = 6
+PUSH = np.array([1, -1, 1, -1, -1, 1])  # of the touch's flow imbalance: Cont et al. 2014
 FLOW = np.dtype(  # of one instrument
     [
         ("at", "i8"),  # ns, of what follows
@@ -61,6 +62,20 @@ def mirrored(rates: tuple[float, ...], decays: tuple[float, ...], branching: flo
     if not (mu > 0).all():
         raise InputError(f"rates {rates} cannot be reached with branching {branching}, lower it")
     return Hawkes(mu, alpha, np.repeat(np.array(decays, np.float64), 2))
+
+
+def pressing(rates: tuple[float, ...], decays: tuple[float, ...], branching: float) -> Hawkes:
+    """The process in which each point brings only such as push the price to the same side.
+
+    Arguments and errors as for `mirrored`; each kind has as many parents of each of the three.
+    """
+    plain = mirrored(rates, decays, 0.0)
+    if not 0 <= branching < 1:
+        raise InputError(f"branching {branching} is not stationary, give 0 <= branching < 1")
+    rate = np.repeat(rates, 2)
+    alike = np.equal.outer(PUSH, PUSH) / 3
+    alpha = branching * alike * rate[:, None] / rate
+    return Hawkes((1 - branching) * rate, alpha, plain.beta)
 
 
 @kernel
