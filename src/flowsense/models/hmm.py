@@ -4,7 +4,7 @@ Hamilton 1989; Rabiner 1989. As a voter it says how often the market moves in th
 may be in, and a side only where the drift of these regimes is beyond its error.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from flowsense.forecast import Forecast, Target, duration
 from flowsense.labels import Labels
 from flowsense.model import Budget
 from flowsense.model.hmm import windows
-from flowsense.model.hmm.chain import Chain, Floats
+from flowsense.model.hmm.chain import Chain, Floats, later
 from flowsense.model.hmm.fit import Em, Expected, Seen, Sequences
 from flowsense.model.hmm.gather import Gathered, gather, told
 from flowsense.model.hmm.names import PRESETS, Preset, matched, named, position_scale
@@ -29,7 +29,8 @@ from flowsense.tape import Needs, Reader, Tape
 from flowsense.wall import Stopwatch
 
 SHORTEST = 100_000_000  # ns: a window is not made shorter than this
-PER_STATE = 60  # windows of each state that a fit wants; else it takes shorter ones
+PER_STATE = 40  # windows of each state that a fit wants; else it takes shorter ones
+FLOOR = 0.1  # of all variance: windows in which nothing moves are alike, and would be a state
 
 
 class Fitted(NamedTuple):
@@ -43,15 +44,32 @@ class Fitted(NamedTuple):
     sums: Floats  # (K, R, T, 4) see `model.hmm.sides.count`
 
 
+class Ready(NamedTuple):
+    """What forecasting reads, worked out once."""
+
+    table: Floats
+    start: Floats  # (R,) P(regime) where nothing has been seen
+    voice: Voice
+    scale: Floats  # (R,) of a position
+
+    @classmethod
+    def of(cls, fitted: Fitted) -> Self:
+        chain = fitted.chain
+        voice = Voice.of(fitted.sums)
+        return cls(chain.table(), chain.stationary(), voice, position_scale(chain))
+
+
 @dataclass(frozen=True, slots=True)
 class Hmm:
     preset: str = "five"  # or three, or reverting
     step: str = "5s"  # of a window; shorter ones are taken where there would be too few
     mixture: int = 1  # Gaussians of a state
     diagonal: bool = False  # covariances
+    stay: float = 0.9  # least P(same regime) from window to window: a regime is what lasts
     starts: int = 4
     memory: int = 2_000  # windows after which online updates have forgotten by a factor of e
     fitted: Fitted | None = None
+    ready: Ready | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
@@ -77,7 +95,7 @@ class Hmm:
     @property
     def position_scale(self) -> Floats:
         """(R,) what to multiply a position by in each regime, at most 1. Raises InputError."""
-        return position_scale(self._fitted.chain)
+        return self._ready.scale
 
     def fit(self, reader: Reader, labels: Labels, *, seed: int, budget: Budget) -> Self:
         """Windows of all instruments together, each in its own deviations; then labels by state.
@@ -96,28 +114,27 @@ class Hmm:
         chain, seen = chain.take(order), seen.take(order)
         shape = (len(reader.instruments), len(order), len(labels.targets), 4)
         step = np.array(step_ns, np.int64)
-        fitted = Fitted(known, chain, seen, step, found.scale, np.zeros(shape))
-        model, first = replace(self, fitted=fitted), 0
-        state = model.init(reader.instruments)
+        fitted, first = Fitted(known, chain, seen, step, found.scale, np.zeros(shape)), 0
+        state = self._with(fitted).init(reader.instruments)
+        following = windows.Following(chain.table(), chain.jump, found.scale)
         for tape in reader:
             rows = tape.rows[0]
             here = slice(first, first + len(rows.ts))
-            state, belief, _ = windows.followed(state, rows, chain, found.scale)
+            state, belief, _ = windows.followed(state, rows, following)
             count(fitted.sums, belief, rows.instrument, labels.take(here), learn[here])
             first = here.stop
-        return model
+        return self._with(fitted)
 
     def init(self, instruments: tuple[Instrument, ...]) -> Windows:
         fitted = self._fitted
         place = fitted.known.places(instruments)
-        return Windows.of(int(fitted.step_ns), place, fitted.chain.stationary())
+        return Windows.of(int(fitted.step_ns), place, self._ready.start)
 
     def predict(self, state: Windows, tape: Tape) -> tuple[Windows, Forecast]:
-        fitted, rows = self._fitted, tape.rows[0]
-        after, belief, _ = windows.followed(state, rows, fitted.chain, fitted.scale)
-        place = state.place[rows.instrument]
-        said = Voice.of(fitted.sums).says(self.targets, belief, place)
-        scale = (belief * self.position_scale).sum(axis=1)
+        rows, ready = tape.rows[0], self._ready
+        after, belief, _ = windows.followed(state, rows, self._following)
+        said = ready.voice.says(self.targets, belief, state.place[rows.instrument])
+        scale = (belief * ready.scale).sum(axis=1)
         aux = {"regime": belief.astype(np.float32), "position_scale": scale.astype(np.float32)}
         return after, replace(said, aux=aux)
 
@@ -129,7 +146,7 @@ class Hmm:
         """
         fitted, rows, learn = self._fitted, tape.rows[0], to_learn(labels)
         chain, place = fitted.chain, state.place[rows.instrument]
-        _, belief, ended = windows.followed(state, rows, chain, fitted.scale)
+        _, belief, ended = windows.followed(state, rows, self._following)
         used, blocks = learn.any(axis=1) & (ended.what == 1), list[Expected]()
         for i in np.unique(rows.instrument[used]):
             mine = Sequences.of(ended.raw[used & (rows.instrument == i)])
@@ -138,7 +155,12 @@ class Hmm:
         chain, seen = learned(em, (chain, fitted.seen), blocks, share)
         sums, ours = fitted.sums * share, place < len(fitted.sums)
         count(sums, belief, place, labels, learn & ours[:, None])
-        return replace(self, fitted=fitted._replace(chain=chain, seen=seen, sums=sums))
+        return self._with(fitted._replace(chain=chain, seen=seen, sums=sums))
+
+    def ahead(self, regime: NDArray[np.floating], horizon_ns: int) -> Floats:
+        """(n, R) P(regime) after the horizon, of P(regime) now (n, R). Raises InputError."""
+        steps = max(1, round(horizon_ns / int(self._fitted.step_ns)))
+        return later(self._fitted.chain, regime.astype(np.float64), steps)
 
     def params(self) -> dict[str, NDArray[Any]]:
         return arrays(self.fitted) if self.fitted else {}
@@ -147,7 +169,21 @@ class Hmm:
         chain = Chain(*(params[name] for name in Chain._fields))
         seen = Seen(*(params[name] for name in Seen._fields))
         tables = (params[name] for name in Fitted._fields[3:])
-        return replace(self, fitted=Fitted(Known.load(params), chain, seen, *tables))
+        return self._with(Fitted(Known.load(params), chain, seen, *tables))
+
+    def _with(self, fitted: Fitted) -> Self:
+        return replace(self, fitted=fitted, ready=Ready.of(fitted))
+
+    @property
+    def _ready(self) -> Ready:
+        if self.ready is None:
+            raise InputError("hmm: fit or load it before it predicts")
+        return self.ready
+
+    @property
+    def _following(self) -> windows.Following:
+        fitted = self._fitted
+        return windows.Following(self._ready.table, fitted.chain.jump, fitted.scale)
 
     @property
     def _of(self) -> Preset:
@@ -155,7 +191,8 @@ class Hmm:
 
     @property
     def _em(self) -> Em:
-        return Em(len(self.regimes), self.mixture, self.diagonal, self.starts)
+        shape = (len(self.regimes), self.mixture, self.diagonal, self.starts)
+        return Em(*shape, floor=FLOOR, stay=self.stay)
 
     @property
     def _fitted(self) -> Fitted:
@@ -168,9 +205,9 @@ class Hmm:
         step, wanted = duration(self.step), PER_STATE * len(self.regimes) * self.mixture
         while True:
             found = told(reader, learn, step, self._of.numbers)
-            if found.used.sum() >= wanted or step // 5 < SHORTEST:
+            if found.used.sum() >= wanted or step // 2 < SHORTEST:
                 return step, gather(found, len(reader.instruments))
-            step //= 5
+            step //= 2
 
 
 def to_learn(labels: Labels) -> NDArray[np.bool_]:

@@ -74,6 +74,17 @@ class Chain(NamedTuple):
         return state, self.mean[state, part] + np.einsum("nij,nj->ni", root, noise)
 
 
+def later(chain: Chain, belief: Floats, steps: int) -> Floats:
+    """(n, K) P(state) so many steps after belief (n, K)."""
+    return np.asarray(belief @ np.linalg.matrix_power(chain.jump[:-1], steps), np.float64)
+
+
+def changes(chain: Chain, belief: Floats, steps: int) -> Floats:
+    """(n,) P(another state so many steps on than now), of belief (n, K)."""
+    stay = np.diagonal(np.linalg.matrix_power(chain.jump[:-1], steps))
+    return np.asarray(1.0 - belief @ stay, np.float64)
+
+
 def observed(X: NDArray[np.floating], dimensions: int | None = None) -> Floats:
     """X (n, D) as kernels read it. Raises InputError on another shape or a non-finite value."""
     x = np.ascontiguousarray(X, np.float64)

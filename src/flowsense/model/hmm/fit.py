@@ -68,6 +68,7 @@ class Em:
     first: int = 15  # iterations of every start; the best goes on
     tolerance: float = 1e-6  # of the log-likelihood per observation
     floor: float = 1e-3  # of a variance, as a share of that of all observations
+    stay: float = 0.0  # least P(same state), for states that are to last
 
     def fit(self, of: Sequences, key: Floats, *, seed: int, budget: Budget) -> tuple[Chain, Seen]:
         """The likeliest of several starts; key (n,) is what grows with volatility.
@@ -77,7 +78,10 @@ class Em:
         """
         least = 10 * self.states * self.mixture
         if len(of.x) < least:
-            raise InputError(f"{len(of.x)} observations: {least} are the fewest to tell {self}")
+            raise InputError(
+                f"{len(of.x)} observations do not tell {self.states} states apart: "
+                f"give {least} or more, a longer recording or a shorter step"
+            )
         watch, rng, tried = Stopwatch(), np.random.default_rng(seed), list[Run]()
         with watch:
             scale = spread(of.x)
@@ -93,9 +97,6 @@ class Em:
                 best = self.climb(of, best.chain, scale, min(10, left))
             left -= 10
         return best.chain, best.seen
-
-    def __str__(self) -> str:
-        return f"{self.states} states of {self.mixture} Gaussians apart"
 
     def climb(self, of: Sequences, chain: Chain, scale: Floats, iterations: int) -> "Run":
         """So many iterations, fewer where the likelihood has stopped to rise."""
@@ -122,7 +123,7 @@ class Em:
         cov = np.tril(lower) + np.swapaxes(np.tril(lower, -1), 2, 3)
         weight = (count + PRIOR) / (count + PRIOR).sum(axis=1, keepdims=True)
         jumps = found.jump + PRIOR
-        jump = jumps / jumps.sum(axis=1, keepdims=True)
+        jump = lasting(jumps / jumps.sum(axis=1, keepdims=True), self.stay)
         fitted = Chain(jump, weight, chain.mean + shift, self.floored(cov, scale))
         return fitted, Seen(count.copy(), found.jump.copy())
 
@@ -153,8 +154,9 @@ class Em:
         if split:
             up = uniform_filter1d(of.x[:, 0], 10, mode="nearest") > np.median(of.x[:, 0])
             group[(group == cuts // 2) & up] = k - 1
-        jump = np.full((k + 1, k), (1 - STAY) / max(k - 1, 1))
-        np.fill_diagonal(jump, STAY if k > 1 else 1.0)
+        stay = max(STAY, self.stay)
+        jump = np.full((k + 1, k), (1 - stay) / max(k - 1, 1))
+        np.fill_diagonal(jump, stay if k > 1 else 1.0)
         jump[k] = 1 / k
         mean, cov = np.zeros((k, self.mixture, d)), np.zeros((k, self.mixture, d, d))
         scale = spread(of.x)
@@ -183,6 +185,17 @@ def spread(x: Floats) -> Floats:
         at = int(np.argmin(found))
         raise InputError(f"observations: number {at} is always {x[0, at]:g}: nothing to tell apart")
     return np.asarray(found, np.float64)
+
+
+def lasting(jump: Floats, stay: float) -> Floats:
+    """The likeliest jumps (K + 1, K) under which every state stays with at least this."""
+    k = jump.shape[1]
+    same = np.r_[np.diagonal(jump), 1.0]
+    short = same < stay
+    jump[short] *= ((1 - stay) / np.maximum(1 - same[short], 1e-300))[:, None]
+    at = np.flatnonzero(short[:k])
+    jump[at, at] = stay
+    return jump
 
 
 def expect(chain: Chain, of: Sequences, work: Floats) -> Expected:

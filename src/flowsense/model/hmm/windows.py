@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flowsense._jit import array, compiled
-from flowsense.model.hmm.chain import Chain, Floats, Ints
+from flowsense.model.hmm.chain import Floats, Ints
 from flowsense.model.hmm.kernels import advance, fade
 from flowsense.tape import Rows
 
@@ -21,7 +21,7 @@ SQUARES, LAST, PRODUCTS, POWER = range(4)  # of Windows.number
 TS, INSTRUMENT, MID2, BROKEN = range(4)  # of what is read of a row
 HOLE = 4  # a window so many times as long as usual says nothing
 MEMORY = 0.95  # of the autocorrelation, per window: 20 windows
-SMALL = 0.1  # deviations: below, a volatility is that of a market at rest
+SMALL = 0.3  # deviations: below, a volatility is that of a market at rest, which is no regime
 FAR = 10.0  # deviations: no return is seen as larger
 
 F2, F1, I2, I1 = (array(t, n) for t in (np.float64, np.int64) for n in (2, 1))
@@ -132,18 +132,21 @@ def watched(state: Windows, rows: Rows, numbers: int) -> Ended:
     return Ended(what, raw)
 
 
-def followed(
-    state: Windows, rows: Rows, chain: Chain, scale: Floats
-) -> tuple[Windows, Floats, Ended]:
-    """The next state, (n, K) P(state) at each row, and the windows that ended, standardised.
+class Following(NamedTuple):
+    """What following windows takes of a fit."""
 
-    scale (places,) deviation of a window's return.
-    """
-    state = state.copy()
-    ended = watched(state, rows, chain.mean.shape[2])
-    standardise(ended.raw, ended.what, scale[state.place[rows.instrument]])
-    out = np.zeros((len(rows.ts), chain.states))
+    table: Floats  # of the chain
+    jump: Floats  # of the chain
+    scale: Floats  # (places,) deviation of a window's return
+
+
+def followed(state: Windows, rows: Rows, by: Following) -> tuple[Windows, Floats, Ended]:
+    """The next state, (n, K) P(state) at each row, and the windows that ended, standardised."""
+    state, states = state.copy(), by.jump.shape[1]
+    numbers = int(np.sqrt(by.table.shape[2]))  # D of 1 + D + D D
+    ended = watched(state, rows, numbers)
+    standardise(ended.raw, ended.what, by.scale[state.place[rows.instrument]])
+    out, work = np.zeros((len(rows.ts), states)), np.zeros((2, states))
     what = np.stack([ended.what, rows.instrument], axis=1)
-    work = np.zeros((2, chain.states))
-    follow(ended.raw, what, chain.table(), chain.jump, state.belief, work, out)
+    follow(ended.raw, what, by.table, by.jump, state.belief, work, out)
     return state, out, ended
