@@ -16,6 +16,7 @@ class Lstm(Net):
     layers: int = 2
     units: int = 64
     heads: int = 8
+    dropout: float = 0.1
 
     @classmethod
     def tiny(cls) -> Self:
@@ -27,4 +28,6 @@ class Lstm(Net):
 
     def module(self, shape: Shape) -> Any:
         of = needs_torch("flowsense.nn.architectures.lstm", "lstm")
-        return of.LstmNet(*shape, layers=self.layers, units=self.units, heads=self.heads)
+        return of.LstmNet(
+            *shape, layers=self.layers, units=self.units, heads=self.heads, dropout=self.dropout
+        )

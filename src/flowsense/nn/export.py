@@ -89,9 +89,11 @@ def streaming(module: Any, stretch: torch.Tensor) -> NDArray[np.uint8]:
     with torch.no_grad():
         expected = module.eval()(stretch)
     session, held = opened(graph), [s.numpy() for s in states]
+    ahead = stretch.shape[1] - expected.shape[1]
     for row in range(stretch.shape[1]):
         said, *held = session.run([np.ascontiguousarray(stretch[:, row].numpy()), *held])
-        compare(said, expected[:, row].numpy())
+        if row >= ahead:
+            compare(said, expected[:, row - ahead].numpy())
     return graph
 
 

@@ -1,9 +1,13 @@
-"""The one training loop: AdamW, one cycle of the learning rate, the best net on held-out rows."""
+"""The one training loop: AdamW, one cycle of the learning rate, and the best mean of weights.
+
+What is judged on held-out rows and kept is the running mean of the weights (Polyak & Juditsky
+1992): the signal is faint, and single steps are mostly noise.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -15,7 +19,11 @@ from flowsense.wall import Stopwatch
 
 WARM = 0.1  # of the training, in which the learning rate rises
 LAST = 0.02  # of the learning rate, at the end
+MEAN = 100  # batches over which weights are averaged
 HELD = 8_192  # rows of answers that decide when to stop
+
+
+Weights: TypeAlias = dict[str, torch.Tensor]  # by name
 
 
 class Data(Protocol):
@@ -63,7 +71,8 @@ def train(
     module.to(course.device)
     most = max(1, min(course.epochs, epochs))
     optimizer = torch.optim.AdamW(module.parameters(), lr=course.rate, weight_decay=course.decay)
-    best, least, kept = 0, float("inf"), weights(module)
+    mean = weights(module)
+    best, least, kept = 0, float("inf"), mean
     done, batches, why = 0, 0, "epochs"
     while done < most and why == "epochs":
         module.train()
@@ -72,15 +81,16 @@ def train(
                 spent = max(batches / (most * course.epoch), watch.seconds / seconds)
                 set_rate(optimizer, course.rate * cycle(spent))
                 learn(module, optimizer, data.draw(course.batch, rng), course)
-            batches += 1
+                batches += 1
+                average(mean, module, 1 / min(batches + 1, MEAN))
             if watch.seconds >= seconds:
                 why = "seconds"
                 break
         with watch:
-            now = held_loss(module, data, course)
+            now, of_mean = judged(module, mean, data, course)
         done += 1
         if now is None or now < least:
-            best, least, kept = done, least if now is None else now, weights(module)
+            best, least, kept = done, least if now is None else now, of_mean
         elif done - best >= course.patience:
             why = "patience"
     module.load_state_dict(kept)
@@ -108,6 +118,27 @@ def loss_of(module: nn.Module, batch: Batch, course: Course) -> torch.Tensor:
     return loss(out, answers)
 
 
+def judged(
+    module: nn.Module, mean: Weights, data: Data, course: Course
+) -> tuple[float | None, Weights]:
+    """What the mean of the weights loses on the rows to stop on, and a copy of it."""
+    now, of_mean = weights(module), {name: value.clone() for name, value in mean.items()}
+    module.load_state_dict(of_mean)
+    found = held_loss(module, data, course)
+    module.load_state_dict(now)
+    return found, of_mean
+
+
+def average(mean: Weights, module: nn.Module, share: float) -> None:
+    """Move the mean towards the weights; what is not a weight is taken as it is."""
+    with torch.no_grad():
+        for name, value in module.state_dict().items():
+            if value.is_floating_point():
+                mean[name].lerp_(value, share)
+            else:
+                mean[name].copy_(value)
+
+
 def held_loss(module: nn.Module, data: Data, course: Course) -> float | None:
     """Mean on the rows to stop on; None where there are none."""
     module.eval()
@@ -120,8 +151,9 @@ def held_loss(module: nn.Module, data: Data, course: Course) -> float | None:
     return total / count if count else None
 
 
-def weights(module: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
+def weights(module: nn.Module) -> Weights:
+    """A copy."""
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
 
 def set_rate(optimizer: Any, rate: float) -> None:

@@ -11,7 +11,8 @@ from flowsense.nn.inputs import Inputs
 class Mirrored(nn.Module):
     """Side f(x) - f(mirror x), move and size their means; both in one call, as 2 B stretches.
 
-    States of a streaming net are (B, 2, ...).
+    States of a streaming net are (B, 2, ...). Sizes are numbers, not `flatten`: a graph that works
+    them out anew for each row takes twice as long.
     """
 
     source: torch.Tensor
@@ -27,26 +28,38 @@ class Mirrored(nn.Module):
 
     def both(self, x: torch.Tensor) -> torch.Tensor:
         """(B, ..., D) -> (2 B, ..., D)"""
-        return torch.stack([x, x[..., self.source] * self.sign], 1).flatten(0, 1)
+        return twice(x, x[..., self.source] * self.sign)
 
     def joined(self, out: torch.Tensor) -> torch.Tensor:
         """(2 B, ..., T, 3) -> (B, ..., T, 3)"""
-        pair = out.unflatten(0, (-1, 2))
+        pair = out.reshape(-1, 2, *sizes(out))
         one: torch.Tensor = (pair[:, 0] + pair[:, 1] * self.turn) / 2
         return one
 
     def forward(self, x: torch.Tensor, *more: torch.Tensor) -> torch.Tensor:
         """Of a whole stretch; what else is said of it is the same in the mirror."""
-        twice = (torch.stack([m, m], 1).flatten(0, 1) for m in more)
-        return self.joined(self.net(self.both(x), *twice))
+        return self.joined(self.net(self.both(x), *(twice(m, m) for m in more)))
 
     def step(self, x: torch.Tensor, *states: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Of one row."""
         net: Any = self.net
-        out, *after = net.step(self.both(x), *(s.flatten(0, 1) for s in states))
-        return self.joined(out), *(s.unflatten(0, (-1, 2)) for s in after)
+        shapes = net.states()
+        before = (s.reshape(-1, *shape) for s, shape in zip(states, shapes, strict=True))
+        out, *after = net.step(self.both(x), *before)
+        held = (s.reshape(-1, 2, *shape) for s, shape in zip(after, shapes, strict=True))
+        return self.joined(out), *held
 
     def states(self) -> tuple[tuple[int, ...], ...]:
         """Shape of each state, of one instrument."""
         net: Any = self.net
         return tuple((2, *shape) for shape in net.states())
+
+
+def sizes(x: torch.Tensor) -> list[int]:
+    """Of all axes but the first."""
+    return [int(n) for n in x.shape[1:]]
+
+
+def twice(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """(B, ...) and (B, ...) -> (2 B, ...), each beside its partner."""
+    return torch.stack([x, y], 1).reshape(-1, *sizes(x))

@@ -64,7 +64,8 @@ class Net(ABC):
     def module(self, shape: Shape) -> Any:
         """The PyTorch module, imported here: x (B, H, D) -> (B, T, 3).
 
-        One that streams maps x (B, L, D) -> (B, L, T, 3) from an empty state, and has
+        One that streams maps x (B, L, D) -> (B, L, T, 3) from an empty state (or says only the
+        last L - H + 1 rows), and has
         `step` (x (B, D), *states) -> (out (B, T, 3), *states) and `states`, the shape of each
         state of one instrument; they begin as zeros.
         """

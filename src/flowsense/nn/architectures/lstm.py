@@ -1,4 +1,4 @@
-"""Stacked LSTM with attention over its last states, as a step and as a whole stretch.
+"""Stacked LSTM with attention over its last states, as a whole stretch and as a step.
 
 Hochreiter & Schmidhuber 1997; Vaswani et al. 2017 (attention with several heads).
 """
@@ -15,74 +15,72 @@ class LstmNet(nn.Module):
     """The query is the last state; keys and values are those of the last H states, itself too."""
 
     def __init__(
-        self, width: int, history: int, targets: int, *, layers: int, units: int, heads: int
+        self,
+        width: int,
+        history: int,
+        targets: int,
+        *,
+        layers: int,
+        units: int,
+        heads: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.history, self.layers, self.units, self.heads = history, layers, units, heads
+        self.targets = targets
+        self.dropout = nn.Dropout1d(dropout)  # of an input over the whole stretch
         self.into = nn.Sequential(nn.Linear(width, units), nn.LayerNorm(units))
-        self.lstm = nn.LSTM(units, units, layers, batch_first=True)
-        self.query, self.key, self.value = (nn.Linear(units, units) for _ in range(3))
-        self.norm = nn.LayerNorm(2 * units)
-        self.out = nn.Linear(2 * units, targets * 3)
-        nn.init.zeros_(self.out.bias)
+        between = dropout if layers > 1 else 0.0
+        self.lstm = nn.LSTM(units, units, layers, batch_first=True, dropout=between)
+        self.asked = nn.Linear(units, 3 * units)  # query, key, value
+        self.out = nn.Sequential(
+            nn.LayerNorm(2 * units), nn.Dropout(dropout), nn.Linear(2 * units, targets * 3)
+        )
 
     def states(self) -> tuple[tuple[int, ...], ...]:
-        """Hidden and cell state of each layer; keys, values and which of them are there."""
-        band = (self.history, self.units)
-        return ((self.layers, self.units),) * 2 + (band, band, (self.history,))
-
-    def split(self, x: torch.Tensor) -> torch.Tensor:
-        """(..., units) -> (..., heads, units / heads)"""
-        return x.unflatten(-1, (self.heads, self.units // self.heads))
-
-    def said(self, state: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
-        both = self.norm(torch.cat([state, heard], -1))
-        return self.out(both).unflatten(-1, (-1, 3))
+        """Hidden and cell state of each layer; keys and values; which of them are there."""
+        line = ((self.units,),) * (2 * self.layers)
+        return (*line, (self.history, 2 * self.units), (self.history, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, L, D) -> (B, L, T, 3)"""
-        state, _ = self.lstm(self.into(x))
-        q, k, v = (self.split(f(state)).transpose(1, 2) for f in (self.query, self.key, self.value))
-        at = torch.arange(x.shape[1], device=x.device)
-        back = at[:, None] - at[None, :]
+        """(B, L, D) -> (B, L - H + 1, T, 3) of the rows with a whole band behind them."""
+        length, heads, each = x.shape[1], self.heads, self.units // self.heads
+        first = self.history - 1
+        state, _ = self.lstm(self.into(self.dropout(x.transpose(1, 2)).transpose(1, 2)))
+        q, k, v = self.asked(state).reshape(-1, length, 3, heads, each).permute(2, 0, 3, 1, 4)
+        at = torch.arange(length, device=x.device)
+        back = at[first:, None] - at[None, :]
         band = torch.where((back >= 0) & (back < self.history), 0.0, FAR)
-        heard = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=band.to(q.dtype))
-        return self.said(state, heard.transpose(1, 2).flatten(-2))
+        heard = nn.functional.scaled_dot_product_attention(q[:, :, first:], k, v, attn_mask=band)
+        heard = heard.transpose(1, 2).reshape(-1, length - first, self.units)
+        both = torch.cat([state[:, first:], heard], -1)
+        return self.out(both).reshape(-1, length - first, self.targets, 3)
 
-    def step(
-        self,
-        x: torch.Tensor,
-        hidden: torch.Tensor,
-        cell: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
-        there: torch.Tensor,
-    ) -> tuple[torch.Tensor, ...]:
-        """x (B, D); hidden, cell (B, layers, units); keys, values (B, H, units); there (B, H)."""
-        out, hiddens, cells = self.into(x), [], []
+    def step(self, x: torch.Tensor, *states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """x (B, D) and the states -> (B, T, 3) and the states."""
+        *line, band, there = states
+        h, heads, each = self.history, self.heads, self.units // self.heads
+        out, after = self.into(x), list[torch.Tensor]()
         for layer in range(self.layers):
-            out, c = self.cell(layer, out, hidden[:, layer], cell[:, layer])
-            hiddens.append(out)
-            cells.append(c)
-        keys = torch.cat([keys[:, 1:], self.key(out)[:, None]], 1)
-        values = torch.cat([values[:, 1:], self.value(out)[:, None]], 1)
+            out, cell = self.cell(layer, out, line[2 * layer], line[2 * layer + 1])
+            after += [out, cell]
+        asked = self.asked(out)
+        band = torch.cat([band[:, 1:], asked[:, None, self.units :]], 1)
         there = torch.cat([there[:, 1:], torch.ones_like(there[:, :1])], 1)
-        score = (self.split(keys) * self.split(self.query(out))[:, None]).sum(-1)  # (B, H, heads)
-        score = score / math.sqrt(self.units / self.heads) + (1 - there[..., None]) * FAR
-        share = torch.softmax(score, 1)
-        heard = (share[..., None] * self.split(values)).sum(1).flatten(-2)
-        after = torch.stack(hiddens, 1), torch.stack(cells, 1)
-        return self.said(out, heard), *after, keys, values, there
+        k, v = band.reshape(-1, h, 2, heads, each).unbind(2)
+        query = asked[:, : self.units].reshape(-1, 1, heads, each)
+        score = (k * query).sum(-1) / math.sqrt(each) + (1 - there) * FAR  # (B, H, heads)
+        heard = (torch.softmax(score, 1)[..., None] * v).sum(1).reshape(-1, self.units)
+        said = self.out(torch.cat([out, heard], -1)).reshape(-1, self.targets, 3)
+        return said, *after, band, there
 
     def cell(
         self, layer: int, x: torch.Tensor, h: torch.Tensor, c: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """One layer's step with the weights of `self.lstm`; gates in the order i, f, g, o."""
-        of = self.lstm
-        w, u, a, b = (
-            getattr(of, f"{name}_l{layer}")
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
-        i, f, g, o = (x @ w.T + h @ u.T + (a + b)).chunk(4, -1)
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        w, u, a, b = (getattr(self.lstm, f"{name}_l{layer}") for name in names)
+        gates = nn.functional.linear(torch.cat([x, h], 1), torch.cat([w, u], 1), a + b)
+        i, f, g, o = gates.split(self.units, 1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
