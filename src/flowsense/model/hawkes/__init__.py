@@ -1,0 +1,1 @@
+"""Hawkes processes: kernels, maximum likelihood, residuals, intensities, laws of counts."""
