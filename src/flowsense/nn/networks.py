@@ -1,0 +1,122 @@
+"""Nets over a graph of all instruments that is rebuilt at every instant: how they forecast."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense.features.pairs import LAGS
+from flowsense.forecast import Forecast
+from flowsense.model.graph.typed import (
+    COMING,
+    LAG,
+    LEAD,
+    NEAR,
+    Names,
+    Told,
+    graph,
+    hear,
+    kinds,
+    names,
+)
+from flowsense.nn.fitted import Fitted, Table, walk
+from flowsense.nn.heads import said
+from flowsense.nn.inputs import Floats, Ints, Seen, nothing_seen
+from flowsense.nn.serving import opened
+from flowsense.nn.windowed import present
+from flowsense.schema import Instrument
+from flowsense.tape import Tape
+
+
+class Networked(NamedTuple):
+    """Of K instruments; all but the first two by their slot."""
+
+    place: Ints  # (K,)
+    slot: Ints  # (K,)
+    ts: Ints  # (K,) of the row before
+    mid2: Ints  # (K,)
+    counted: Ints  # (K,) rows until now
+    tail: Floats  # (K, H, D) inputs of the last rows, 0 before the first
+    held: Floats  # (K, T, 3) what was said last
+    venue: Ints  # (K,) these two are `Names`
+    symbol: Ints  # (K,)
+    node: NDArray[Any]  # (K,) these five are `Told`
+    pair: NDArray[Any]  # (K, K)
+    busy: NDArray[np.float64]  # (K,)
+    said: NDArray[np.float64]  # (K, S)
+    worth: NDArray[np.float64]  # (3, K, S)
+
+
+def init(fitted: Fitted | None, words: Ints, instruments: tuple[Instrument, ...]) -> Networked:
+    """Before the first row; words (S,) are the columns of strategies."""
+    k, h, d, t = len(instruments), 0, 0, 0
+    if fitted is not None:
+        h, d, t = int(fitted.history), fitted.inputs.width, len(fitted.known.target)
+    table = Table.of(None if fitted is None else fitted.known, instruments)
+    ordered = tuple(instruments[j] for j in np.argsort(table.slot))
+    tail, held = np.zeros((k, h, d), np.float32), np.zeros((k, t, 3), np.float32)
+    own = (np.zeros(k, np.int64), tail, held)
+    parts: Any = (table, nothing_seen(k), own, names(ordered), Told.empty(k, len(words)))
+    return Networked(*(array for part in parts for array in part))
+
+
+def inputs_of(window: Floats, slots: Ints, told: Told, known: Names) -> list[NDArray[Any]]:
+    """What the net is called with: x (N, H, D), kind, index, edge; assets are the last K nodes."""
+    index, edge = graph(told, known)
+    k, strategies = told.said.shape
+    x = np.zeros((len(index), *window.shape[1:]), np.float32)
+    x[len(index) - k :] = window
+    return [x, kinds(known, strategies, present(slots, k)), index, edge]
+
+
+def predict(
+    fitted: Fitted, words: Ints, state: Networked, tape: Tape
+) -> tuple[Networked, Forecast]:
+    """An instrument without a row keeps its window, and what was said of it.
+
+    aux["led"] (n, 3): of the strongest lead, its correlation, rows and deviations to come.
+    """
+    rows, table, seen = tape.rows[0], Table(*state[:2]), Seen(*state[2:4])
+    known, told = Names(*state[7:9]), Told(*state[9:])
+    steps, seen, count = walk(fitted, rows, table, seen, state.counted)
+    session, hold, h = opened(fitted.graph), int(fitted.hold), int(fitted.history)
+    at = (steps.nth - state.counted[steps.slot]).tolist()
+    k, end, held = len(count), [0] * len(count), state.held.copy()
+    out, led = np.zeros((len(at), *held.shape[1:]), np.float32), np.zeros((len(at), 3), np.float32)
+    if not len(at):
+        return state, answer(fitted, state, rows.instrument, steps.nth, (out, led))
+    told = told.copy()
+    every = [np.concatenate([state.tail[j], steps.x[steps.slot == j]]) for j in range(k)]
+    fresh = (steps.nth % hold == 0) | (steps.nth <= 1)
+    spoken = np.where(rows.valid[:, words], rows.X[:, words], np.float32(0))
+    for a, b in steps.instants():
+        slots = steps.slot[a:b]
+        for i, j in zip(range(a, b), slots.tolist(), strict=True):
+            end[j] = at[i]
+        hear(told, int(rows.ts[a]), slots, rows.quote[a:b], spoken[a:b])
+        if fresh[a:b].any():
+            window = np.stack([x[e : e + h] for x, e in zip(every, end, strict=True)])
+            inputs, anew = inputs_of(window, slots, told, known), slots[fresh[a:b]]
+            held[anew] = session.run(inputs)[0][-k:][anew]
+            led[a:b] = strongest(inputs[3][-k:][slots])
+        out[a:b] = held[slots]
+    tail = np.stack([x[len(x) - h :] for x in every])
+    after = Networked(*table, *seen, count, tail, held, *known, *told)
+    return after, answer(fitted, state, rows.instrument, steps.nth, (out, led))
+
+
+def strongest(edge: Floats) -> Floats:
+    """(m, 3) of edge (m, M, EDGE): the lead that tells most, its rows, what it has to bring."""
+    near = edge[:, 1 : NEAR + 1]
+    best = np.abs(near[..., LEAD]).argmax(axis=1)
+    found = near[np.arange(len(near)), best]
+    return np.stack([found[:, LEAD], LAGS * found[:, LAG], np.sinh(found[:, COMING])], axis=1)
+
+
+def answer(
+    fitted: Fitted, state: Networked, who: Ints, nth: Ints, parts: tuple[Floats, Floats]
+) -> Forecast:
+    out, led = parts
+    ready = nth >= int(fitted.history)
+    found = said(fitted.known.targets, out, fitted.scale, state.place[who], ready)
+    return Forecast(found.targets, found.proba, found.value, found.ready, {"led": led})
