@@ -66,7 +66,7 @@ class Hmm:
     mixture: int = 1  # Gaussians of a state
     diagonal: bool = False  # covariances
     stay: float = 0.9  # least P(same regime) from window to window: a regime is what lasts
-    starts: int = 4
+    starts: int = 6
     memory: int = 2_000  # windows after which online updates have forgotten by a factor of e
     fitted: Fitted | None = None
     ready: Ready | None = field(default=None, repr=False)

@@ -64,7 +64,7 @@ class Em:
     states: int
     mixture: int = 1  # Gaussians of a state
     diagonal: bool = False
-    starts: int = 4
+    starts: int = 6
     first: int = 15  # iterations of every start; the best goes on
     tolerance: float = 1e-6  # of the log-likelihood per observation
     floor: float = 1e-3  # of a variance, as a share of that of all observations
@@ -140,17 +140,20 @@ class Em:
         return np.asarray(kept @ np.swapaxes(vectors, 2, 3) * outer, np.float64)
 
     def start(self, of: Sequences, key: Floats, rng: np.random.Generator, nth: int) -> Chain:
-        """From groups of like volatility: even ones first, then others at random.
+        """From groups of like volatility: first equally many in each, then equally wide ones.
 
-        Every other start splits one group in the middle by the side of the first number.
+        Others at random, in turn by number and by width. From four states on, every other start
+        splits a group in the middle by the side of the first number.
         """
-        n, k, d = len(of.x), self.states, of.x.shape[1]
-        smooth = uniform_filter1d(key, 5 if nth < 2 else int(rng.integers(1, 30)), mode="nearest")
-        split = k > 3 and nth % 2 == 1
-        cuts = k - split
-        shares = np.full(cuts, 1.0) if nth < 2 else rng.dirichlet(np.full(cuts, 4.0)) + 0.05
-        edges = (np.cumsum(shares) / shares.sum() * n)[:-1].astype(np.int64)
-        group = np.searchsorted(edges, np.argsort(np.argsort(smooth, kind="stable")), "right")
+        k, d = self.states, of.x.shape[1]
+        split = k > 3 and nth % 4 in (1, 2)
+        cuts, over = k - split, (5, 20)[nth] if nth < 2 else int(np.exp(rng.uniform(0, 4)))
+        parts = np.ones(cuts) if nth < 2 else rng.dirichlet(np.ones(cuts)) + 0.03
+        inner = (np.cumsum(parts) / parts.sum())[:-1]
+        smooth = uniform_filter1d(key, over, mode="nearest")
+        low, high = np.quantile(smooth, (0.005, 0.995))
+        edges = np.quantile(smooth, inner) if nth % 2 == 0 else low + inner * (high - low)
+        group = np.searchsorted(edges, smooth, "right")
         if split:
             up = uniform_filter1d(of.x[:, 0], 10, mode="nearest") > np.median(of.x[:, 0])
             group[(group == cuts // 2) & up] = k - 1
