@@ -14,13 +14,17 @@ from flowsense.features.catalogue import described
 from flowsense.labels import Labels
 from flowsense.model.gather import present
 from flowsense.model.terms import expand, mirror
-from flowsense.schema import DEPTH, MILLISECOND, NO_ASK, NO_BID
+from flowsense.schema import DEPTH, MILLISECOND, NO_ASK, NO_BID, SECOND
 from flowsense.tape import FeatureSpec, Reader, Rows
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 RARE = 1e-3  # share of rows up to which missing is not an input of its own
 SINGLE = 2  # numbers behind the book's levels: change of the mid, time since the row before
+CLOCK = 3  # last inputs of a timed net: seconds since the row before, did a second, a minute end?
+ENDED = 0.5  # above it, one did
+LONGEST = 3_600.0  # seconds
+UNTIMED = np.array(False)
 
 
 class Seen(NamedTuple):
@@ -38,6 +42,7 @@ class Inputs(NamedTuple):
     masked: Ints  # (Q,) numbers that are missing now and then: 1 where one is
     source: Ints  # (D,) of the mirrored row, which input each is,
     sign: Floats  # (D,) and with which sign
+    timed: NDArray[np.bool_] = UNTIMED  # () the last `CLOCK` inputs are the clock, as it is
 
     @property
     def width(self) -> int:
@@ -52,8 +57,22 @@ def nothing_seen(k: int) -> Seen:
 
 def read(inputs: Inputs, rows: Rows, place: Ints, seen: Seen) -> tuple[Seen, Floats]:
     """(n, D) of rows; place (n,) says whose deviations. What is missing is 0."""
-    seen, raw = numbers(rows, bool(inputs.book), seen)
-    return seen, standardised(inputs, raw, place)
+    after, raw = numbers(rows, bool(inputs.book), seen)
+    x = standardised(inputs, raw, place)
+    return after, (np.concatenate([x, clock(rows, seen)], axis=1) if inputs.timed else x)
+
+
+def clock(rows: Rows, seen: Seen) -> Floats:
+    """(n, CLOCK) as of each row; a row that falls due as a second ends still belongs to it."""
+    out = np.zeros((len(rows.ts), CLOCK), np.float32)
+    for k in np.unique(rows.instrument):
+        mine = np.flatnonzero(rows.instrument == k)
+        ts = np.r_[seen.ts[k], rows.ts[mine]]
+        known = ts[:-1] > 0
+        out[mine, 0] = np.where(known, np.minimum(np.diff(ts) / SECOND, LONGEST), 0)
+        for j, unit in enumerate((SECOND, 60 * SECOND), 1):
+            out[mine, j] = known & (np.diff((ts - 1) // unit) > 0)
+    return out
 
 
 def standardised(inputs: Inputs, raw: Floats, place: Ints) -> Floats:
@@ -100,7 +119,7 @@ def levels(book: NDArray[Any]) -> Floats:
     for side, px, none in (("bid", bid, NO_BID), ("ask", ask, NO_ASK)):
         there = whole & (px != none)
         distance = np.abs(np.where(there, px, 0) - mid)
-        size = np.log1p(book[f"{side}_sz"].astype(np.float64))
+        size = np.log1p(np.maximum(book[f"{side}_sz"], 0).astype(np.float64))
         parts += [np.where(there, distance, np.nan), np.where(there, size, np.nan)]
     return np.concatenate(parts, axis=1, dtype=np.float32)
 
@@ -127,7 +146,9 @@ class Index(NamedTuple):
     instant: Ints  # (n,) number of its instant
 
 
-def measured(reader: Reader, labels: Labels, book: bool) -> tuple[Inputs, Index]:
+def measured(
+    reader: Reader, labels: Labels, book: bool, *, timed: bool = False
+) -> tuple[Inputs, Index]:
     """One pass: the inputs of a net that is fitted to these labels, and which row is whose."""
     source, sign = turned(reader.spec, book)
     k, r = len(reader.instruments), len(source)
@@ -153,8 +174,13 @@ def measured(reader: Reader, labels: Labels, book: bool) -> tuple[Inputs, Index]
     masked = np.flatnonzero((missing > RARE) & (missing < 1 - RARE))
     place = np.searchsorted(masked, source[masked])
     turns = np.r_[source, r + place], np.r_[sign, np.ones(len(masked), np.float32)]
-    standard = standards(sums, source, sign)
-    return Inputs(np.array(book), standard, masked, *turns), Index(who, instant)
+    if timed:
+        itself = len(turns[0]) + np.arange(CLOCK)
+        turns = np.r_[turns[0], itself], np.r_[turns[1], np.ones(CLOCK, np.float32)]
+    inputs = Inputs(
+        np.array(book), standards(sums, source, sign), masked, *turns, np.array(timed)
+    )
+    return inputs, Index(who, instant)
 
 
 def standards(sums: NDArray[np.float64], source: Ints, sign: Floats) -> NDArray[np.float64]:
