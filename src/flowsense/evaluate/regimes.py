@@ -4,6 +4,7 @@ States last, so whoever says that nothing changes is mostly right; every score s
 rule, and beside the forecasts' own alarms moved in time, which know how often but not when.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -128,7 +129,7 @@ def alarms(of: Outcome, score: Floats, least: float, *, seed: int) -> Alarms:
     first = np.searchsorted(of.ts, when - of.horizon_ns)
     end = np.searchsorted(of.ts, when)
     rng = np.random.default_rng(seed)
-    shifts = rng.integers(1, len(loud), SHIFTS) if len(loud) > 1 else np.zeros(0, np.int64)
+    shifts = rng.integers(1, len(loud), SHIFTS) if len(when) else np.zeros(0, np.int64)
     moved = np.array([caught(np.roll(loud, shift), first, end).mean() for shift in shifts])
     hit = caught(loud, first, end)
     lead = [when[k] - of.ts[first[k] + loud[first[k] : end[k]].argmax()] for k in hit.nonzero()[0]]
@@ -138,7 +139,7 @@ def alarms(of: Outcome, score: Floats, least: float, *, seed: int) -> Alarms:
         moments=len(when),
         share=mean(loud),
         caught=mean(hit),
-        caught_shifted=mean(moved) if len(when) else None,
+        caught_shifted=mean(moved),
         lead_s=float(np.median(lead)) / SECOND if lead else None,
         false_per_hour=number(ratio(float((starts & ~of.changes).sum()), hours)),
     )
@@ -149,7 +150,7 @@ def delay(of: Outcome, p: Floats) -> Delay:
     said = p.argmax(axis=1)
     at = np.flatnonzero(np.diff(of.state)) + 1
     waits = []
-    for a, b in zip(at, np.r_[at[1:], len(of.ts)], strict=True):
+    for a, b in pairwise([*at, len(of.ts)]):
         found = said[a:b] == of.state[a]
         if found.any():
             waits.append(of.ts[a + found.argmax()] - of.ts[a])
