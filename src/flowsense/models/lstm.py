@@ -16,7 +16,8 @@ class Lstm(Net):
     layers: int = 2
     units: int = 64
     heads: int = 8
-    dropout: float = 0.1
+    decay: float = 0.3
+    dropout: float = 0.3
 
     @classmethod
     def tiny(cls) -> Self:

@@ -14,6 +14,7 @@ class Mlplob(Net):
     layers: int = 3
     units: int = 32
     wider: int = 2  # the layer inside a perceptron
+    dropout: float = 0.3
 
     @classmethod
     def tiny(cls) -> Self:
@@ -25,4 +26,5 @@ class Mlplob(Net):
 
     def module(self, shape: Shape) -> Any:
         of = needs_torch("flowsense.nn.architectures.mlplob", "mlplob")
-        return of.MlplobNet(*shape, layers=self.layers, units=self.units, wider=self.wider)
+        sizes = {"layers": self.layers, "units": self.units, "wider": self.wider}
+        return of.MlplobNet(*shape, **sizes, dropout=self.dropout)

@@ -81,7 +81,7 @@ def standardised(inputs: Inputs, raw: Floats, place: Ints) -> Floats:
     terms = np.zeros((r, 4), np.int64)
     terms[:, 0] = np.arange(r)
     out = np.zeros((len(raw), r), np.float32)
-    expand(raw, place, terms, inputs.standard, out)
+    expand(np.ascontiguousarray(raw), place, terms, inputs.standard, out)
     return np.concatenate([out, np.isnan(raw[:, inputs.masked]).astype(np.float32)], axis=1)
 
 
@@ -177,21 +177,30 @@ def measured(
     if timed:
         itself = len(turns[0]) + np.arange(CLOCK)
         turns = np.r_[turns[0], itself], np.r_[turns[1], np.ones(CLOCK, np.float32)]
-    inputs = Inputs(
-        np.array(book), standards(sums, source, sign), masked, *turns, np.array(timed)
-    )
+    inputs = Inputs(np.array(book), standards(sums, source, sign), masked, *turns, np.array(timed))
     return inputs, Index(who, instant)
 
 
+def moments(
+    sums: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(K, R) mean and deviation."""
+    n = np.maximum(sums[0], 1)
+    mean = sums[1] / n
+    return mean, np.sqrt(np.maximum(sums[2] / n - mean * mean, 0.0))
+
+
 def standards(sums: NDArray[np.float64], source: Ints, sign: Floats) -> NDArray[np.float64]:
-    """(K + 1, R, 2) of sums (3, K, R) of ones, values and squares, with their mirror images."""
-    signs = np.stack([np.ones_like(sign), sign, np.ones_like(sign)])[:, None]
-    sums = sums + sums[:, :, source] * signs
-    count, total, squares = sums
-    n = np.maximum(count, 1)
-    mean = total / n
-    spread = np.sqrt(np.maximum(squares / n - mean * mean, 0.0))
+    """(K + 1, R, 2) of sums (3, K, R) of ones, values and squares, with their mirror images.
+
+    What never changes is 0, and so is its image.
+    """
+    mean, spread = moments(sums)
     changes = spread > 1e-6 * np.maximum(np.abs(mean), 1e-6)
+    changes |= changes[:, source]
+    signs = np.stack([np.ones_like(sign), sign, np.ones_like(sign)])[:, None]
+    count = sums[0]
+    mean, spread = moments(sums + sums[:, :, source] * signs)
     out = np.zeros((sums.shape[1] + 1, sums.shape[2], 2))
     out[:-1, :, 0], out[:-1, :, 1] = mean, np.where(changes, 1 / np.where(changes, spread, 1), 0)
     seen, own = np.maximum(changes.sum(0), 1), (count > 0).any(axis=1)

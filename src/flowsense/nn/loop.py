@@ -40,8 +40,8 @@ class Course:
     epochs: int = 40  # at most; each ends with a look at the rows to stop on
     epoch: int = 50  # batches
     batch: int = 128  # stretches
-    rate: float = 2e-3  # greatest learning rate
-    decay: float = 1e-2  # of the weights, per unit of learning rate
+    rate: float = 1e-3  # greatest learning rate
+    decay: float = 0.1  # of the weights, per unit of learning rate
     patience: int = 6  # epochs without gain
     device: str = "cpu"
     clip: float = 1.0  # greatest norm of a gradient

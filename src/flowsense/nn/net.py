@@ -40,8 +40,8 @@ class Net(ABC):
     epochs: int = 40  # at most; each ends with a look at the rows to stop on
     epoch: int = 50  # batches
     batch: int = 128  # stretches
-    rate: float = 2e-3  # greatest learning rate
-    decay: float = 1e-2
+    rate: float = 1e-3  # greatest learning rate
+    decay: float = 0.1  # of the weights
     patience: int = 6  # epochs without gain
     device: str = "cpu"  # to train on: cpu or cuda; forecasts are made on the CPU
     fitted: Fitted | None = None
