@@ -86,6 +86,13 @@ def test_a_report_is_drawn_again(run, flowsense, tmp_path):
     assert (tmp_path / "again.html").read_text() == (folder / "report.html").read_text()
 
 
+@pytest.mark.slow
+def test_tables_of_all_models_are_printed(run, flowsense):
+    folder, _ = run
+    found = flowsense("report", folder, "--markdown")
+    assert found.code == 0 and "### mid@500ms" in found.out and "### What it takes" in found.out
+
+
 def test_a_report_of_no_run_is_refused(flowsense, tmp_path):
     said = flowsense("report", tmp_path)
     assert said.code == 2 and "metrics.json: No such file or directory: name the" in said.err

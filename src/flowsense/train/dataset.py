@@ -36,6 +36,7 @@ class Cost(NamedTuple):
     seconds: float
     events: int
     rows: int
+    memory: int = 0  # bytes that the process held at its peak; 0: not told
 
 
 class Data(Protocol):

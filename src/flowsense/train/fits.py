@@ -14,6 +14,7 @@ from flowsense.models import NULLS
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import Cost, Data
 from flowsense.train.material import Material
+from flowsense.train.peak import Peak
 from flowsense.train.progress import Progress
 from flowsense.train.shelf import Shelf
 from flowsense.wall import Stopwatch
@@ -53,14 +54,14 @@ class Bench:
         ensure_held((self.of.learn, *self.of.tests), models)
         fitted, said = dict[str, Calibrated](), dict[str, tuple[Forecast, ...]]()
         for n, (name, unfitted) in enumerate(models.items()):
-            forecasts, ahead = list[Forecast](), Stopwatch()
+            forecasts, ahead, peak = list[Forecast](), Stopwatch(), Peak()
             for k, fold in enumerate(self.of.folds):
                 self.progress(f"fitting {name}", n * len(self.of.folds) + k, self.total(models))
                 fitted[name] = self.model(name, unfitted, k)
-                with ahead:
+                with ahead, peak:
                     forecasts.append(self.of.forecast(fitted[name], fold))
             said[name] = tuple(forecasts)
-            self.add(f"forecast {name}", Cost(ahead.seconds, 0, len(self.of.labels.y)))
+            self.add(f"forecast {name}", Cost(ahead.seconds, 0, len(self.of.labels.y), peak.bytes))
         self.progress("fitting", self.total(models), self.total(models))
         return fitted, said
 
@@ -83,15 +84,15 @@ class Bench:
         if self.shelf and (found := self.shelf.load(name, k)):
             self.add(f"fit {name}", found.cost)
             return found.model
-        fold, watch = self.of.folds[k], Stopwatch()
+        fold, watch, peak = self.of.folds[k], Stopwatch(), Peak()
         budget = Budget(self.config.epochs, self.config.budget_s / len(self.of.folds))
-        with watch, threadpool_limits(1, "blas"):  # the same bits on any number of cores
+        with watch, peak, threadpool_limits(1, "blas"):  # the same bits on any number of cores
             model = Calibrated(unfitted)
             labels = self.of.fit_labels(fold)
             model = model.fit(self.of.learn, labels, seed=self.config.seed, budget=budget)
         del labels
         model = self.of.calibrated(model, fold)
-        cost = Cost(watch.seconds, 0, int(fold.train.any(axis=1).sum()))
+        cost = Cost(watch.seconds, 0, int(fold.train.any(axis=1).sum()), peak.bytes)
         if self.shelf:
             self.shelf.save(name, k, model, cost)
         self.add(f"fit {name}", cost)
@@ -99,5 +100,9 @@ class Bench:
 
     def add(self, stage: str, cost: Cost) -> None:
         had = self.cost.get(stage, Cost(0.0, 0, 0))
-        seconds, events, rows = (a + b for a, b in zip(had, cost, strict=True))
-        self.cost[stage] = Cost(seconds, int(events), int(rows))
+        self.cost[stage] = Cost(
+            had.seconds + cost.seconds,
+            had.events + cost.events,
+            had.rows + cost.rows,
+            max(had.memory, cost.memory),
+        )

@@ -1,0 +1,30 @@
+"""How much memory a stage took: the most that the process held meanwhile."""
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+PROCESS = Path("/proc/self")
+HELD = re.compile(r"VmHWM:\s+(\d+) kB")
+
+
+class Peak:
+    """``with Peak() as peak: ...``, then `peak.bytes`; 0 where the system does not tell.
+
+    Linux counts the most since it was last asked to begin anew, which this asks.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def __enter__(self) -> "Peak":
+        with suppress(OSError):
+            (PROCESS / "clear_refs").write_text("5")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            found = HELD.search((PROCESS / "status").read_text())
+        except OSError:
+            return
+        self.bytes = int(found[1]) * 1024 if found else 0
