@@ -10,18 +10,18 @@ SHRUNK = 4  # the last layer leaves a quarter of the features and of the rows
 
 
 class Mixer(nn.Module):
-    """A perceptron over the last axis: wider inside, beside itself, to another width."""
+    """A perceptron over the last axis: beside what it was given, or to another width."""
 
     def __init__(self, width: int, out: int, wider: int) -> None:
         super().__init__()
         self.inside = nn.Sequential(
             nn.Linear(width, wider * width), nn.GELU(), nn.Linear(wider * width, out)
         )
-        self.norm = nn.LayerNorm(out)
+        self.norm = nn.LayerNorm(out) if out == width else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.inside(x)
-        return self.norm(y + x if y.shape == x.shape else y)
+        return y if self.norm is None else self.norm(y + x)
 
 
 class MlplobNet(nn.Module):
