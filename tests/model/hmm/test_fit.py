@@ -17,10 +17,10 @@ def drawn(n, stay=0.98, seed=0):
 @pytest.mark.parametrize("diagonal", [False, True])
 def test_no_iteration_makes_the_observations_less_likely(mixture, diagonal):
     rng = np.random.default_rng(3)
-    of = Sequences.of(random_chain(3, 2, 2, rng).sample(400, rng)[1])
-    em, work = Em(3, mixture, diagonal, floor=1e-6), np.empty((400, 7))
+    of = Sequences.of(random_chain(3, 2, 2, rng).sample(150, rng)[1])
+    em, work = Em(3, mixture, diagonal, floor=1e-6), np.empty((150, 7))
     chain, before = em.start(of, of.x[:, 1], rng, 0), -np.inf
-    for _ in range(30):
+    for _ in range(15):
         found = expect(chain, of, work)
         assert found.likelihood > before - 1e-6
         before = found.likelihood
@@ -38,6 +38,7 @@ def test_one_iteration_by_hand():
     assert run.seen.jumped.tolist() == [[49], [1]]
 
 
+@pytest.mark.compiled
 def test_a_fit_finds_what_made_the_observations():
     of, key = drawn(6_000)
     chain, _ = Em(3).fit(of, key, seed=0, budget=Budget())
@@ -47,15 +48,15 @@ def test_a_fit_finds_what_made_the_observations():
     assert likelihood(chain, of) > likelihood(chain_of(0.98), of)
 
 
-def test_a_fit_repeats_bit_for_bit_and_hangs_on_its_seed_alone():
-    of, key = drawn(800)
-    fits = [Em(3).fit(of, key, seed=s, budget=Budget(20))[0] for s in (1, 1)]
+def test_a_fit_repeats_bit_for_bit():
+    of, key = drawn(200)
+    fits = [Em(3).fit(of, key, seed=s, budget=Budget(5))[0] for s in (1, 1)]
     for a, b in zip(*fits, strict=True):
         assert a.tobytes() == b.tobytes()
 
 
 def test_no_seconds_left_means_one_start():
-    of, key = drawn(300)
+    of, key = drawn(100)
     chain, _ = Em(3).fit(of, key, seed=0, budget=Budget(seconds=0.0))
     first = Em(3, starts=1).fit(of, key, seed=0, budget=Budget(15))[0]
     assert chain.mean.tobytes() == first.mean.tobytes()

@@ -83,11 +83,11 @@ class Em:
                 f"give {least} or more, a longer recording or a shorter step"
             )
         watch, rng, tried = Stopwatch(), np.random.default_rng(seed), list[Run]()
-        with watch:
-            scale = spread(of.x)
-            for start in range(self.starts):
-                if tried and watch.seconds > budget.seconds / 2:
-                    break
+        scale = spread(of.x)
+        for start in range(self.starts):
+            if tried and watch.seconds >= budget.seconds / 2:
+                break
+            with watch:
                 chain = self.start(of, key, rng, start)
                 tried.append(self.climb(of, chain, scale, min(self.first, budget.steps)))
         best = max(tried, key=lambda run: run.likelihood)
