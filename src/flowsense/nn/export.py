@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from flowsense.errors import InputError
-from flowsense.nn.serving import opened
+from flowsense.nn.serving import RING, SHOWN, opened
 
 OPSET = 18
 NEAR = 1e-4  # between what PyTorch and ONNX Runtime say of the same inputs
@@ -83,18 +83,29 @@ def streaming(module: Any, stretch: torch.Tensor) -> NDArray[np.uint8]:
     """
     k = len(stretch)
     states = [torch.zeros(k, *shape) for shape in module.states()]
-    count = range(len(states))
-    names = Names(["x", *(f"state_{j}" for j in count)], ["out", *(f"after_{j}" for j in count)])
-    graph = exported(Step(module), (stretch[:, 0], *states), names)
     with torch.no_grad():
         expected = module.eval()(stretch)
-    session, held = opened(graph), [s.numpy() for s in states]
+        after = module.step(stretch[:, 0], *states)[1:]
+    graph = exported(Step(module), (stretch[:, 0], *states), named(states, after))
+    session, held, every = opened(graph), [s.numpy() for s in states], np.arange(k)
     ahead = stretch.shape[1] - expected.shape[1]
     for row in range(stretch.shape[1]):
-        said, *held = session.run([np.ascontiguousarray(stretch[:, row].numpy()), *held])
+        said, *now = session.run([np.ascontiguousarray(stretch[:, row].numpy()), *held])
+        held = session.advanced(held, now, every)
         if row >= ahead:
             compare(said, expected[:, row - ahead].numpy())
     return graph
+
+
+def named(states: list[torch.Tensor], after: tuple[torch.Tensor, ...]) -> Names:
+    """A state of which the step gives one entry alone is a ring; what follows states is shown."""
+    n = len(states)
+    into = (
+        f"{'state' if now.shape == before.shape else RING}_{j}"
+        for j, (before, now) in enumerate(zip(states, after[:n], strict=True))
+    )
+    out = (f"after_{j}" if j < n else f"{SHOWN}_{j - n}" for j in range(len(after)))
+    return Names(["x", *into], ["out", *out])
 
 
 def compare(said: NDArray[np.float32], expected: NDArray[np.float32]) -> None:

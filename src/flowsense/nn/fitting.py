@@ -11,14 +11,15 @@ from flowsense.model import Budget
 from flowsense.model.instruments import Known
 from flowsense.nn import export
 from flowsense.nn.fitted import Fitted
+from flowsense.nn.frames import Frames
 from flowsense.nn.heads import scaled
-from flowsense.nn.inputs import measured
+from flowsense.nn.inputs import Index, measured
 from flowsense.nn.instants import Instants
-from flowsense.nn.loop import Course, Trained, repeatable, train
+from flowsense.nn.loop import Course, Data, Trained, repeatable, train
 from flowsense.nn.mirrored import Mirrored
 from flowsense.nn.net import Net, Shape
 from flowsense.nn.serving import opened
-from flowsense.nn.windows import Segments, collect
+from flowsense.nn.windows import Pool, Segments, collect
 from flowsense.tape import Reader
 from flowsense.wall import Stopwatch
 
@@ -39,15 +40,11 @@ def fit(
     watch, k = Stopwatch(), len(reader.instruments)
     with watch, repeatable(seed):
         known = Known.of(labels, reader.instruments)
-        inputs, index = measured(reader, labels, net.book)
+        inputs, index = measured(reader, labels, net.book, timed=bool(net.bands))
         scale = scaled(labels, index.who, k)
         length = net.history + net.asked - 1
         pool = collect(reader, labels, inputs, index.who, scale, length=length, seed=seed)
-        data = (
-            Instants(pool, index, k, net.history)
-            if net.across
-            else Segments(pool, net.history, net.asked)
-        )
+        data = batches(net, pool, index, k)
         module = net.module(Shape(inputs.width, net.history, len(labels.targets)))
         if net.antisymmetric:
             module = Mirrored(module, inputs)
@@ -60,6 +57,14 @@ def fit(
         made = graph(net, module, inputs.width, seed)
     counts = np.array(net.history), np.array(hold)
     return Fitted(known, inputs, scale, *counts, made), trained
+
+
+def batches(net: Net, pool: Pool, index: Index, k: int) -> Data:
+    """Where a net that is trained on k instruments draws from."""
+    if net.across:
+        return Instants(pool, index, k, net.history)
+    segments = Segments(pool, net.history, net.asked)
+    return Frames(segments, net.bands) if net.bands else segments
 
 
 def course(net: Net) -> Course:

@@ -46,8 +46,7 @@ class Mirrored(nn.Module):
         shapes = net.states()
         before = (s.reshape(-1, *shape) for s, shape in zip(states, shapes, strict=True))
         out, *after = net.step(self.both(x), *before)
-        held = (s.reshape(-1, 2, *shape) for s, shape in zip(after, shapes, strict=True))
-        return self.joined(out), *held
+        return self.joined(out), *(s.reshape(-1, 2, *sizes(s)) for s in after)
 
     def states(self) -> tuple[tuple[int, ...], ...]:
         """Shape of each state, of one instrument."""

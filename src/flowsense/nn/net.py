@@ -60,6 +60,14 @@ class Net(ABC):
         """
         return False
 
+    @property
+    def bands(self) -> tuple[int, ...]:
+        """How many seconds, and minutes, that have ended a net looks back on; none: no clock.
+
+        Its module is also called with rows as `frames.Frames` packs them.
+        """
+        return ()
+
     @abstractmethod
     def module(self, shape: Shape) -> Any:
         """The PyTorch module, imported here: x (B, H, D) -> (B, T, 3).

@@ -11,20 +11,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 OPEN = 16  # graphs that are held ready
+RING, SHOWN = "ring", "shown"  # how names of such inputs and outputs begin
 
 
 class Session(NamedTuple):
-    """A graph ready to run."""
+    """A graph ready to run.
+
+    A ring is a state of which the graph gives one entry, to be written in place; the last state
+    before it that is no ring says where, and whether: it moves on when there is one.
+    """
 
     runtime: Any  # onnxruntime.InferenceSession
     names: tuple[str, ...]  # of its inputs
     shapes: tuple[tuple[int, ...], ...]  # of its inputs, of one instrument
+    said: tuple[str, ...]  # of its outputs, but for what is shown
+    shown: tuple[str, ...]  # of outputs that only explain
 
-    def run(self, inputs: list[Floats]) -> list[Floats]:
+    def run(self, inputs: list[Floats], shown: bool = False) -> list[Floats]:
         """What the graph says of arrays (K, ...), in its order."""
-        found: list[Floats] = self.runtime.run(None, dict(zip(self.names, inputs, strict=True)))
+        names = self.said + self.shown if shown else self.said
+        found: list[Floats] = self.runtime.run(names, dict(zip(self.names, inputs, strict=True)))
         return found
+
+    def advanced(self, held: list[Floats], after: list[Floats], there: Ints) -> list[Floats]:
+        """States after a call; rings are written where they are. Others than `there` stay."""
+        out, place = list[Floats](), 0
+        for j, (name, before, now) in enumerate(zip(self.names[1:], held, after, strict=True)):
+            if name.startswith(RING):
+                was, new = (x[place].reshape(len(before), -1)[:, 0] for x in (held, after))
+                at = there[was[there] != new[there]]
+                axis = next(a for a, n in enumerate(now.shape) if n != before.shape[a])
+                slot = was[at].astype(np.int64) % before.shape[axis]
+                np.moveaxis(before, axis, 1)[at, slot] = np.take(now, 0, axis)[at]
+                out.append(before)
+                continue
+            place = j
+            if len(there) < len(now):
+                kept, now = now, before.copy()
+                now[there] = kept[there]
+            out.append(now)
+        return out
 
 
 _open: OrderedDict[int, tuple[NDArray[np.uint8], Session]] = OrderedDict()
@@ -52,4 +80,6 @@ def session(graph: bytes) -> Session:
     runtime = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     inputs = runtime.get_inputs()
     shapes = tuple(tuple(one.shape[1:]) for one in inputs)
-    return Session(runtime, tuple(one.name for one in inputs), shapes)
+    out = [one.name for one in runtime.get_outputs()]
+    said, shown = (tuple(n for n in out if n.startswith(SHOWN) == of) for of in (False, True))
+    return Session(runtime, tuple(one.name for one in inputs), shapes, said, shown)

@@ -51,12 +51,7 @@ def predict(fitted: Fitted, state: Streams, tape: Tape) -> tuple[Streams, Foreca
         x[slots] = steps.x[a:b]
         found, *after = session.run([x, *held])
         out[a:b] = found[slots]
-        if b - a < k:
-            for before, now in zip(held, after, strict=True):
-                absent = np.ones(k, np.bool_)
-                absent[slots] = False
-                now[absent] = before[absent]
-        held = after
+        held = session.advanced(held, after, slots)
     ready = steps.nth >= int(fitted.history)
     place = state.place[rows.instrument]
     forecast = said(fitted.known.targets, out, fitted.scale, place, ready)
