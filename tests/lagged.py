@@ -18,7 +18,7 @@ LAG = 3  # rows of the same instrument
 STEP = 100_000_000  # ns
 TARGETS = (Target.parse("mid@100ms"), Target.parse("magnitude@100ms"))
 TABLE = tuple(Instrument(s, "toy", Decimal(1, -2), Decimal(1, 0)) for s in ("A", "B"))
-SIDE, BUSY = 0, 1  # columns that tell the side, and how much it moves
+SIDE, BUSY = 0, 10  # columns that tell the side, and how much it moves; odd and even
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def labels(of: Rows, seed: int = 0) -> Labels:
     for k in (0, 1):
         mine = np.flatnonzero(of.instrument == k)
         told[:, mine[LAG:]] = of.X[mine[:-LAG]][:, [SIDE, BUSY]].T
-    side = np.sign(told[0] + rng.normal(0, 0.3, n)) * (np.abs(told[1]) > 0.5)
-    size = np.abs(told[1]) * (1 + 4 * of.instrument)
+    side = np.sign(told[0] + rng.normal(0, 0.3, n)) * (told[1] > -0.3)
+    size = np.exp(0.5 * told[1]) * (1 + 4 * of.instrument)
     y = np.stack([side + 1, size], axis=1).astype(np.float32)
     move = np.stack([side * size, size], axis=1).astype(np.float32)
     known = np.repeat(of.ts[:, None] + STEP, 2, axis=1)

@@ -107,8 +107,9 @@ def test_only_rows_to_learn_from_are_measured():
 
 def test_deviations_are_those_of_each_instrument_and_others_hear_the_mean():
     whole = rows(400)
+    told = labels(whole)
     whole.X[whole.instrument == 1] *= 100
-    inputs, _ = measured(Tapes((tape(whole),)), labels(whole), False)
+    inputs, _ = measured(Tapes((tape(whole),)), told, False)
     a, b, other = inputs.standard[:, 0, 1]
     assert a / b == pytest.approx(100, rel=0.2)
     assert other == pytest.approx(np.sqrt(a * b))
