@@ -10,7 +10,8 @@ from torch import nn
 
 from flowsense.nn.architectures.bilinear import Bilinear
 
-SHRUNK = 4  # the last pair leaves a quarter of the features and of the rows
+SHRUNK = 4  # the last pair leaves a quarter of the features and of the rows,
+FEWEST = 4  # but some: of one alone nothing is left by its norm
 WIDEST = 128  # of a layer that the last one may read
 PERIOD = 10_000.0
 
@@ -67,7 +68,7 @@ class TlobNet(nn.Module):
         self.window = Bilinear(width, history)
         self.into = nn.Linear(width, units)
         self.register_buffer("place", places(history, units))
-        last = (max(units // SHRUNK, 1), max(history // SHRUNK, 1))
+        last = (max(units // SHRUNK, FEWEST), max(history // SHRUNK, FEWEST))
         sizes = [(units, history)] * (layers - 1) + [last]
         self.rows = nn.ModuleList(Attention(units, f, heads, wider) for f, _ in sizes)
         self.features = nn.ModuleList(Attention(history, h, heads, wider) for _, h in sizes)
