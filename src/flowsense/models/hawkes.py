@@ -19,7 +19,8 @@ from flowsense.model.gather import LEARN, Draw, draw
 from flowsense.model.hawkes import maps
 from flowsense.model.hawkes.fit import fit, process_of
 from flowsense.model.hawkes.law import counted, evaluate, following, law
-from flowsense.model.hawkes.likelihood import mirrored
+from flowsense.model.hawkes.likelihood import OFF, ON, Design, Sequence, design, mirrored
+from flowsense.model.hawkes.online import learned_on
 from flowsense.model.hawkes.orders import (
     BUY,
     KINDS,
@@ -41,6 +42,8 @@ from flowsense.tape import Needs, Reader, Tape
 FEWEST = 100  # points of one instrument that a process of its own needs
 ROWS = 50  # rows of one instrument and target that a map of its own needs
 K, HEADS = len(KINDS), mirrored(MIRROR)
+LAWS = ("counts", "drift", "variance", "real", "imaginary")
+LEARNED = ("theta", "exposure", "mean", *LAWS)  # what learning on changes
 
 
 class Fitted(NamedTuple):
@@ -70,6 +73,7 @@ class Hawkes:
     free: bool = False  # fit decays or exponent as well
     knots: int = 1  # of the baseline over the hours of training
     most: int = 200_000  # points of one instrument, the last ones
+    memory: float = 3_600.0  # seconds after which learning on has forgotten to 1 / e
     rows: int = 20_000  # moved rows of one instrument and target, for the map
     fitted: Fitted | None = None
 
@@ -221,6 +225,41 @@ class Hawkes:
             out[mine] = part
         both = out.astype(np.float32)
         return {"intensity": both[:, :K], "next": both[:, K:]}
+
+    def update(self, state: State, tape: Tape, labels: Labels) -> Self:
+        """Learned on from the points between valid rows of a tape; maps stay as they are.
+
+        state: as of the start of the tape. An instrument not in training teaches nothing.
+        """
+        if self.fitted is None:
+            raise InputError("hawkes: fit or load it before it learns on")
+        fitted, laws = self.fitted, {name: getattr(self.fitted, name).copy() for name in LEARNED}
+        seen, usable = items(state, [tape], rates_of(fitted)), learned(labels)
+        each = np.unique([t.horizon_ns for t in self.targets]) / SECOND
+        for who in np.flatnonzero(state.place < len(fitted.theta) - 1):
+            seq, w = sequence(seen, int(who), usable, self.most), int(state.place[who])
+            if not (seq.code == ON).any():
+                continue
+            at = int(state.seen["at"][who])
+            sums = state.sums[who] if at else np.zeros_like(state.sums[who])
+            seq = Sequence(np.r_[at or seq.ts[0], seq.ts], np.r_[OFF, seq.code])
+            terms = self.shapes.at(fitted.free[w]).terms()
+            made = design(seq, terms, HEADS, fitted.knots, sums=sums)
+            self._learn_on(laws, w, made)
+            process = self._process(laws["theta"][w], fitted.free[w], fitted.knots)
+            for name, table in zip(LAWS, law(process, each, BUY, SELL), strict=True):
+                laws[name][w] = table
+        return replace(self, fitted=fitted._replace(**laws))
+
+    def _learn_on(self, tables: dict[str, Floats], w: int, made: Design) -> None:
+        """Write what an instrument has taught: parameters, how much they stand for, mean rates."""
+        theta, exposure, mean = (tables[name][w] for name in LEARNED[:3])
+        knots = theta.shape[1] - made.dc.shape[1]
+        passed, before = (float(c[0, :knots].sum()) for c in (made.c, exposure))
+        keep = float(np.exp(-passed / (2 * self.memory)))
+        count = np.bincount(made.head, minlength=HEADS.number)[HEADS.of]
+        mean[:] = (keep * before * mean + count) / max(keep * before + passed, 1e-12)
+        theta[:], exposure[:] = learned_on(theta, exposure, made, keep, knots)
 
     def params(self) -> dict[str, NDArray[Any]]:
         return arrays(self.fitted) if self.fitted else {}

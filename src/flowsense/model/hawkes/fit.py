@@ -27,7 +27,8 @@ from flowsense.model.hawkes.shapes import Shapes
 from flowsense.simulate.points import NOON, NS, Floats, Ints, Points, Process
 
 STEPS = 100
-CLOSE = 1e-6  # nats that one more step would gain
+CLOSE = 1e-5  # nats that one more step would gain
+PREVIEW = 16_384  # records on which free shapes are brought near
 LONGEST = 1.0  # step of the parameter of a shape
 FAINT = 1e-8  # least baseline, of the rate
 HALVINGS = 4
@@ -117,6 +118,10 @@ def fit(
     """
     seq = watched(seen) if isinstance(seen, Points) else seen
     heads = apart(kinds) if heads is None else heads
+    if free and len(seq.ts) > 2 * PREVIEW:
+        few = Sequence(seq.ts[:PREVIEW], seq.code[:PREVIEW])
+        near = fit(few, shapes, kinds, heads=heads, knots=knots, free=True, steps=steps)
+        shapes = near.shapes
     made = design(seq, shapes.terms(), heads, knots, slopes=free)
     if not len(made.x):
         raise InputError("hawkes: no point to learn from: give a longer recording, with trades")
@@ -124,23 +129,21 @@ def fit(
     theta, low = start(count, made.c, len(knots))
 
     def evaluate(theta: Floats, at: Floats) -> Slopes:
-        if not free:
+        if not free or (at == shapes.free).all():
             return slopes(made, theta)
         again = design(seq, shapes.at(at).terms(), heads, knots, slopes=True)
         return slopes(again, theta)
 
-    parameters = shapes.free if free else np.zeros(0)
-    top, taken = climb(evaluate, theta, parameters, low, (made.c, shapes.bounds, steps))
-    found = shapes.at(top.free) if free else shapes
-    last = design(seq, found.terms(), heads, knots, slopes=free) if free else made
-    span = windows(seq)
+    first = Climb(theta, shapes.free if free else np.zeros(0), evaluate(theta, shapes.free))
+    top, taken = climb(evaluate, first, low, shapes.bounds, steps)
+    found, span = shapes.at(top.free) if free else shapes, windows(seq)
     return Fit(
         process_of(top.theta, found, heads, knots),
         found,
         heads,
         top.theta,
-        covariance(top, low, len(shapes.free)),
-        last.c,
+        covariance(top, low, len(shapes.free), shapes.bounds),
+        top.at.c,
         top.at.value,
         len(made.x),
         float((span[:, 1] - span[:, 0]).sum() * NS),
@@ -164,30 +167,24 @@ def start(count: Floats, c: Floats, knots: int) -> tuple[Floats, Floats]:
 
 def climb(
     evaluate: Callable[[Floats, Floats], Slopes],
-    theta: Floats,
-    free: Floats,
+    here: Climb,
     low: Floats,
-    limits: tuple[Floats, tuple[float, float], int],
+    bounds: tuple[float, float],
+    steps: int,
 ) -> tuple[Climb, int]:
     """Newton's method, projected on what theta may be; a step of EM where it would fall."""
-    c, bounds, steps = limits
-    here, taken = Climb(theta, free, evaluate(theta, free)), 0
+    taken = 0
     while taken < steps:
-        step, gain = newton(here, low)
+        step, gain = newton(here, low, bounds)
         if gain < CLOSE:
             break
         taken += 1
-        wide = theta.size
         for part in 0.25 ** np.arange(HALVINGS):
-            shape = np.clip(part * step[wide:], -LONGEST, LONGEST)
-            free = np.clip(here.free + shape, *bounds)
-            theta = np.maximum(here.theta + part * step[:wide].reshape(theta.shape), low)
-            there = Climb(theta, free, evaluate(theta, free))
+            there = moved(here, part * step, low, bounds, evaluate)
             if there.at.value > here.at.value:
                 break
         else:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                told = np.where(c > 0, here.theta * (here.at.theta + c) / c, here.theta)
+            told = here.theta * (here.at.theta + here.at.c) / np.maximum(here.at.c, 1e-300)
             theta = np.maximum(told, low)
             there = Climb(theta, here.free, evaluate(theta, here.free))
             if there.at.value <= here.at.value:
@@ -196,10 +193,25 @@ def climb(
     return here, taken
 
 
-def newton(at: Climb, low: Floats) -> tuple[Floats, float]:
+def moved(
+    here: Climb,
+    step: Floats,
+    low: Floats,
+    bounds: tuple[float, float],
+    evaluate: Callable[[Floats, Floats], Slopes],
+) -> Climb:
+    """Where a step leads, within what may be."""
+    wide = here.theta.size
+    shape = np.clip(step[wide:], -LONGEST, LONGEST)
+    free = np.clip(here.free + shape, *bounds)
+    theta = np.maximum(here.theta + step[:wide].reshape(low.shape), low)
+    return Climb(theta, free, evaluate(theta, free))
+
+
+def newton(at: Climb, low: Floats, bounds: tuple[float, float]) -> tuple[Floats, float]:
     """The step of all parameters that may move, and twice the nats it promises."""
     gradient = np.r_[at.at.theta.ravel(), at.at.shape]
-    moves = movable(at, low)
+    moves = movable(at, low, bounds)
     curve = information(at.at)[np.ix_(moves, moves)]
     scale = 1.0 / np.sqrt(np.diag(curve))
     scaled = curve * scale[:, None] * scale + 1e-10 * np.eye(len(scale))
@@ -208,11 +220,13 @@ def newton(at: Climb, low: Floats) -> tuple[Floats, float]:
     return step, float(step @ gradient)
 
 
-def movable(at: Climb, low: Floats) -> NDArray[np.bool_]:
-    """Neither at its least with all to gain below it, nor of a column of zeros."""
+def movable(at: Climb, low: Floats, bounds: tuple[float, float]) -> NDArray[np.bool_]:
+    """Neither at an end with all to gain beyond it, nor of a column of zeros."""
     inside = (at.theta > low).ravel() | (at.at.theta.ravel() > 0)
     told = np.einsum("hdd->hd", at.at.theta2).ravel() > 0
-    shaped = np.diag(at.at.shape2) > 0
+    below, above = (at.free <= bounds[0]), (at.free >= bounds[1])
+    stuck = (below & (at.at.shape < 0)) | (above & (at.at.shape > 0))
+    shaped = (np.diag(at.at.shape2) > 0) & ~stuck
     return np.asarray(np.r_[inside & told, shaped], np.bool_)
 
 
@@ -228,9 +242,9 @@ def information(at: Slopes) -> Floats:
     return out
 
 
-def covariance(at: Climb, low: Floats, shapes: int) -> Floats:
+def covariance(at: Climb, low: Floats, shapes: int, bounds: tuple[float, float]) -> Floats:
     """Inverse information of what may move; 0 for the rest. Shapes that were fixed have 0."""
-    moves = movable(at, low)
+    moves = movable(at, low, bounds)
     inner = information(at.at)[np.ix_(moves, moves)]
     scale = 1.0 / np.sqrt(np.diag(inner))
     inverse = np.linalg.pinv(inner * scale[:, None] * scale, hermitian=True)
@@ -246,7 +260,7 @@ def tables_of(theta: Floats, heads: Heads, shapes: int) -> tuple[Floats, Floats]
     knots = theta.shape[1] - K * shapes
     mine = theta[heads.of]
     excited = mine[:, knots:].reshape(K, K, shapes)
-    return mine[:, :knots], excited[np.arange(K)[:, None], heads.turn]
+    return np.ascontiguousarray(mine[:, :knots]), excited[np.arange(K)[:, None], heads.turn]
 
 
 def process_of(theta: Floats, shapes: Shapes, heads: Heads, knots: Ints) -> Process:

@@ -62,6 +62,7 @@ class Slopes(NamedTuple):
     shape: Floats  # (Q,) gradient
     cross: Floats  # (H, D, Q) sum of products of scores, for minus the Hessian (Ogata 1978)
     shape2: Floats  # (Q, Q) likewise
+    c: Floats  # (H, D) integrals of the columns
 
 
 def watched(points: Points) -> Sequence:
@@ -122,141 +123,159 @@ def exposure(knots: Ints, spans: Ints) -> Floats:
     return total
 
 
-READ_FLOATS, READ_INTS = array(np.float64, 1, readonly=True), array(np.int64, 1, readonly=True)
+READ_INTS = array(np.int64, 1, readonly=True)
 READ_TABLE = array(np.float64, 2, readonly=True)
-TABLE = array(np.float64, 2)
-TERMS = types.Tuple((READ_FLOATS, READ_TABLE, READ_TABLE, READ_TABLE))
+TABLE, TABLE3 = array(np.float64, 2), array(np.float64, 3)
 HEADS = types.Tuple((READ_INTS, array(np.int64, 2, readonly=True)))
-OUT = types.Tuple((TABLE, TABLE, array(np.int64), TABLE, TABLE))
+OUT = types.Tuple((TABLE, TABLE, array(np.int64)))
+SUMS = types.UniTuple(TABLE3, 2)
 
 
 @kernel
-def integrate(sums: Any, late: Any, beta: Any, sign: float, total: Any, dtotal: Any) -> None:
+def integrate(sums: Any, beta: Any, sign: float, total: Any) -> None:
     """A decayed sum grows by beta at a point and falls by itself: its integral by the difference.
 
     sign: +1 where a window begins, -1 where it ends.
     """
-    for k in range(sums.shape[0]):
-        for p in range(sums.shape[1]):
-            total[k, p] += sign * sums[k, p] / beta[p]
-            dtotal[k, p] -= sign * late[k, p]
+    for k in range(sums.shape[1]):
+        for p in range(sums.shape[2]):
+            total[0, k, p] += sign * sums[0, k, p] / beta[p]
+            total[1, k, p] -= sign * sums[1, k, p]
 
 
 @kernel
-def jump(sums: Any, fresh: Any, beta: Any) -> None:
-    """What happened at this very time begins to excite."""
-    for k in range(sums.shape[0]):
-        if fresh[k] != 0.0:
-            for p in range(sums.shape[1]):
-                sums[k, p] += fresh[k] * beta[p]
-            fresh[k] = 0.0
+def flush(sums: Any, beta: Any, code: Any, first: int, end: int) -> None:
+    """What happened at one time begins to excite; points of one time do not excite each other."""
+    for i in range(first, end):
+        if code[i] >= 0:
+            for p in range(len(beta)):
+                sums[0, code[i], p] += beta[p]
 
 
 @kernel
-def decay(sums: Any, late: Any, beta: Any, gap: float) -> None:
+def decay(sums: Any, beta: Any, gap: float, both: bool) -> None:
     for p in range(len(beta)):
         fade = math.exp(-beta[p] * gap)
-        for k in range(sums.shape[0]):
-            late[k, p] = fade * (late[k, p] + gap * sums[k, p])
-            sums[k, p] *= fade
+        for k in range(sums.shape[1]):
+            if both:
+                sums[1, k, p] = fade * (sums[1, k, p] + gap * sums[0, k, p])
+            sums[0, k, p] *= fade
 
 
 @kernel
-def gather(c: Any, dc: Any, totals: Any, shapes: Any, heads: Any, steps: int) -> None:
-    """Integrals of the terms become integrals of the columns of each head."""
-    _, mix, by_mix, by_decay = shapes
-    total, dtotal = totals
-    of, turn = heads
-    for j in range(len(of)):
-        for k in range(len(of)):
-            for q in range(len(mix)):
-                place = turn[j, k] * len(mix) + q
-                for p in range(total.shape[1]):
-                    c[of[j], steps + place] += mix[q, p] * total[k, p]
-                    dc[of[j], place] += by_mix[q, p] * total[k, p] + by_decay[q, p] * dtotal[k, p]
+def excited(n: int, x: Any, dx: Any, sums: Any, mixes: Any, turn: Any, kind: int) -> None:
+    """The columns of one point that others excite."""
+    _, shapes, terms = mixes.shape
+    first = x.shape[1] - sums.shape[1] * shapes
+    for k in range(sums.shape[1]):
+        for q in range(shapes):
+            place, value, slope = turn[kind, k] * shapes + q, 0.0, 0.0
+            for p in range(terms):
+                value += mixes[0, q, p] * sums[0, k, p]
+            x[n, first + place] = value
+            if dx.shape[1]:
+                for p in range(terms):
+                    moved = sums[0, k, p] - mixes[3, q, p] * sums[1, k, p]
+                    slope += mixes[1, q, p] * sums[0, k, p] + mixes[2, q, p] * moved
+                dx[n, place] = slope
 
 
 @kernel
-def write(x: Any, dx: Any, state: Any, shapes: Any, turn: Any, steps: int) -> None:
-    """The columns of one point."""
-    beta, mix, by_mix, by_decay = shapes
-    sums, late = state
-    for k in range(len(sums)):
-        for q in range(len(mix)):
-            place = turn[k] * len(mix) + q
-            for p in range(len(beta)):
-                x[steps + place] += mix[q, p] * sums[k, p]
-            if len(dx):
-                for p in range(len(beta)):
-                    slope = sums[k, p] - beta[p] * late[k, p]
-                    dx[place] += by_mix[q, p] * sums[k, p] + by_decay[q, p] * slope
+def steady(n: int, x: Any, knots: Any, ts: int) -> None:
+    """The columns of one point that make up the baseline."""
+    if len(knots) == 1:
+        x[n, 0] = 1.0
+        return
+    here, far = between(knots, ts)
+    for b in range(len(knots)):
+        x[n, b] = 0.0
+    x[n, here] = 1.0 - far
+    if far > 0.0:
+        x[n, here + 1] = far
 
 
-@compiled(types.int64(READ_INTS, READ_INTS, TERMS, HEADS, READ_INTS, OUT))
-def fill(ts: Any, code: Any, shapes: Any, heads: Any, knots: Any, out: Any) -> int:
-    """Write the columns of every point that is learned from; -> how many. c: without baseline.
+@compiled(types.int64(READ_INTS, READ_INTS, TABLE3, HEADS, READ_INTS, OUT, SUMS))
+def fill(ts: Any, code: Any, mixes: Any, heads: Any, knots: Any, out: Any, state: Any) -> int:
+    """Write the columns of every point that is learned from; -> how many.
 
-    sums (K, P): sum of beta exp(-beta dt), before what happens at the same time; late: sum of
-    beta dt exp(-beta dt). The derivative of sums by log beta is sums - beta late.
+    mixes (4, Q, P): mix, its slope, that of decays, beta. state: sums (2, K, P), of
+    beta exp(-beta dt) without what happens at the same time, and of beta dt exp(-beta dt), which
+    its slope needs; then the integrals of both, which are added to.
     """
-    beta = shapes[0]
     of, turn = heads
-    x, dx, head, c, dc = out
-    kinds, terms, steps = len(of), len(beta), len(knots)
-    sums, late = np.zeros((kinds, terms)), np.zeros((kinds, terms))
-    total, dtotal = np.zeros((kinds, terms)), np.zeros((kinds, terms))
-    fresh, n, on = np.zeros(kinds), 0, False
+    x, dx, head = out
+    sums, total = state
+    beta = mixes[3, 0]
+    n, on, both, since = 0, False, dx.shape[1] > 0, 0
     at = ts[0] if len(ts) else 0
     for i in range(len(ts)):
         if ts[i] != at:
-            jump(sums, fresh, beta)
-            decay(sums, late, beta, (ts[i] - at) * 1e-9)
+            decay(sums, beta, (ts[i] - at) * 1e-9, both)
             at = ts[i]
         j = code[i]
-        if j >= 0:
-            if on:
-                write(x[n], dx[n], (sums, late), shapes, turn[j], steps)
-                here, far = between(knots, at)
-                x[n, here] = 1.0 - far
-                if far > 0.0:
-                    x[n, here + 1] = far
-                head[n] = of[j]
-                n += 1
-                for p in range(terms):
-                    total[j, p] += 1.0
-            fresh[j] += 1.0
-        else:
-            jump(sums, fresh, beta)
-            if (j == ON) != on:
-                integrate(sums, late, beta, -1.0 if on else 1.0, total, dtotal)
-                on = j in (ON, RESET)
-            if j == RESET:
-                sums[:] = 0.0
-                late[:] = 0.0
+        if j >= 0 and on:
+            excited(n, x, dx, sums, mixes, turn, j)
+            steady(n, x, knots, at)
+            head[n] = of[j]
+            n += 1
+            for p in range(len(beta)):
+                total[0, j, p] += 1.0
+        if j < 0 or i + 1 == len(ts) or ts[i + 1] != at:
+            flush(sums, beta, code, since, i + 1)
+            since = i + 1
+        if j < 0 and (j == ON) != on:
+            integrate(sums, beta, -1.0 if on else 1.0, total)
+            on = j in (ON, RESET)
+        if j == RESET:
+            sums[:] = 0.0
     if on:
-        jump(sums, fresh, beta)
-        integrate(sums, late, beta, -1.0, total, dtotal)
-    gather(c, dc, (total, dtotal), shapes, heads, steps)
+        integrate(sums, beta, -1.0, total)
     return n
 
 
-def design(seq: Sequence, terms: Terms, heads: Heads, knots: Ints, *, slopes: bool) -> Design:
-    """The columns; with `slopes` also their derivatives by the parameters of the shapes."""
-    kinds, shapes, n = len(heads.of), len(terms.mix), int((seq.code >= 0).sum())
-    wide, H = kinds * shapes, heads.number
-    x, dx = np.zeros((n, len(knots) + wide)), np.zeros((n, wide if slopes else 0))
-    head = np.zeros(n, np.int64)
-    c, dc = np.zeros((H, len(knots) + wide)), np.zeros((H, wide))
-    found = fill(seq.ts, seq.code, tuple(terms), tuple(heads), knots, (x, dx, head, c, dc))
-    c[:, : len(knots)] = np.outer(np.bincount(heads.of), exposure(knots, windows(seq)))
-    return Design(x[:found], dx[:found], head[:found], c, dc, shapes if slopes else 0)
+def design(
+    seq: Sequence,
+    terms: Terms,
+    heads: Heads,
+    knots: Ints,
+    *,
+    slopes: bool = False,
+    sums: Floats | None = None,
+) -> Design:
+    """The columns; with `slopes` also their derivatives by the parameters of the shapes.
+
+    sums (K, P): decayed sums of what happened before, as of the first record; by default nothing.
+    """
+    beta, mix, by_mix, by_decay = terms
+    K, Q, n = len(heads.of), len(mix), int((seq.code >= 0).sum())
+    x = np.empty((n, len(knots) + K * Q))
+    dx = np.empty((n, K * Q if slopes else 0))
+    head, total, start = np.empty(n, np.int64), *np.zeros((2, 2, K, len(beta)))
+    if sums is not None:
+        start[0] = sums
+    mixes = np.stack([mix, by_mix, by_decay, np.broadcast_to(beta, mix.shape)])
+    found = fill(seq.ts, seq.code, mixes, tuple(heads), knots, (x, dx, head), (start, total))
+    steady = np.outer(np.bincount(heads.of), exposure(knots, windows(seq)))
+    excited = by_head(total[0] @ mix.T, heads)
+    by_shape = by_head(total[0] @ by_mix.T + total[1] @ by_decay.T, heads)
+    c = np.concatenate([steady, excited], axis=1)
+    return Design(x[:found], dx[:found], head[:found], c, by_shape, Q if slopes else 0)
 
 
-SUMS = types.Tuple((array(np.float64), TABLE, array(np.float64, 3)))
-SHAPE_SUMS = types.Tuple((array(np.float64), array(np.float64, 3), TABLE))
+def by_head(total: Floats, heads: Heads) -> Floats:
+    """(K, Q) integrals over all that excites -> (H, K x Q) of the columns of each head."""
+    K, Q = total.shape
+    out = np.zeros((heads.number, K, Q))
+    for j in range(K):
+        out[heads.of[j], heads.turn[j]] += total
+    return out.reshape(heads.number, K * Q)
 
 
-@compiled(types.void(READ_TABLE, READ_TABLE, READ_INTS, READ_TABLE, SUMS, SHAPE_SUMS))
+SLOPES = types.Tuple((array(np.float64), TABLE, TABLE3))
+SHAPE_SLOPES = types.Tuple((array(np.float64), TABLE3, TABLE))
+
+
+@compiled(types.void(READ_TABLE, READ_TABLE, READ_INTS, READ_TABLE, SLOPES, SHAPE_SLOPES))
 def add_up(x: Any, dx: Any, head: Any, theta: Any, of: Any, of_shapes: Any) -> None:
     """Log intensities, their gradients and the products of these; lower triangles."""
     value, gradient, curve = of
@@ -303,7 +322,7 @@ def slopes(of: Design, theta: Floats) -> Slopes:
         shape -= excited.reshape(-1, Q).sum(axis=0)
     lost = float((of.c * theta).sum())
     full, full2 = (m + np.tril(m, -1).swapaxes(-1, -2) for m in (curve, shape2))
-    return Slopes(float(value.sum()) - lost, gradient - of.c, full, shape, cross, full2)
+    return Slopes(float(value.sum()) - lost, gradient - of.c, full, shape, cross, full2, of.c)
 
 
 def log_likelihood(points: Points, process: Process) -> float:
@@ -313,9 +332,7 @@ def log_likelihood(points: Points, process: Process) -> float:
     """
     seq, heads = watched(points), apart(len(process.mu))
     none = np.zeros_like(process.mix)
-    made = design(
-        seq, Terms(process.beta, process.mix, none, none), heads, process.knots, slopes=False
-    )
+    made = design(seq, Terms(process.beta, process.mix, none, none), heads, process.knots)
     theta = np.c_[process.mu, process.alpha.reshape(len(heads.of), -1)]
     if not (np.einsum("nd,nd->n", made.x, theta[made.head]) > 0).all():
         raise InputError("hawkes: a point has no intensity: give its kind a baseline above 0")
