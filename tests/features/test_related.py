@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 from markets import agree, told
-from networks import instruments, quotes, returns
 
 from flowsense.features.catalogue import spec
 from flowsense.features.pairs import FEWEST, KEEP, LAGS
 from flowsense.schema import BEAT
 from flowsense.testing import tape_of
+from flowsense.testing.network import instruments, quotes, returns
 
 SPEC = spec(("ofi", "related"))
 LEADS = [(0, 1, 3, 0.7), (0, 2, 0, 0.8)]

@@ -25,16 +25,17 @@ NO_WORDS = np.zeros(0, np.int64)
 class Graph(Net):
     """Columns `forecast/NAME` are heard as strategies: see `model.graph.typed`."""
 
-    history: int = 32
+    history: int = 16
     epochs: int = 12
     epoch: int = 30
     batch: int = 64
     patience: int = 3
-    units: int = 48  # of a node, before attention
+    rate: float = 3e-3
+    units: int = 16  # of a node, before attention
     heads: int = 4
-    head: int = 64  # of each
+    head: int = 16  # of each: 64 side by side
     layers: int = 2
-    dropout: float = 0.1
+    dropout: float = 0.2
     words: NDArray[np.int64] | None = None  # (S,) columns of strategies, of the fit
 
     @classmethod

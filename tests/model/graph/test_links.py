@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from networks import STEP, instruments, quotes, returns
 
 from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
@@ -8,6 +7,7 @@ from flowsense.features.pairs import FEWEST, KEEP
 from flowsense.model.graph.links import chance, leaders, links, tied
 from flowsense.model.graph.rolling import Rolling, follow, observe
 from flowsense.testing import tape_of
+from flowsense.testing.network import STEP, drawn, instruments, quotes, returns
 
 PLANTED = [(0, 1, 3, 0.5), (2, 3, 7, -0.5), (4, 5, 1, 0.4)]
 
@@ -16,13 +16,6 @@ def learned(moves):
     rolling = Rolling.empty(moves.shape[1])
     follow(rolling, moves)
     return rolling
-
-
-def network(rng, k, edges):
-    """Random leads among k, of lags 1 .. 8."""
-    both = [(i, j) for i in range(k) for j in range(k) if i != j]
-    chosen = [both[e] for e in rng.choice(len(both), edges, replace=False)]
-    return [(a, b, int(rng.integers(1, 9)), float(rng.uniform(0.2, 0.5))) for a, b in chosen]
 
 
 def area(score, truth):
@@ -45,7 +38,7 @@ def test_a_random_network_of_twenty():
     """Edge AUC >= 0.9 and lags to within a row, over three networks."""
     for seed in range(3):
         rng = np.random.default_rng(seed)
-        planted = network(rng, 20, 20)
+        planted = drawn(rng, 20, 20)
         found = links(learned(returns(20, 3_000, planted, seed)))
         truth = np.zeros((20, 20), bool)
         for a, b, lag, _ in planted:

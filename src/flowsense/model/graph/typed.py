@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from flowsense._jit import Record, array, compiled, kernel, records
 from flowsense.features.pairs import CHANCE, FEWEST, KEEP, LAGS, PAIR, correlation, rows_worth
-from flowsense.features.related import earlier, to_come
+from flowsense.features.related import earlier
 from flowsense.model.graph.rolling import NODES, Rolling, observe
 from flowsense.schema import Instrument
 from flowsense.tape import FeatureSpec
@@ -24,10 +24,11 @@ from flowsense.tape import FeatureSpec
 NEAR = 8  # assets that one node hears of
 SLOTS = NEAR + 2  # itself, these, its exchange; then one for each strategy
 STRATEGY = "forecast/"
-HERE, TOGETHER, LEAD, LAG, COMING, BASIS, CORRELATION, ARBITRAGE, LIQUIDITY, SAID = range(10)
-EDGE = 10  # numbers of an edge; LIQUIDITY holds the share of the exchange's moves
+HERE, TOGETHER, LEAD, LAG, CORRELATION, ARBITRAGE, LIQUIDITY, BASIS, SAID, COMING = range(10)
+WITHIN = (2, 5, LAGS)  # rows from now; COMING and the next ones hold what arrives then
+EDGE = COMING + len(WITHIN)  # numbers of an edge; LIQUIDITY: share of the exchange's moves
 SIGN = np.ones(EDGE, np.float32)  # in the mirror
-SIGN[[COMING, BASIS, SAID]] = -1
+SIGN[BASIS:] = -1
 EXCHANGE_NODE, STRATEGY_NODE, ASSET_NODE, PRESENT = range(4)
 KINDS = 4  # numbers of a node
 Ints = NDArray[np.int64]
@@ -111,6 +112,24 @@ def strength(P: Record, i: int, j: int) -> float:
 
 
 @kernel
+def arriving(p: Record, q: Record, leader: Record, out: Record) -> None:
+    """The leader's last moves x the slopes at lags that they have not reached, by when.
+
+    In deviations of the follower's returns of one row; only slopes beyond chance count.
+    """
+    least, scale = CHANCE / sqrt(rows_worth(p)), sqrt(p.own / p.weight)
+    for lag in range(1, LAGS + 1):
+        if abs(correlation(p, q, lag)) <= least:
+            continue
+        for age in range(lag):
+            x, k = leader.past[age], 0
+            while WITHIN[k] < lag - age:
+                k += 1
+            if x == x:
+                out[k] += p.cross[lag] / q.own * x / scale
+
+
+@kernel
 def describe(S: Record, P: Record, i: int, j: int, tied: int, e: Record) -> None:
     """What asset i hears of asset j: e (EDGE,)."""
     p, q = P[i, j], P[j, i]
@@ -119,7 +138,7 @@ def describe(S: Record, P: Record, i: int, j: int, tied: int, e: Record) -> None
         return
     at = earlier(p)
     e[TOGETHER], e[LEAD], e[LAG] = correlation(p, q, 0), correlation(p, q, at), at / LAGS
-    e[COMING] = asinh(to_come(p, q, S[j]) / sqrt(p.own / p.weight))
+    arriving(p, q, S[j], e[COMING:])
     left = p.spread * q.spread - p.tied * p.tied
     if left > 1e-9 * p.spread * q.spread:
         off = S[i].level - p.centre - p.tied / q.spread * (S[j].level - q.centre)
