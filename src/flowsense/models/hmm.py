@@ -65,7 +65,7 @@ class Hmm:
     step: str = "5s"  # of a window; shorter ones are taken where there would be too few
     mixture: int = 1  # Gaussians of a state
     diagonal: bool = False  # covariances
-    stay: float = 0.9  # least P(same regime) from window to window: a regime is what lasts
+    stay: float = 0.8  # least P(same regime) from window to window: a regime is what lasts
     starts: int = 6
     memory: int = 2_000  # windows after which online updates have forgotten by a factor of e
     fitted: Fitted | None = None
@@ -91,6 +91,16 @@ class Hmm:
     @property
     def regimes(self) -> tuple[str, ...]:
         return self._of.regimes
+
+    @property
+    def chain(self) -> Chain:
+        """States in the order of the regimes, observations as of `windows`. Raises InputError."""
+        return self._fitted.chain
+
+    @property
+    def step_ns(self) -> int:
+        """The length of a window: `step`, or less. Raises InputError."""
+        return int(self._fitted.step_ns)
 
     @property
     def position_scale(self) -> Floats:
@@ -126,9 +136,8 @@ class Hmm:
         return self._with(fitted)
 
     def init(self, instruments: tuple[Instrument, ...]) -> Windows:
-        fitted = self._fitted
-        place = fitted.known.places(instruments)
-        return Windows.of(int(fitted.step_ns), place, self._ready.start)
+        place = self._fitted.known.places(instruments)
+        return Windows.of(self.step_ns, place, self._ready.start)
 
     def predict(self, state: Windows, tape: Tape) -> tuple[Windows, Forecast]:
         rows, ready = tape.rows[0], self._ready
@@ -159,7 +168,7 @@ class Hmm:
 
     def ahead(self, regime: NDArray[np.floating], horizon_ns: int) -> Floats:
         """(n, R) P(regime) after the horizon, of P(regime) now (n, R). Raises InputError."""
-        steps = max(1, round(horizon_ns / int(self._fitted.step_ns)))
+        steps = max(1, round(horizon_ns / self.step_ns))
         return later(self._fitted.chain, regime.astype(np.float64), steps)
 
     def params(self) -> dict[str, NDArray[Any]]:

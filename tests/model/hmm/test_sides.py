@@ -35,32 +35,41 @@ def test_a_magnitude_has_no_side_and_all_its_rows_count():
     assert sums[0, 0, 0].tolist() == [2, 2, 0, 4]
 
 
-def voices(up, down, flat, n=1):
-    """State 0 as told, state 1 flat always."""
-    y = [UP] * up + [DOWN] * down + [FLAT] * flat
-    belief = np.tile([1.0, 0.0], (len(y), 1))
-    other = np.tile([0.0, 1.0], (500, 1))
-    both = labelled([*y, *[FLAT] * 500], [k - 1 for k in y] + [0] * 500)
-    return Voice.of(summed(np.concatenate([belief, other]), both))
+CALM, STIRRED = (np.eye(2)[[k]] for k in range(2))
+HERE = np.zeros(1, np.int64)
+
+
+def voices(calm, stirred):
+    """Two states; up, down, flat of each."""
+    y = [np.repeat([UP, DOWN, FLAT], n) for n in (calm, stirred)]
+    belief = np.repeat(np.eye(2), [len(part) for part in y], axis=0)
+    both = np.concatenate(y)
+    return Voice.of(summed(belief, labelled(both, both - 1)))
 
 
 def test_a_drift_within_its_error_takes_no_side():
-    said = voices(105, 95, 300).says((MID,), np.array([[1.0, 0.0]]), np.zeros(1, np.int64))
+    said = voices((105, 95, 300), (95, 105, 300)).says((MID,), CALM, HERE)
     p = said.proba[0, 0]
     assert p[DOWN] == p[UP] and said.value[0, 0] == 0
-    assert p[DOWN] + p[UP] == pytest.approx(0.4, abs=0.02)
+    assert p[DOWN] + p[UP] == pytest.approx(0.4, abs=1e-6)
 
 
 def test_a_drift_beyond_its_error_takes_the_side_it_had():
-    voice = voices(200, 40, 260)
-    p = voice.says((MID,), np.array([[1.0, 0.0]]), np.zeros(1, np.int64)).proba[0, 0]
-    assert p[UP] - p[DOWN] == pytest.approx(160 / (500 + PRIOR), abs=1e-6)
-    still = voice.says((MID,), np.array([[0.0, 1.0]]), np.zeros(1, np.int64)).proba[0, 0]
-    assert still[FLAT] > 0.98 and still[UP] == still[DOWN]
+    voice = voices((200, 40, 260), (40, 200, 260))
+    rise, fall = (voice.says((MID,), which, HERE).proba[0, 0] for which in (CALM, STIRRED))
+    assert rise[UP] - rise[DOWN] == pytest.approx(160 / (500 + PRIOR), abs=1e-6)
+    assert rise.tolist() == pytest.approx(fall[::-1].tolist(), abs=1e-6)
+
+
+def test_a_drift_that_all_states_share_is_of_the_day_and_not_of_a_regime():
+    voice = voices((200, 100, 200), (20, 10, 470))
+    for which in (CALM, STIRRED):
+        p = voice.says((MID,), which, HERE).proba[0, 0]
+        assert p[UP] == p[DOWN]
 
 
 def test_rates_are_weighted_by_what_is_believed():
-    voice, place = voices(200, 40, 260), np.zeros(3, np.int64)
+    voice, place = voices((200, 40, 260), (0, 0, 500)), np.zeros(3, np.int64)
     each = voice.says((MID,), np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]), place).proba[:, 0]
     assert each[2, FLAT] == pytest.approx((each[0, FLAT] + each[1, FLAT]) / 2, abs=1e-6)
 
@@ -70,8 +79,7 @@ def test_an_instrument_without_labels_moves_as_the_others_do():
     voice = Voice.of(summed(np.ones((400, 1)), labels, instruments=2))
     said = voice.says((MID,), np.ones((3, 1)), np.arange(3))  # its own, none, none in training
     assert said.proba[1, 0, FLAT] == pytest.approx(0.25, abs=1e-6)
-    assert said.proba[0].tolist() == said.proba[2].tolist()
-    assert said.proba[1, 0, UP] == said.proba[1, 0, DOWN]
+    assert said.proba[0].tolist() == said.proba[1].tolist() == said.proba[2].tolist()
 
 
 def test_before_any_label_nothing_moves_and_all_is_finite():

@@ -38,7 +38,7 @@ class Voice(NamedTuple):
     """By instrument (the last for others), state and target; (K + 1, R, T) each."""
 
     move: Floats  # P(move)
-    drift: Floats  # P(up) - P(down)
+    drift: Floats  # P(up) - P(down), beyond that of moves in all states: a day's is no regime's
     variance: Floats  # of that drift, for what it was counted from
     size: Floats  # P(move) x mean size of a move
 
@@ -51,7 +51,8 @@ class Voice(NamedTuple):
         whole = np.where(nothing[..., None], whole[-1:], whole)
         usual = whole / np.maximum(whole[..., ROWS, None], 1e-12)
         table = (every + PRIOR * usual) / (every[..., ROWS, None] + PRIOR)
-        drift = every[..., SIDE] / (every[..., ROWS] + PRIOR)
+        common = whole[..., SIDE] / np.maximum(whole[..., MOVED], 1e-12)
+        drift = (every[..., SIDE] - common * every[..., MOVED]) / (every[..., ROWS] + PRIOR)
         move = np.clip(table[..., MOVED], 0.0, 1.0)
         return cls(move, drift, move / (every[..., ROWS] + PRIOR), table[..., SIZE])
 
