@@ -28,7 +28,7 @@ def say(metrics: Mapping[str, Any], folder: Path) -> None:
         to.print(
             f"Of {verdict.chosen(metrics)}: accuracy of the side on moved rows (of a magnitude, "
             "mean absolute error in ticks), the null that did best on the same rows, and the 95 % "
-            "interval of their difference.",
+            "interval of their difference." + (SKILL if knows(metrics) else ""),
             style="dim",
         )
     notes(metrics, to)
@@ -51,6 +51,10 @@ def notes(metrics: Mapping[str, Any], to: Console) -> None:
         to.print(f"{len(found) - NOTES} more notes stand with the results.")
 
 
+SKILL = (
+    " Skill: how far, on log-loss, it goes from the majority to whoever knows the truth of the "
+    "simulated market; none: there is no skill to have."
+)
 FILES = (
     ("report.html", "everything, for a browser"),
     ("metrics.json", "the same as numbers"),
@@ -63,16 +67,31 @@ def table(metrics: Mapping[str, Any]) -> Table:
     """Of the chosen model; never wider than 80 columns."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     name = verdict.chosen(metrics)
-    for column in ("target", "rows", "score", "best null", "difference", ""):
-        right = column in ("rows", "score")
+    skilled = knows(metrics)
+    for column in ("target", "rows", "score", "best null", "difference", "", "skill")[
+        : 6 + skilled
+    ]:
+        right = column in ("rows", "score", "skill")
         out.add_column(column, justify="right" if right else "left", no_wrap=True)
     for target, score in metrics["models"][name].items():
         found = verdict.judge(score, verdict.main_key(score))
         beside = f"{number(found.beside)} {found.null}"
         interval = "{:+.3f} to {:+.3f}".format(*found.interval) if found.interval else "-"
         mark = Text(found.mark, style=COLOURS[found.mark])
-        out.add_row(target, f"{score['n']:,}", number(found.value), beside, interval, mark)
+        row = [target, f"{score['n']:,}", number(found.value), beside, interval, mark]
+        out.add_row(*row, *([share(score.get("share_of_skill"))] if skilled else []))
     return out
+
+
+def knows(metrics: Mapping[str, Any]) -> bool:
+    """Whether the truth of what was scored is known."""
+    scores = metrics["models"].get(verdict.chosen(metrics), {})
+    return any(score.get("ceiling") for score in scores.values())
+
+
+def share(skill: float | str | None) -> str:
+    """Of the ceiling's; a sentence where it has none."""
+    return "none" if isinstance(skill, str) else number(skill)
 
 
 def number(x: float | None) -> str:

@@ -160,6 +160,12 @@ class Market:
             )
         return EXCITATIONS[self.excitation](self.rates, self.decays, self.branching)
 
+    @property
+    def pure(self) -> bool:
+        """Whether it is Hawkes flow and nothing else, so that the mid never moves."""
+        blind = self.lean == 0 == self.attention and not self.plants
+        return blind and self.depth < 1e-9 and self.lots < 1 + 1e-6 and self.opening[0] == 1
+
     def table(self) -> tuple[Instrument, ...]:
         tick, lot = Decimal(1, -self.decimals), Decimal(1, 0)
         names = self.names or [f"SIM{letters(i)}" for i in range(self.instruments)]

@@ -20,10 +20,11 @@ from flowsense.models import absent, asked, left_out
 from flowsense.sources import Told
 from flowsense.store.room import Room
 from flowsense.train import save
+from flowsense.train.ceiling import ceiling
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import MEMORY, Cost, Data, needs_quotes, prepare
 from flowsense.train.fits import RULES, Bench, Models, reads_events
-from flowsense.train.material import Material, apart, material
+from flowsense.train.material import Material, apart, material, only
 from flowsense.train.progress import Progress, silent
 from flowsense.train.read import Recording, hashes
 from flowsense.wall import Stopwatch
@@ -167,12 +168,12 @@ def scored(bench: Bench, models: Models) -> Run:
     of, config = bench.of, bench.config
     rules = bench.work(asked(RULES))[1]
     fitted, said = bench.work(models)
-    watch = Stopwatch()
+    best, watch = known(bench), Stopwatch()
     with watch:
         bench.progress("scoring", 0, None)
-        found = evaluated(of, said, rules, config.seed)
+        found = evaluated(of, said, rules, best, config.seed)
     bench.cost["score"] = Cost(watch.seconds, 0, len(of.labels.y))
-    best = min(models, key=lambda name: held_out(of, said[name]))
+    first = min(models, key=lambda name: held_out(of, said[name]))
     metrics = {
         "schema": SCHEMA,
         "seed": config.seed,
@@ -181,7 +182,7 @@ def scored(bench: Bench, models: Models) -> Run:
         "timing": {stage: cost._asdict() for stage, cost in bench.cost.items()},
         "models": found.as_json(),
         "backtest": {},
-        "chosen": best,
+        "chosen": first,
         "left_out": list(of.left_out),
         "warnings": [*left_out(config.models), *found.warnings, *save.unsaved(fitted).values()],
         "importances": {
@@ -193,18 +194,45 @@ def scored(bench: Bench, models: Models) -> Run:
     return Run(config, of, metrics, fitted, said, rules)
 
 
-def evaluated(of: Material, said: Forecasts, rules: Forecasts, seed: int) -> Evaluation:
+def known(bench: Bench) -> Forecast | None:
+    """What is said of all rows by whoever knows the truth; None where it is not known."""
+    watch, of = Stopwatch(), bench.of
+    with watch:
+        best = ceiling(of, bench.progress)
+    if best is not None:
+        bench.cost["ceiling"] = Cost(watch.seconds, 0, len(of.labels.y))
+    return best
+
+
+def evaluated(
+    of: Material, said: Forecasts, rules: Forecasts, best: Forecast | None, seed: int
+) -> Evaluation:
     """A target at a time, so that no more of the forecasts is in memory."""
     models: dict[str, dict[str, Score | SizeScore]] = {name: {} for name in said}
     moves, warnings = moves_of(of), list[str]()
     for one in apart(of, said, rules):
+        top = above(best, one.labels.targets[0], len(one.folds))
         found = evaluate(
-            one.labels, of.index, one.folds, one.said, one.rules, moves=moves, seed=seed
+            one.labels,
+            of.index,
+            one.folds,
+            one.said,
+            one.rules,
+            ceiling=top,
+            moves=moves,
+            seed=seed,
         )
         warnings += found.warnings
         for name, scores in found.models.items():
             models[name] |= scores
     return Evaluation(models, tuple(warnings))
+
+
+def above(best: Forecast | None, target: Target, folds: int) -> list[Forecast] | None:
+    """The ceiling of one target in every fold; sizes and regimes have none."""
+    if best is None or not target.directed:
+        return None
+    return [only(best, best.targets.index(target))] * folds
 
 
 def moves_of(of: Material) -> list[Moves]:
