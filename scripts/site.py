@@ -24,7 +24,7 @@ def places() -> dict[Path, Path]:
     """Of every file that the site holds, its page; a folder is where it is told of."""
     front = [*ROOT.glob("*.md"), ROOT / "LICENSE"]
     found = {path: Path(FRONT.get(path.name, path.name.lower())) for path in front}
-    found |= {path: path.relative_to(ROOT / "docs") for path in ROOT.glob("docs/*.*")}
+    found |= {path: path.relative_to(ROOT / "docs") for path in ROOT.glob("docs/**/*.*")}
     examples = [*ROOT.glob("examples/*.py"), ROOT / "examples/pyproject.toml"]
     found |= {path: Path("examples", path.stem + ".md") for path in examples}
     return found | {ROOT / "examples": Path("own.md")}

@@ -21,7 +21,7 @@ from flowsense.models import MODELS
 from flowsense.sources.open import FORMATS
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in DOCUMENTS}
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 PLACE = re.compile(r"`((?:src|tests|scripts|docs|examples|[a-z]+/)[\w/.-]*\.(?:py|md|toml|txt))")
