@@ -6,9 +6,7 @@ import pytest
 from flowsense.bench import evidence
 from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
-from flowsense.forecast import FLAT, Target
-from flowsense.sources.open import open_source
-from flowsense.train.dataset import prepare
+from flowsense.forecast import FLAT
 
 
 def test_the_most_convinced_quarter_is_taken_the_earlier_first():
@@ -22,8 +20,9 @@ def test_the_most_convinced_quarter_is_taken_the_earlier_first():
 def test_a_score_is_below_its_mark_where_its_whole_interval_is():
     scores = dict.fromkeys(evidence.CELLS, 0.6)
     ci95 = {"accuracy": (0.5, 0.7), "50%": (0.5, 0.6), "25%": None, "10%": (0.7, 0.8)}
-    cell = evidence.Cell(10, scores, 0.6, ci95)
+    cell = evidence.Cell(10, scores, 0.6, ci95, {}, {})
     assert evidence.below(cell, (10, (0.65, 0.61, 0.9, 0.6))) == ["50%"]
+    assert evidence.above(cell, (10, (0.65, 0.61, 0.1, 0.6))) == ["10%"]
 
 
 def test_every_cell_has_a_mark():
@@ -38,29 +37,38 @@ def test_recordings_that_are_not_there_are_named(monkeypatch, tmp_path):
         evidence.recording("GOOG")
 
 
+@pytest.fixture(scope="module")
+def rows(data):
+    """The market of the table with few columns: its rows are the same."""
+    patch = pytest.MonkeyPatch()
+    with patch.context() as patched:
+        patched.setenv("FLOWSENSE_DATA", str(data))
+        patched.setattr(evidence, "spec", lambda: spec(("flow",)))
+        return evidence.market()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("symbol", ["GOOG", "AMZN"])
-def test_the_scored_rows_are_those_of_the_table(symbol, data, monkeypatch):
-    monkeypatch.setenv("FLOWSENSE_DATA", str(data))
-    targets = tuple(Target.parse(f"{k}@{h}") for k in ("mid", "ofi") for h in evidence.HORIZONS)
-    source = open_source([evidence.recording(symbol)])
-    bounds = {"start": evidence.FIRST, "end": evidence.LAST + 1}
-    made = prepare(source, spec(("flow",)), targets, **bounds)
-    fit, scored = evidence.split(made)
-    assert not (fit.valid & scored.valid).any()
-    counts = (scored.valid & (scored.y != FLAT)).sum(axis=0)
+def test_the_scored_rows_are_those_of_the_table(rows):
+    fit, choose, scored = evidence.split(rows)
+    parts = (fit.valid, choose.valid, scored.valid)
+    assert all(part.any() for part in parts) and (np.sum(parts, axis=0) <= 1).all()
     marks = dict(evidence.marked())
-    assert counts.tolist() == [marks[f"{symbol} {t}"][0] for t in targets]
+    for who, symbol in enumerate(("GOOG", "AMZN")):
+        mine = (rows.instrument == who)[:, None]
+        counts = (scored.valid & mine & (scored.y != FLAT)).sum(axis=0)
+        assert counts.tolist() == [marks[f"{symbol} {t}"][0] for t in scored.targets]
 
 
 @pytest.mark.slow
-def test_a_rule_is_scored_in_every_cell(data, monkeypatch):
+def test_rules_are_scored_in_every_cell(data, monkeypatch):
     monkeypatch.setenv("FLOWSENSE_DATA", str(data))
-    found = evidence.run(("vote", "persistence"))
-    cells = {name: found.metrics[name]["vote"] for name, _ in evidence.marked()}
-    assert 0.3 < found.ratio < 1.0
-    for cell in cells.values():
+    found = evidence.run(("imbalance", "persistence"))
+    cells = [found.metrics[name]["vote"] for name, _ in evidence.marked()]
+    assert 0.2 < found.ratio < 1.0 and found.metrics["chosen"] in ("imbalance", "persistence")
+    for cell in cells:
         low, high = cell["ci95"]["accuracy"]
-        assert 0.48 < low < cell["scores"]["accuracy"] < high < 0.7
+        assert 0.45 < low < cell["scores"]["accuracy"] < high < 0.7
         assert cell["scores"]["10%"] > cell["scores"]["accuracy"]
+        assert set(cell["above_vote"].values()) == {0.0}
+        assert set(cell["above_vote_ci95"].values()) == {(0.0, 0.0)}
     assert "GOOG ofi@500ms accuracy" in found.metrics["below_mark"]

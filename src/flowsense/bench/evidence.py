@@ -1,9 +1,11 @@
 """The table of side forecasts on one LOBSTER morning, made again by its own rule.
 
 Boundaries every 100 ms from 09:32:00.0 to 14:29:00.0 New York; the first 70 % train (purged by
-what is known at their end), the next 10 % stop, the last 20 % are scored once, on rows where the
-target moves. The marks are what plain boosted trees reached on hand-made features (XGBoost,
-depth 5, rate .05). A score is below its mark where its whole interval is.
+what is known at their end); of the next 10 % the first half stops fits and the second chooses the
+model; the last 20 % are scored once, on rows where the target moves. The marks are what plain
+boosted trees reached on hand-made features (XGBoost, depth 5, rate .05). GOOG, AMZN and AAPL are
+read together, so that each knows its partners. A score is below its mark where its whole interval
+is, above where its whole interval is above.
 """
 
 from collections.abc import Iterator
@@ -15,8 +17,8 @@ from numpy.typing import NDArray
 
 from flowsense.bench import Result, recordings
 from flowsense.errors import InputError
-from flowsense.evaluate.scores import COVERAGES, conviction, hits
-from flowsense.evaluate.significance import blocks, interval
+from flowsense.evaluate.scores import COVERAGES, conviction, hits, log_loss
+from flowsense.evaluate.significance import Blocks, blocks, interval
 from flowsense.features.catalogue import spec
 from flowsense.forecast import FLAT, Forecast, Target
 from flowsense.labels import Labels
@@ -29,9 +31,11 @@ from flowsense.train.dataset import Dataset, forecast, prepare
 MIDNIGHT = 1_340_251_200 * SECOND  # 2012-06-21 00:00 in New York
 FIRST, LAST = MIDNIGHT + 34_320 * SECOND, MIDNIGHT + 52_140 * SECOND
 STEP = 100 * MILLISECOND
-TRAIN, STOP = 0.7, 0.8  # shares of the boundaries, from the first
+TRAIN, CHOOSE, TEST = 0.7, 0.75, 0.8  # shares of the boundaries, from the first
+SYMBOLS = ("GOOG", "AMZN", "AAPL")  # the last is a partner alone
 HORIZONS = ("100ms", "500ms", "1s", "5s")
-MODELS = ("xgboost", "antisymmetric", "logistic", "vote")
+MODELS = ("pool", "xgboost", "lightgbm", "antisymmetric", "logistic")
+NULL = "vote"
 CELLS = ("accuracy", "50%", "25%", "10%")
 
 Marks = tuple[float, float, float, float]
@@ -70,30 +74,33 @@ class Cell(NamedTuple):
     scores: dict[str, float]
     side_balanced: float
     ci95: dict[str, tuple[float, float] | None]
+    above_vote: dict[str, float]  # its score minus that of the vote null, each on its own rows
+    above_vote_ci95: dict[str, tuple[float, float] | None]  # paired
 
 
 def run(models: tuple[str, ...] = MODELS, *, seed: int = 0) -> Result:
     """Every cell of the table beside its mark. Raises InputError where the recordings are not.
 
-    `ratio` compares what is above one half, of our boosted trees with the marks, over all cells.
+    `ratio` compares what is above one half, of the chosen model with the marks, over all cells.
     """
-    cells = {
-        f"{symbol} {target}": {
-            name: score(data, said, labels, j, seed) for name, said in forecasts.items()
-        }
-        for symbol, data, labels, forecasts in each(models, seed)
-        for j, target in enumerate(labels.targets)
+    data = market()
+    fit, choose, scored = split(data)
+    said = {
+        name: forecast(build(name).fit(data, fit, seed=seed, budget=Budget()), data)
+        for name in (*models, NULL)
     }
+    best = min(models, key=lambda name: surprise(said[name], choose))
+    cells = {name: cells_of(data, said, scored, name, seed) for name, _ in marked()}
     marks = dict(marked())
-    ours = np.array([[c[models[0]].scores[k] for k in CELLS] for c in cells.values()])
+    ours = np.array([[c[best].scores[k] for k in CELLS] for c in cells.values()])
     theirs = np.array([marks[name][1] for name in cells])
     metrics: dict[str, Any] = {
         name: {model: cell._asdict() for model, cell in found.items()}
         for name, found in cells.items()
     }
-    metrics["below_mark"] = [
-        f"{name} {k}" for name, found in cells.items() for k in below(found[models[0]], marks[name])
-    ]
+    for word, stands in (("above_mark", above), ("below_mark", below)):
+        metrics[word] = [f"{n} {k}" for n, c in cells.items() for k in stands(c[best], marks[n])]
+    metrics["chosen"] = best
     baseline = {
         "name": "XGBoost, depth 5, rate .05, on hand-made features (table of marks)",
         **{
@@ -104,19 +111,73 @@ def run(models: tuple[str, ...] = MODELS, *, seed: int = 0) -> Result:
     return Result("evidence", metrics, baseline, float((ours - 0.5).mean() / (theirs - 0.5).mean()))
 
 
-def each(
-    models: tuple[str, ...], seed: int
-) -> Iterator[tuple[str, Dataset, Labels, dict[str, Forecast]]]:
-    """Symbol by symbol: rows, the labels of the scored rows, and every model's forecasts."""
+def market() -> Dataset:
+    """Rows of all symbols, each beside the others. Raises InputError."""
     targets = tuple(Target.parse(f"{kind}@{h}") for kind in ("mid", "ofi") for h in HORIZONS)
-    for symbol in ("GOOG", "AMZN"):
-        data = prepare(open_source([recording(symbol)]), spec(), targets, start=FIRST, end=LAST + 1)
-        fit, scored = split(data)
-        forecasts = {}
-        for name in models:
-            model = build(name).fit(data, fit, seed=seed, budget=Budget())
-            forecasts[name] = forecast(model, data)
-        yield symbol, data, scored, forecasts
+    source = open_source([str(recording(symbol)) for symbol in SYMBOLS])
+    return prepare(source, spec(), targets, start=FIRST, end=LAST + 1)
+
+
+def surprise(said: Forecast, choose: Labels) -> float:
+    """Mean log-loss over the targets, on the rows that choose."""
+    losses = [
+        log_loss(said.proba[rows, j].astype(np.float64), choose.y[rows, j].astype(np.int64))
+        for j, rows in enumerate(choose.valid.T)
+    ]
+    return float(np.mean([x for x in losses if x is not None]))
+
+
+def cells_of(
+    data: Dataset, said: dict[str, Forecast], scored: Labels, name: str, seed: int
+) -> dict[str, Cell]:
+    """Every model in one cell, beside the null."""
+    symbol, target = name.split()
+    j = scored.targets.index(Target.parse(target))
+    who = [i.symbol for i in data.instruments].index(symbol)
+    rows = np.flatnonzero(scored.valid[:, j] & (data.instrument == who))
+    y = scored.y[rows, j].astype(np.int64)
+    drawn = blocks(data.ts[rows], scored.targets[j].horizon_ns, seed=seed)
+    each = {m: Beside.of(f.proba[rows, j].astype(np.float64), y, drawn) for m, f in said.items()}
+    return {model: cell(one, each[NULL]) for model, one in each.items()}
+
+
+class Beside(NamedTuple):
+    """A model on the rows of a cell: scores, and the same of every draw of blocks."""
+
+    rows: int
+    scores: dict[str, float]
+    side_balanced: float
+    drawn: dict[str, NDArray[np.float64]]  # (draws,) empty where the span is too short
+
+    @classmethod
+    def of(cls, p: NDArray[np.float64], y: NDArray[np.int64], drawn: Blocks | None) -> "Beside":
+        """By side, over the moved rows; blocks are of the time of all valid test rows."""
+        moves, right, scores, again = y != FLAT, hits(p, y), {}, {}
+        for name, share in zip(CELLS, COVERAGES, strict=True):
+            taken = most_convinced(conviction(p), moves, share)
+            scores[name] = float(right[taken].mean())
+            both = np.stack([right * taken, taken], axis=1).astype(np.float64)
+            sums = drawn.sums(both) if drawn else np.zeros((0, 2))
+            again[name] = sums[:, 0] / np.maximum(sums[:, 1], 1.0)
+        up = p[:, 2] > p[:, 0]
+        sides = [right[moves & side].mean() for side in (up, ~up) if (moves & side).any()]
+        return cls(int(moves.sum()), scores, float(np.mean(sides)), again)
+
+
+def cell(one: Beside, null: Beside) -> Cell:
+    """Intervals from the same draws for both."""
+
+    def bounds(draws: NDArray[np.float64]) -> tuple[float, float] | None:
+        return interval(draws) if len(draws) else None
+
+    return Cell(
+        one.rows,
+        one.scores,
+        one.side_balanced,
+        {k: bounds(one.drawn[k]) for k in CELLS},
+        {k: one.scores[k] - null.scores[k] for k in CELLS},
+        {k: bounds(one.drawn[k] - null.drawn[k]) for k in CELLS},
+    )
 
 
 def recording(symbol: str) -> Path:
@@ -128,34 +189,17 @@ def recording(symbol: str) -> Path:
     return found[-1]
 
 
-def split(data: Dataset) -> tuple[Labels, Labels]:
-    """Labels to fit and stop on, and labels valid only on the scored rows."""
+def split(data: Dataset) -> tuple[Labels, Labels, Labels]:
+    """Labels to fit and stop on, and labels valid only on rows that choose, or are scored."""
     boundaries = (LAST - FIRST) // STEP + 1
-    train, stop = (FIRST + int(boundaries * share) * STEP for share in (TRAIN, STOP))
+    train, half, stop = (FIRST + int(boundaries * x) * STEP for x in (TRAIN, CHOOSE, TEST))
     labels, ts = data.labels, data.ts[:, None]
     fitted = (ts < train) & (labels.known_at <= train)
-    stopped = (ts >= train) & (ts < stop) & (labels.known_at <= stop)
+    stopped = (ts >= train) & (ts < half) & (labels.known_at <= half)
+    chosen = (ts >= half) & (ts < stop) & (labels.known_at <= stop)
+    choose = labels._replace(valid=labels.valid & chosen)
     scored = labels._replace(valid=labels.valid & (ts >= stop))
-    return labels.to_fit(fitted, stopped), scored
-
-
-def score(data: Dataset, said: Forecast, labels: Labels, j: int, seed: int) -> Cell:
-    """By side, over the moved rows; intervals from blocks of time of all valid test rows."""
-    rows = np.flatnonzero(labels.valid[:, j])
-    y = labels.y[rows, j].astype(np.int64)
-    p = said.proba[rows, j].astype(np.float64)
-    moves, right = y != FLAT, hits(p, y)
-    drawn = blocks(data.ts[rows], labels.targets[j].horizon_ns, seed=seed)
-    scores, ci95 = {}, {}
-    for name, share in zip(CELLS, COVERAGES, strict=True):
-        taken = most_convinced(conviction(p), moves, share)
-        scores[name] = float(right[taken].mean())
-        both = np.stack([right * taken, taken], axis=1).astype(np.float64)
-        sums = drawn.sums(both) if drawn else np.zeros((0, 2))
-        ci95[name] = interval(sums[:, 0] / np.maximum(sums[:, 1], 1.0)) if drawn else None
-    up = p[:, 2] > p[:, 0]
-    sides = [right[moves & side].mean() for side in (up, ~up) if (moves & side).any()]
-    return Cell(int(moves.sum()), scores, float(np.mean(sides)), ci95)
+    return labels.to_fit(fitted, stopped), choose, scored
 
 
 def most_convinced(
@@ -177,8 +221,17 @@ def marked() -> Iterator[tuple[str, tuple[int, Marks]]]:
 
 def below(cell: Cell, mark: tuple[int, Marks]) -> list[str]:
     """The scores whose whole interval lies below the mark."""
-    return [
-        k
-        for k, level in zip(CELLS, mark[1], strict=True)
-        if (bounds := cell.ci95[k]) is not None and bounds[1] < level
-    ]
+    return [k for k, level, (_, high) in bounded(cell, mark) if high < level]
+
+
+def above(cell: Cell, mark: tuple[int, Marks]) -> list[str]:
+    """The scores whose whole interval lies above the mark."""
+    return [k for k, level, (low, _) in bounded(cell, mark) if low > level]
+
+
+def bounded(
+    cell: Cell, mark: tuple[int, Marks]
+) -> Iterator[tuple[str, float, tuple[float, float]]]:
+    for k, level in zip(CELLS, mark[1], strict=True):
+        if (bounds := cell.ci95[k]) is not None:
+            yield k, level, bounds
