@@ -15,6 +15,7 @@ from pathlib import Path
 
 PEERS = {  # why apart
     "hftbacktest": ("hftbacktest==2.4.4", "numpy<2.3"),  # it needs an older numpy
+    "tick": ("tick==0.8.0.2", "numpydoc", "six"),  # the latter two it imports but does not name
 }
 FOLDER = Path(__file__).resolve().parent.parent / ".peers"
 STAMP = "requirements.txt"  # in the environment, once it is whole

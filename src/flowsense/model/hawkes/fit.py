@@ -28,7 +28,7 @@ from flowsense.simulate.points import NOON, NS, Floats, Ints, Points, Process
 
 STEPS = 100
 CLOSE = 1e-5  # nats that one more step would gain
-PREVIEW = 16_384  # records on which free shapes are brought near
+PREVIEW = 16_384  # records on which a climb over many begins
 LONGEST = 1.0  # step of the parameter of a shape
 FAINT = 1e-8  # least baseline, of the rate
 HALVINGS = 4
@@ -118,15 +118,18 @@ def fit(
     """
     seq = watched(seen) if isinstance(seen, Points) else seen
     heads = apart(kinds) if heads is None else heads
-    if free and len(seq.ts) > 2 * PREVIEW:
+    near = None
+    if len(seq.ts) > 4 * PREVIEW:
         few = Sequence(seq.ts[:PREVIEW], seq.code[:PREVIEW])
-        near = fit(few, shapes, kinds, heads=heads, knots=knots, free=True, steps=steps)
+        near = fit(few, shapes, kinds, heads=heads, knots=knots, free=free, steps=steps)
         shapes = near.shapes
     made = design(seq, shapes.terms(), heads, knots, slopes=free)
     if not len(made.x):
         raise InputError("hawkes: no point to learn from: give a longer recording, with trades")
     count = np.bincount(made.head, minlength=heads.number).astype(np.float64)
     theta, low = start(count, made.c, len(knots))
+    if near is not None:
+        theta = np.where(made.c > 0, np.maximum(near.theta, 0.1 * theta), 0.0)
 
     def evaluate(theta: Floats, at: Floats) -> Slopes:
         if not free or (at == shapes.free).all():
