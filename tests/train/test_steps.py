@@ -138,6 +138,13 @@ def test_a_model_that_reads_events_is_refused_rows_without(rows, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_what_is_refused_leaves_no_folder(rows, tmp_path):
+    config = RunConfig(families=FAMILIES, targets=TARGETS, validation="time-series:40")
+    with pytest.raises(InputError):
+        train((rows,), config, asked(("imbalance",)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_rows_that_are_large_are_folded_on_disk(recording, tmp_path, monkeypatch):
     with folded((recording,), CONFIG, tmp_path) as (small,):
         assert not isinstance(small, Prepared)

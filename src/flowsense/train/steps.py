@@ -5,7 +5,7 @@ fitted, and is not fitted again. Nulls are learned beside. `evaluate` fits nothi
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -210,7 +210,12 @@ def bench_of(data: tuple[Data, ...], plan: Plan, folder: Path, progress: Progres
     ensure_alike(data)
     learn, *tests = data
     folder.mkdir(parents=True, exist_ok=True)
-    of = material(learn, tuple(tests), plan.config, room_for(data, folder))
+    try:
+        of = material(learn, tuple(tests), plan.config, room_for(data, folder))
+    except InputError:
+        with suppress(OSError):  # of a folder that holds something
+            folder.rmdir()
+        raise
     shelf = Shelf(folder, of, plan.config.seed)
     return Bench(of, plan.config, progress, together(data), shelf)
 
