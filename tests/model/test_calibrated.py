@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from toys import Ewma
 
+from flowsense.evaluate.calibration import ece, ece_band
 from flowsense.features.catalogue import spec
 from flowsense.forecast import FLAT, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model.calibrated import Calibrated, Question, odds, platt, scaled
+from flowsense.model.isotonic import KNOTS
 from flowsense.model.sides import sigmoid
 from flowsense.testing import check_model, tape_of
 
@@ -93,7 +95,7 @@ def test_platt_is_the_minimum_of_its_loss():
 
 def test_probabilities_stay_probabilities_at_the_edges():
     p = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1 / 3, 1 / 3, 1 / 3]], np.float32)
-    out = scaled(p, np.array([2.0, 0.5, 3.0]))
+    out = scaled(p, np.array([2.0, 0.5, 3.0]), np.zeros((2, KNOTS, 2)))
     assert np.isfinite(out).all() and out.sum(1).tolist() == pytest.approx([1] * 4)
 
 
@@ -102,3 +104,39 @@ def test_laws(instruments, events):
     tape = tape_of(SPEC, instruments, events)
     model = Calibrated(Ewma(MID, SPEC.columns.index("ofi_l1_1s")), np.array([[0.7, 1.2, -0.1]]))
     check_model(model, tape)
+
+
+def cubed(n, seed):
+    """What is said of the side is the cube of what is meant: no line mends it."""
+    said, labels = world(n, 1.0, 1.0, seed)
+    meant = odds(said.proba[:, 0])[0]
+    u = sigmoid(meant**3)
+    moves = 1 - said.proba[:, 0, FLAT]
+    proba = np.stack([moves * (1 - u), 1 - moves, moves * u], -1).astype(np.float32)[:, None]
+    return replace(said, proba=proba), labels
+
+
+def test_a_curve_is_kept_on_top_of_the_line_where_it_surely_helps():
+    said, labels = cubed(60_000, 0)
+    found = fitted(said, labels)
+    assert found.kept()["mid@500ms"]["side"] == "platt and isotonic"
+    later, came = cubed(20_000, 1)
+    line = replace(found, curves=np.zeros_like(found.curves))
+    y = came.y[:, 0].astype(int)
+    said_later = [f.apply(later).proba[:, 0].astype(float) for f in (line, found)]
+    losses = [-np.log(p[np.arange(len(y)), y]).mean() for p in said_later]
+    assert losses[1] < losses[0] - 0.005
+    assert ece(said_later[1], y) < ece_band(said_later[1], seed=0).high
+
+
+def test_with_a_curve_the_order_of_convictions_stays_and_the_checkpoint_says_the_same():
+    said, labels = cubed(60_000, 0)
+    found = fitted(said, labels)
+    before, after = odds(said.proba[:, 0])[0], odds(found.apply(said).proba[:, 0])[0]
+    order = np.argsort(before, kind="stable")
+    assert (np.diff(after[order]) >= -1e-5).all() and np.array_equal(
+        np.sign(before), np.sign(after)
+    )
+    again = Calibrated(Ewma(MID)).load(found.params())
+    assert again.apply(said).proba.tobytes() == found.apply(said).proba.tobytes()
+    assert again.kept() == found.kept()

@@ -1,7 +1,8 @@
 """Any model with its probabilities scaled on later rows than it was fitted on.
 
-Platt 1999 on the two questions apart: whether it moves (slope and offset of the log-odds), and
-which side (slope alone, so that no side is turned and the order of convictions stays).
+The two questions apart: whether it moves (slope and offset of the log-odds), and which side (slope
+alone, so that no side is turned and the order of convictions stays). A line first (Platt 1999),
+then a monotone curve on top of it (`model.isotonic`); each only where it helps.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from flowsense.forecast import DOWN, UP, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model import Budget, Model
+from flowsense.model.isotonic import KNOTS, bent, curve
 from flowsense.model.sides import Floats, moved, probabilities, sigmoid
 from flowsense.schema import Instrument
 from flowsense.tape import Needs, Reader, Tape
@@ -21,13 +23,17 @@ FEWEST = 200  # rows that a scale is fitted on
 PRIOR = 20.0  # rows, not overlapping, that speak for leaving all as it is
 TINY = 1e-6
 STEPS = 30
-SCALE = "calibration"  # its name among the parameters
+SCALE, CURVE = "calibration", "calibration_curve"  # their names among the parameters
+SIDE, MOVE = range(2)
+QUESTIONS, NAMES = ("side", "move"), ("platt", "isotonic")
+PLAIN = (1.0, 1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
     model: Model[Any]
     scale: Floats = field(default_factory=lambda: np.zeros((0, 3)))  # (T, side, move, offset)
+    curves: Floats = field(default_factory=lambda: np.zeros((0, 2, KNOTS, 2)))  # (T, SIDE or MOVE)
 
     @property
     def needs(self) -> Needs:
@@ -40,7 +46,8 @@ class Calibrated:
     def fit(self, reader: Reader, labels: Labels, *, seed: int, budget: Budget) -> Self:
         """Fits the model; its probabilities are as it gives them until `on`."""
         model = self.model.fit(reader, labels, seed=seed, budget=budget)
-        return replace(self, model=model, scale=np.tile([1.0, 1.0, 0.0], (len(labels.targets), 1)))
+        T = len(labels.targets)
+        return replace(self, model=model, scale=np.tile(PLAIN, (T, 1)), curves=straight(T))
 
     def on(
         self,
@@ -51,27 +58,42 @@ class Calibrated:
     ) -> Self:
         """Scaled to fit what came of `said` on `rows` (n, T), where that also helps on `later`.
 
-        `said` is the model's own forecast. Markets drift, so a scale that is best on one stretch
-        may hurt on the next: each is kept only if it lowers the log-loss of the rows after it.
+        `said` is the model's own forecast. Markets drift, so what is best on one stretch may hurt
+        on the next: a line is kept where it lowers the log-loss of the rows after it, and a curve
+        on top where that lowers it surely.
         """
-        scale = self.scale.copy()
+        scale, curves = self.scale.copy(), straight(len(self.targets))
         for t, target in enumerate(self.targets):
-            if target.kind != "magnitude":
-                asked = [answered(said, labels, t, where) for where in (rows, later)]
-                (side, move), (later_side, later_move) = asked
-                scale[t, 0] = kept(platt(side, offset=False), later_side)[0]
-                scale[t, 1:] = kept(platt(move, offset=True), later_move)
-        return replace(self, scale=scale)
+            if target.kind == "magnitude":
+                continue
+            asked = (answered(said, labels, t, where) for where in (rows, later))
+            for k, (early, after) in enumerate(zip(*asked, strict=True)):
+                line, curves[t, k] = chosen(early, after, k)
+                scale[t, k : 2 * k + 1] = line[: k + 1]
+        return replace(self, scale=scale, curves=curves)
 
     def apply(self, said: Forecast) -> Forecast:
         """The model's own forecast, scaled; what is not ready stays as it is."""
         proba, value = said.proba.copy(), said.value.copy()
+        curves = self.curves if len(self.curves) else straight(len(self.targets))
         for t, target in enumerate(self.targets):
             ready = said.ready[:, t]
-            if target.kind != "magnitude" and (self.scale[t] != (1.0, 1.0, 0.0)).any():
-                proba[ready, t] = scaled(proba[ready, t], self.scale[t])
+            if target.kind != "magnitude" and ((self.scale[t] != PLAIN).any() or curves[t].any()):
+                proba[ready, t] = scaled(proba[ready, t], self.scale[t], curves[t])
                 value[ready, t] *= change(said.proba[ready, t], proba[ready, t])
         return replace(said, proba=proba, value=value)
+
+    def kept(self) -> dict[str, dict[str, str]]:
+        """Of each target and question what scales it, like ``platt and isotonic``, or ``none``."""
+        found = {}
+        for t, target in enumerate(self.targets):
+            lines = (self.scale[t, 0] != 1, (self.scale[t, 1:] != PLAIN[1:]).any())
+            bends = self.curves[t].any(axis=(1, 2)) if len(self.curves) else (False, False)
+            found[str(target)] = {
+                q: " and ".join(NAMES[k] for k in range(2) if (line, bend)[k]) or "none"
+                for q, line, bend in zip(QUESTIONS, lines, bends, strict=True)
+            }
+        return found
 
     def init(self, instruments: tuple[Instrument, ...]) -> Any:
         return self.model.init(instruments)
@@ -81,11 +103,12 @@ class Calibrated:
         return state, self.apply(said)
 
     def params(self) -> dict[str, NDArray[Any]]:
-        return self.model.params() | {SCALE: self.scale}
+        return self.model.params() | {SCALE: self.scale, CURVE: self.curves}
 
     def load(self, params: dict[str, NDArray[Any]]) -> Self:
-        own = {name: value for name, value in params.items() if name != SCALE}
-        return replace(self, model=self.model.load(own), scale=params[SCALE])
+        own = {name: value for name, value in params.items() if name not in (SCALE, CURVE)}
+        model = self.model.load(own)
+        return replace(self, model=model, scale=params[SCALE], curves=params[CURVE])
 
 
 def logit(p: Floats) -> Floats:
@@ -100,10 +123,20 @@ def odds(p: NDArray[np.float32]) -> tuple[Floats, Floats]:
     return logit(wide[:, UP] / moves), logit(moves)
 
 
-def scaled(p: NDArray[np.float32], scale: Floats) -> NDArray[np.float32]:
-    """(n, 3) probabilities with both log-odds scaled."""
+def straight(targets: int) -> Floats:
+    """No curves."""
+    return np.zeros((targets, 2, KNOTS, 2))
+
+
+def scaled(p: NDArray[np.float32], scale: Floats, curves: Floats) -> NDArray[np.float32]:
+    """(n, 3) probabilities with both log-odds scaled, then bent where there is a curve."""
     up, move = odds(p)
-    return probabilities(sigmoid(scale[1] * move + scale[2]), sigmoid(scale[0] * up))
+    up, move = scale[0] * up, scale[1] * move + scale[2]
+    if curves[SIDE].any():
+        up = bent(up, curves[SIDE], odd=True)
+    if curves[MOVE].any():
+        move = bent(move, curves[MOVE], odd=False)
+    return probabilities(sigmoid(move), sigmoid(up))
 
 
 def change(p: NDArray[np.float32], q: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -131,15 +164,27 @@ def answered(
     return Question(up[moves], y[moves] == UP, weight[moves]), Question(move, moves, weight)
 
 
-def loss(of: Question, slope: float, offset: float) -> float:
-    """Sum of weighted log-losses."""
-    x = slope * of.odds + offset
-    return float(of.weight @ np.logaddexp(0.0, np.where(of.yes, -x, x)))
+def losses(of: Question, x: Floats) -> Floats:
+    """(m,) log-loss of each row at these log-odds."""
+    return np.asarray(np.logaddexp(0.0, np.where(of.yes, -x, x)))
 
 
-def kept(scale: tuple[float, float], later: Question) -> tuple[float, float]:
-    """The scale where it lowers the loss of later rows, else none."""
-    return scale if loss(later, *scale) < loss(later, 1.0, 0.0) else (1.0, 0.0)
+def chosen(early: Question, after: Question, k: int) -> tuple[tuple[float, float], Floats]:
+    """The line of question k, and the curve on top of it, that help on later rows.
+
+    A line has to help, and a curve by more than the standard error of how much it helps.
+    """
+    line = platt(early, offset=k == MOVE)
+    said, least = after.odds, losses(after, after.odds)
+    scaled = line[0] * said + line[1]
+    if after.weight @ losses(after, scaled) < after.weight @ least:
+        said, least = scaled, losses(after, scaled)
+    else:
+        line = (1.0, 0.0)
+    knots = curve(line[0] * early.odds + line[1], early.yes, early.weight, odd=k == SIDE)
+    gain = least - losses(after, bent(said, knots, odd=k == SIDE))
+    surely = after.weight @ gain > np.sqrt(after.weight @ gain**2)
+    return line, knots if surely and knots.any() else np.zeros((KNOTS, 2))
 
 
 def platt(of: Question, *, offset: bool) -> tuple[float, float]:
