@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from flowsense.features.catalogue import DEFAULT, MORE, family, spec, split
+from flowsense.features.catalogue import DEFAULT, GROUPS, MORE, family, spec, split
 
 PAGE = Path(__file__).parents[1] / "docs" / "features.md"
 HEAD = """\
@@ -13,11 +13,13 @@ turns its sign when bids and asks are swapped, to a name becomes that column, to
 is; a test holds every column to it.
 
 Besides, `observed:NAME` gives the last known value of one kind of observation and its age;
-[data.md](data.md) says where observations come from."""
+[data.md](data.md) says where observations come from. `alternative` are those of standard names, see
+[alternative-data.md](alternative-data.md)."""
 READS = {
     "events": "reads the events of one instrument",
     "bars": "reads its bars",
     "across": "reads the rows of an instant",
+    "observed": "reads observations; `observed:NAME` is one of them",
 }
 
 
@@ -30,16 +32,17 @@ def lines() -> Iterator[str]:
     yield "# Features"
     yield ""
     yield HEAD.format(usual=usual, full=full)
-    for name in DEFAULT + MORE:
+    for name in (*DEFAULT, *MORE, *GROUPS):
         yield from of_family(name)
     yield ""
 
 
 def of_family(name: str) -> Iterator[str]:
     module = family(name)
-    part = next(p for p, names in split((name,))._asdict().items() if names)
+    part = next(p for p, names in split(GROUPS.get(name, (name,)))._asdict().items() if names)
     yield ""
-    yield f"## {name}" + ("" if name in DEFAULT else " (full set)")
+    when = " (when asked for)" if name in GROUPS else " (full set)"
+    yield f"## {name}" + ("" if name in DEFAULT else when)
     yield ""
     yield " ".join((module.__doc__ or "").split())
     yield f"Version {module.VERSION}; {READS[part]}."

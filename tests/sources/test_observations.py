@@ -313,3 +313,35 @@ def test_recorded_fear_and_greed(data):
     index = index[index["kind"] == kind_of("fear_greed_index")]
     assert len(index) == 2977 and 0 <= index["value"].min() <= index["value"].max() <= 100
     assert index["value"][:3].tolist() == [30, 15, 40]
+
+
+def test_kinds_are_called_as_the_columns_option_says(tmp_path):
+    wide = Observations(written(tmp_path, WIDE), columns="value.vix = momentum", lag="0s")
+    assert wide.kinds == ("vix", "depth")
+    path = written(tmp_path, LONG, "long.csv")
+    long = Observations(
+        path, columns="value.short_share=short,value=value", prefix="us.", venue="x"
+    )
+    assert long.kinds == ("us.vix", "us.short_share")
+    assert {r[2] for r in told(long)} == set(long.kinds)
+
+
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        ("value.vix=momentun", "vix=momentun': write value.NAME=COLUMN with one of ts, momentum"),
+        ("value.a b=momentum", "--columns 'value.a b=momentum': write value.NAME=COLUMN"),
+        ("value.vix=", "--columns 'value.vix=': write value.NAME=COLUMN"),
+        ("value.vix", "--columns 'value.vix': write value.NAME=COLUMN"),
+        ("value.vix=note", "value.vix=note: there are values of momentum, depth only"),
+        ("value.depth=momentum", "'depth' is a column itself: take another name"),
+    ],
+)
+def test_a_kind_that_cannot_be_called_so_is_refused(tmp_path, columns, why):
+    with pytest.raises(InputError, match=why):
+        Observations(written(tmp_path, WIDE), columns=columns, lag="0s")
+
+
+def test_a_name_that_a_long_table_does_not_hold_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"value\.vix=VIX: there are values of vix, short only"):
+        Observations(written(tmp_path, LONG), columns="value.vix=VIX", venue="x")

@@ -49,10 +49,10 @@ def sources() -> Iterator[tuple[str, ...]]:
 
 def features() -> Iterator[tuple[str, ...]]:
     """Of each family what it is and where it is from, then its columns: name, unit, formula."""
-    from flowsense.features.catalogue import DEFAULT, MORE, described, family, spec
+    from flowsense.features.catalogue import DEFAULT, GROUPS, MORE, described, family, spec
     from flowsense.registry import names
 
-    for name in (*DEFAULT, *MORE, *names("feature", {})):
+    for name in (*DEFAULT, *MORE, *GROUPS, *names("feature", {})):
         module = family(name)
         yield name, "", " ".join((module.__doc__ or "").split())
         for column in module.COLUMNS:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flowsense.errors import InputError
-from flowsense.features.catalogue import DEFAULT, MORE
+from flowsense.features.catalogue import DEFAULT, GROUPS, MORE
 from flowsense.features.clock import clocks
 from flowsense.features.observed import PREFIX
 from flowsense.forecast import Target, spell
@@ -53,7 +53,7 @@ def apart(text: str) -> list[str]:
 def families(value: Any) -> tuple[str, ...]:
     """Names, with ``default`` and ``full`` spelled out, each once; `observed:NAME` among them."""
     known = (*DEFAULT, *MORE, *names("feature", {}))
-    groups = {"default": DEFAULT, "full": known}
+    groups = {"default": DEFAULT, "full": known, **GROUPS}
     found = [name for given in listed(value) for name in groups.get(given, (given,))]
     for name in found:
         if name not in known and not name.startswith(PREFIX):

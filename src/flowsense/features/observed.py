@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowsense.errors import InputError
+from flowsense.features import alternative
 from flowsense.schema import kind_of
 from flowsense.tape import Column
 
@@ -34,10 +35,7 @@ class Observed:
 
     @property
     def COLUMNS(self) -> tuple[Column, ...]:
-        return (
-            Column(self.name, "1", f"{self.name} as last known"),
-            Column(f"{self.name}_age", "s", f"since what {self.name} tells of happened"),
-        )
+        return alternative.observed(self.name)
 
     @property
     def __doc__(self) -> str:  # type: ignore[override]

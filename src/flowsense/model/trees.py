@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 from flowsense.features.catalogue import described
+from flowsense.features.observed import PREFIX
 from flowsense.forecast import UP, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model import Budget
@@ -26,7 +27,7 @@ from flowsense.model.sides import Floats, combine, moved, sigmoid
 from flowsense.model.terms import mirror
 from flowsense.model.trees_shap import contributions
 from flowsense.schema import Instrument
-from flowsense.tape import Needs, Reader, Tape
+from flowsense.tape import FeatureSpec, Needs, Reader, Tape
 from flowsense.wall import Stopwatch
 
 FEWEST = 50  # rows of one instrument that a fit of its own needs
@@ -110,7 +111,7 @@ class Trees(ABC):
         watch = Stopwatch()
         with watch:
             known = Known.of(labels, reader.instruments)
-            turn = mirror(described(reader.spec))
+            turn = turned(reader.spec)
             rows = gather(reader, labels, self.most, seed)
         fitted, shown = empty(known, rows.X.shape[1]), dict[Place, Matrix]()
         heads, rng = list[list[Tree]](), np.random.default_rng(seed)
@@ -324,6 +325,18 @@ def of_head(fitted: Fitted, place: Place) -> Ints:
     """(t, 3) the trees of one head."""
     head = int(np.ravel_multi_index(place, fitted.own.shape))
     return fitted.forest.of(head, head + 1)
+
+
+def turned(spec: FeatureSpec) -> tuple[Ints, Matrix]:
+    """`mirror`, and NaN as the sign of what is observed without saying how it mirrors.
+
+    What would have been observed beside the mirrored book nobody knows: there it is missing.
+    """
+    columns = described(spec)
+    place, sign = mirror(columns)
+    kinds = {f.removeprefix(PREFIX) for f, _ in spec.versions if f.startswith(PREFIX)}
+    unknown = [c.name in kinds and c.mirror == "" for c in columns]
+    return place, np.where(unknown, np.float32(np.nan), sign)
 
 
 def some(X: Matrix) -> Matrix:

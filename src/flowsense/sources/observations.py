@@ -31,7 +31,7 @@ from flowsense.schema import Chunk, Decimal, Events, Instrument, kind_of
 from flowsense.sources import NO_BARS, NO_EVENTS, Source
 from flowsense.sources.batches import arrow, known, names, parts
 from flowsense.sources.cells import TimeUnit, check_unit
-from flowsense.sources.columns import usual
+from flowsense.sources.columns import listed, usual
 from flowsense.sources.instants import instants, repeated
 from flowsense.sources.observations_rows import Form, Found, columns_of, judge, records_of
 from flowsense.sources.periods import period
@@ -45,12 +45,13 @@ UNTOLD = Decimal(0, 0)  # a tick or lot: of a common divisor it changes nothing
 class Observations:
     """A table of observations, surveyed when made. Raises InputError, as does every pass.
 
-    `columns` is text like ``ts=date,value=vix``; columns not named are looked for under their
-    usual names. `lag` is a length of time like ``16h`` or ``0s``. `prefix` is put before the names
-    of all kinds. `unit` of the times is s, ms, us, ns or iso. `sort` holds the whole table in
-    memory; without it a row known before the one above it is an error. `venue` is that of the
-    instruments that a column `symbol` names. With `repeats` a row may repeat one known at the same
-    time, and replaces it; without it that is an error.
+    `columns` is text like ``ts=date,value=close``; columns not named are looked for under their
+    usual names, and ``value.vix=VIXCLS`` calls a kind `vix` that the table calls VIXCLS. `lag` is
+    a length of time like ``16h`` or ``0s``. `prefix` is put before the names of all kinds. `unit`
+    of the times is s, ms, us, ns or iso. `sort` holds the whole table in memory; without it a row
+    known before the one above it is an error. `venue` is that of the instruments that a column
+    `symbol` names. With `repeats` a row may repeat one known at the same time, and replaces it;
+    without it that is an error.
     """
 
     path: Path
@@ -108,7 +109,7 @@ class Observations:
     @property
     def kinds(self) -> tuple[str, ...]:
         """Names of what it observes, in the order in which they come."""
-        return tuple(self.prefix + kind for kind in self.form.kinds)
+        return tuple(map(self.form.called, self.form.kinds))
 
     def in_units(self, units: Units) -> Self:
         """Values have none, so any will do."""
@@ -154,8 +155,14 @@ class Observations:
         if not some:
             raise InputError(f"{self.name}: holds no value: leave it out")
         numbers = dict[int, str]()
+        for kind, name in form.columns.names:
+            if kind not in found.kinds:
+                there = listed(list(found.kinds))
+                raise InputError(
+                    f"{self.name}: value.{name}={kind}: there are values of {there} only"
+                )
         for kind in found.kinds:
-            other = numbers.setdefault(kind_of(form.prefix + kind), kind)
+            other = numbers.setdefault(kind_of(form.called(kind)), kind)
             if other != kind:
                 raise InputError(
                     f"{self.name}: {kind!r} and {other!r} have the same number: rename one"
@@ -166,7 +173,7 @@ class Observations:
 
 def twice(record: Any, form: Form, found: Found) -> InputError:
     """The error of what is told twice."""
-    kinds = (k for k in found.kinds if kind_of(form.prefix + k) == record["kind"])
+    kinds = (k for k in found.kinds if kind_of(form.called(k)) == record["kind"])
     happened, known = (np.datetime64(int(record[n]), "ns") for n in ("ts_event", "ts_recv"))
     return InputError(
         f"{form.table}: two values of {next(kinds)} for {happened}, known at {known}: keep one"

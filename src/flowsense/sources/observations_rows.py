@@ -9,13 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from flowsense.errors import InputError
 from flowsense.schema import EVERY, OBSERVATION, Observations, kind_of, zeros
 from flowsense.sources.batches import Part, parts
 from flowsense.sources.cells import Ints, TimeUnit, reals, time_unit, times
-from flowsense.sources.columns import NAMES, looked_up, missing, pairs, squeezed
+from flowsense.sources.columns import FLAG, NAMES, listed, looked_up, missing, pairs, squeezed
 
 FIELDS = ("ts", "known", "symbol", "name", "value")
 TIMES = {name for field in ("ts", "ts_event", "known", "closed") for name in NAMES[field].split()}
+NAMED = "value."  # before the name of a kind
 FIX = "correct or remove the row"
 
 
@@ -27,6 +29,7 @@ class Columns(NamedTuple):
     symbol: str
     name: str  # of what was observed; "" of a table in which each value has a column
     values: tuple[str, ...]  # one where there is a name
+    names: tuple[tuple[str, str], ...] = ()  # what the table calls a kind, and what we do
 
     def used(self) -> list[str]:
         return list(dict.fromkeys(filter(None, (*self[:4], *self.values))))
@@ -45,6 +48,10 @@ class Form:
     symbols: tuple[str, ...] = ()
     skip: frozenset[int] = frozenset()  # numbers of rows that lie in quarantine
 
+    def called(self, kind: str) -> str:
+        """Our name of what the table calls so."""
+        return self.prefix + dict(self.columns.names).get(kind, kind)
+
 
 class Found(NamedTuple):
     """Names by their order of coming, while a table is read; both grow."""
@@ -56,9 +63,12 @@ class Found(NamedTuple):
 def columns_of(text: str, source: Path | pa.Table, names: list[str], table: str) -> Columns:
     """Those asked for and the usual ones; all columns of numbers where no value is named.
 
-    Raises InputError naming a field that has no column.
+    ``value.NAME=COLUMN`` in the text gives a kind a name. Raises InputError naming a field that
+    has no column.
     """
-    given = pairs(text, list(FIELDS))
+    parts = text.split(",")
+    kinds = [part for part in parts if part.strip().startswith(NAMED)]
+    given = pairs(",".join(part for part in parts if part not in kinds), list(FIELDS))
     found = looked_up({field: given.get(field) for field in FIELDS}, names, table)
     if not found["ts"] and not found["known"]:
         raise missing(table, names, "ts", "no column for when it happened", "ts")
@@ -72,9 +82,21 @@ def columns_of(text: str, source: Path | pa.Table, names: list[str], table: str)
         values = numeric(source, others)
         if not values:
             raise missing(table, names, "value", "no column of numbers", "value")
-    return Columns(
-        found["ts"] or found["known"], found["known"], found["symbol"], found["name"], values
-    )
+    called = tuple(renamed(part, names if not long else []) for part in kinds)
+    ts = found["ts"] or found["known"]
+    return Columns(ts, found["known"], found["symbol"], found["name"], values, called)
+
+
+def renamed(part: str, columns: list[str]) -> tuple[str, str]:
+    """The column, one of these where there are any, and the name of its kind."""
+    name, _, column = (side.strip() for side in part.partition("="))
+    name = name.removeprefix(NAMED)
+    if not name.isidentifier() or not column or (columns and column not in columns):
+        how = f" with one of {listed(columns)}" if columns else ""
+        raise InputError(f"{FLAG} {part.strip()!r}: write {NAMED}NAME=COLUMN{how}")
+    if name in columns:
+        raise InputError(f"{FLAG} {part.strip()!r}: {name!r} is a column itself: take another name")
+    return column, name
 
 
 def timelike(column: str) -> bool:
@@ -175,7 +197,7 @@ def read(part: Part[Form], happened: Ints, known: Ints, found: Found) -> Observa
     values, missing = (np.stack(each, 1) for each in zip(*cells, strict=True))
     out = zeros(OBSERVATION, values.size).reshape(values.shape)
     out["ts_event"], out["ts_recv"] = happened[:, None], known[:, None]
-    numbers = np.array([kind_of(part.form.prefix + name) for name in found.kinds])
+    numbers = np.array([kind_of(part.form.called(name)) for name in found.kinds])
     out["value"], out["kind"], out["instrument"] = values, numbers[which], who[:, None]
     records: Observations = out[~missing].view(OBSERVATION)
     return records
