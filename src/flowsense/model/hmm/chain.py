@@ -24,7 +24,7 @@ class Chain(NamedTuple):
 
     @property
     def states(self) -> int:
-        return self.mean.shape[0]
+        return len(self.mean)
 
     def take(self, order: Ints) -> Self:
         """The same chain, its states in this order."""

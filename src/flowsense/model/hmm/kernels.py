@@ -29,7 +29,7 @@ def gaussian(x: Any, t: int, table: Any, k: int, m: int) -> float:
         for j in range(i + 1):
             y += table[k, m, 1 + d + i * d + j] * (x[t, j] - table[k, m, 1 + j])
         square += y * y
-    return table[k, m, 0] - 0.5 * square
+    return float(table[k, m, 0]) - 0.5 * square
 
 
 @kernel

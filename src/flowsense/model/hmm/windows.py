@@ -45,7 +45,8 @@ class Windows(NamedTuple):
         return cls(whole, np.zeros((len(place), 4)), np.tile(belief, (len(place), 1)), place)
 
     def copy(self) -> "Windows":
-        return Windows(*(table.copy() for table in self))
+        whole, number, belief, place = self
+        return Windows(whole.copy(), number.copy(), belief.copy(), place)
 
 
 @compiled((W2, I2, F2, I1, F2))
