@@ -5,6 +5,7 @@ import pytest
 from besides import beside
 from markets import L2, L3, book, stream
 
+from flowsense.errors import InputError
 from flowsense.features.health import Health, quantile, value
 from flowsense.features.health_events import (
     ALIKE,
@@ -288,3 +289,15 @@ def test_jumps_are_told_in_basis_points_however_large_a_price_is(close):
     health.push(Chunk(zeros(EVENT), bars((1, close), (2, close * 2 // 3)), NO_OBSERVATIONS))
     f = health.arrays["bars"]["found"][0, JUMP]
     assert f["worst"] == pytest.approx(3_333, abs=1) and f["count"] == 1
+
+
+def test_records_of_no_instrument_are_refused_before_they_are_counted():
+    health, wrong = Health((L2,), ()), bars((1, 100))
+    wrong["instrument"] = 7
+    with pytest.raises(InputError, match="bars: instrument 7, the table holds 1"):
+        health.push(Chunk(zeros(EVENT), wrong, NO_OBSERVATIONS))
+    told = zeros(OBSERVATION, 1)
+    told["instrument"], told["value"] = 3, 1.0
+    with pytest.raises(InputError, match="observations: instrument 3"):
+        health.push(Chunk(zeros(EVENT), NO_BARS, told))
+    assert not health.arrays["bars"]["found"]["count"].any()

@@ -9,7 +9,7 @@ from flowsense._jit import records
 from flowsense.book import tables
 from flowsense.features.health_events import FINE, LAGS, STATE, WORLD, examine
 from flowsense.features.health_told import BARS, TOLD, examine_bars, examine_told
-from flowsense.schema import Chunk, Events, Instrument, checked, kind_of
+from flowsense.schema import Chunk, Events, Instrument, checked, checked_beside, kind_of
 from flowsense.sources.repeated import WINDOW, Repeats
 
 Arrays = dict[str, NDArray[Any]]
@@ -51,8 +51,9 @@ class Health:
         self.room = 0
 
     def push(self, chunk: Chunk) -> Marks:
-        """What came next. Raises InputError for events that `schema.checked` refuses."""
+        """What came next. Raises InputError for records that `schema` refuses."""
         events = checked(chunk.events, len(self.instruments))
+        bars, told = checked_beside(chunk.bars, chunk.observations, len(self.instruments))
         marks = Marks(self.repeats.mark(events), np.zeros(len(events), np.bool_))
         start = 0
         while start < len(events):
@@ -62,11 +63,10 @@ class Health:
             self.examine(events[part], marks.repeats[part], marks.off[part])
             self.room -= len(events[part])
             start = part.stop
-        if len(chunk.bars):
-            examine_bars(records(self.arrays["bars"]), records(chunk.bars))
-        if len(chunk.observations):
-            told = records(self.arrays["told"])
-            examine_told(told, self.numbers, records(chunk.observations))
+        if len(bars):
+            examine_bars(records(self.arrays["bars"]), records(bars))
+        if len(told):
+            examine_told(records(self.arrays["told"]), self.numbers, records(told))
         return marks
 
     def examine(self, events: Events, repeats: NDArray[np.bool_], off: NDArray[np.bool_]) -> None:
