@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from flowsense.forecast import Forecast
 from flowsense.model.instruments import Known
-from flowsense.nn.heads import Scale
+from flowsense.nn.heads import Scale, said
 from flowsense.nn.inputs import Floats, Inputs, Ints, Seen, read
 from flowsense.schema import Instrument
 from flowsense.tape import Rows
@@ -75,3 +76,10 @@ def walk(
         nth[mine] = count[k] + 1 + np.arange(len(mine))
         after[k] += len(mine)
     return Walk(x, slot, nth, rows.instants()), seen, after
+
+
+def nothing(fitted: Fitted) -> Forecast:
+    """The forecast of no rows."""
+    targets, none = fitted.known.targets, np.zeros(0, np.int64)
+    out = np.zeros((0, len(targets), 3), np.float32)
+    return said(targets, out, fitted.scale, none, none > 0)

@@ -4,7 +4,7 @@ What is judged on held-out rows and kept is the running mean of the weights (Pol
 1992): the signal is faint, and single steps are mostly noise.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -20,7 +20,7 @@ from flowsense.wall import Stopwatch
 WARM = 0.1  # of the training, in which the learning rate rises
 LAST = 0.02  # of the learning rate, at the end
 MEAN = 100  # batches over which weights are averaged
-HELD = 8_192  # rows of answers that decide when to stop
+HELD = 32  # batches that decide when to stop, after each epoch
 
 
 Weights: TypeAlias = dict[str, torch.Tensor]  # by name
@@ -30,7 +30,7 @@ class Data(Protocol):
     """Where batches come from: `windows.Segments`, `instants.Instants`."""
 
     def draw(self, size: int, rng: np.random.Generator) -> Batch: ...
-    def held(self, size: int, most: int) -> Iterator[Batch]: ...
+    def held(self, size: int, most: int) -> Iterable[Batch]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def train(
 ) -> Trained:
     """Leaves the best weights in the module, in evaluation mode on the CPU.
 
-    At most `epochs`, and `seconds`; repeats bit for bit where epochs are spent first. At least one
-    batch is learned from.
+    At most `epochs`, and `seconds`; repeats bit for bit where there is time for all epochs. At
+    least one batch is learned from.
     """
     watch, rng = Stopwatch(), np.random.default_rng(seed)
     module.to(course.device)
@@ -73,22 +73,23 @@ def train(
     optimizer = torch.optim.AdamW(module.parameters(), lr=course.rate, weight_decay=course.decay)
     mean = weights(module)
     best, least, kept = 0, float("inf"), mean
-    done, batches, why = 0, 0, "epochs"
+    done, batches, why, asked = 0, 0, "epochs", 0
+    total = float(most * course.epoch)  # batches, or as many as there will be time for
     while done < most and why == "epochs":
         module.train()
         for _ in range(course.epoch):
             with watch:
-                spent = max(batches / (most * course.epoch), watch.seconds / seconds)
-                set_rate(optimizer, course.rate * cycle(spent))
-                learn(module, optimizer, data.draw(course.batch, rng), course)
-                batches += 1
+                set_rate(optimizer, course.rate * cycle(batches / total))
+                batch = data.draw(course.batch, rng)
+                learn(module, optimizer, batch, course)
+                batches, asked = batches + 1, batch.answers.up[..., 0].size
                 average(mean, module, 1 / min(batches + 1, MEAN))
             if watch.seconds >= seconds:
                 why = "seconds"
                 break
         with watch:
-            now, of_mean = judged(module, mean, data, course)
-        done += 1
+            now, of_mean = judged(module, mean, data.held(course.batch, HELD * asked), course)
+        done, total = done + 1, min(total, batches * seconds / max(watch.seconds, 1e-9))
         if now is None or now < least:
             best, least, kept = done, least if now is None else now, of_mean
         elif done - best >= course.patience:
@@ -119,12 +120,12 @@ def loss_of(module: nn.Module, batch: Batch, course: Course) -> torch.Tensor:
 
 
 def judged(
-    module: nn.Module, mean: Weights, data: Data, course: Course
+    module: nn.Module, mean: Weights, held: Iterable[Batch], course: Course
 ) -> tuple[float | None, Weights]:
     """What the mean of the weights loses on the rows to stop on, and a copy of it."""
     now, of_mean = weights(module), {name: value.clone() for name, value in mean.items()}
     module.load_state_dict(of_mean)
-    found = held_loss(module, data, course)
+    found = held_loss(module, held, course)
     module.load_state_dict(now)
     return found, of_mean
 
@@ -139,12 +140,12 @@ def average(mean: Weights, module: nn.Module, share: float) -> None:
                 mean[name].copy_(value)
 
 
-def held_loss(module: nn.Module, data: Data, course: Course) -> float | None:
+def held_loss(module: nn.Module, held: Iterable[Batch], course: Course) -> float | None:
     """Mean on the rows to stop on; None where there are none."""
     module.eval()
     total, count = 0.0, 0
     with torch.no_grad():
-        for batch in data.held(course.batch, HELD):
+        for batch in held:
             n = len(batch.inputs[0])
             total += float(loss_of(module, batch, course)) * n
             count += n

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flowsense.forecast import Forecast
-from flowsense.nn.fitted import Fitted, Table, walk
+from flowsense.nn.fitted import Fitted, Table, nothing, walk
 from flowsense.nn.heads import said
 from flowsense.nn.inputs import Floats, Ints, Seen, nothing_seen
 from flowsense.nn.serving import opened
@@ -40,6 +40,8 @@ def predict(fitted: Fitted, state: Streams, tape: Tape) -> tuple[Streams, Foreca
     An instrument without a row keeps its states.
     """
     rows, table, seen = tape.rows[0], Table(*state[:2]), Seen(*state[2:4])
+    if not len(rows.ts):
+        return state, nothing(fitted)
     steps, seen, count = walk(fitted, rows, table, seen, state.counted)
     session = opened(fitted.graph)
     k, held = len(count), unpacked(state.cache, session.shapes[1:])

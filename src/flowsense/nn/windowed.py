@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flowsense.forecast import Forecast
-from flowsense.nn.fitted import Fitted, Table, walk
+from flowsense.nn.fitted import Fitted, Table, nothing, walk
 from flowsense.nn.heads import said
 from flowsense.nn.inputs import Floats, Ints, Seen, nothing_seen
 from flowsense.nn.serving import opened
@@ -43,6 +43,8 @@ def predict(
     An instrument without a row keeps its window, and what was said of it.
     """
     rows, table, seen = tape.rows[0], Table(*state[:2]), Seen(*state[2:4])
+    if not len(rows.ts):
+        return state, nothing(fitted)
     steps, seen, count = walk(fitted, rows, table, seen, state.counted)
     session, hold, h = opened(fitted.graph), int(fitted.hold), int(fitted.history)
     every = [np.concatenate([state.tail[k], steps.x[steps.slot == k]]) for k in range(len(count))]

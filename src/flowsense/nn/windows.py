@@ -53,7 +53,7 @@ class Pool(NamedTuple):
     begin: Ints  # (m,) place of the first row of the same run: rows between them are all here
     answers: Answers  # (m, T) with weights of 1 / expected, for a draw of all rows alike
     role: NDArray[np.int8]  # (m, T) LEARN, STOP or UNUSED
-    busy: Floats  # (m,) how much moves on a row to learn from, 1 on average
+    busy: Floats  # (m,) how much moves, 1 on average over rows to learn from
 
 
 def collect(
@@ -147,7 +147,7 @@ def answered(
     for asked in (move & ~sized, np.broadcast_to(~sized, move.shape), move):
         w = weight * asked
         parts.append(w / np.maximum((w * learn).sum(0) / max(learn.any(1).sum(), 1), 1e-12))
-    moving = (parts[2] * learn).sum(axis=1) / len(labels.targets)
+    moving = parts[2].sum(axis=1) / len(labels.targets)
     columns = (y == UP, move, size, scale.base[who], *parts)
     return Answers(*(np.asarray(c, np.float32) for c in columns)), moving.astype(np.float32)
 
