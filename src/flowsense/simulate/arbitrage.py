@@ -24,8 +24,8 @@ class Arbitrage(NamedTuple):
     """
 
     assets: int = 4
-    every_s: float = 30.0
-    stands_s: float = 5.0
+    every_s: float = 40.0
+    stands_s: float = 10.0
     ticks: int = 30
     volatility: float = 0.00003
     innovations: float = 2.0  # of each value, per second

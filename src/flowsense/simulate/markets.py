@@ -18,6 +18,12 @@ from flowsense.simulate.market import MOST, Market
 from flowsense.simulate.plants import Pattern, Spoofer
 
 LEADER = 0.85  # of a follower's variance, that its leaders explain
+BRISK = Market(  # its mids keep up with the efficient prices: everybody knows them
+    leads=(),
+    latent=Latent(volatility=(1.5, 2.0, 3.0)),
+    half_spread=(0.4, 0.4, 0.4),
+    attention=1.0,
+)
 TRENDS = Latent(
     dwell_s=(60.0, 40.0, 40.0, 25.0, 15.0),
     volatility=(0.3, 0.6, 0.6, 1.2, 2.0),
@@ -42,8 +48,7 @@ def network(
 
     Each has a Poisson(`leaders`) number of leaders among those before it, at most 3, with lags
     uniform in `lags_ns`, whole multiples of 100 ms; together they explain this `share` of its
-    variance. Truth: `lag_ns` and `beta` (k, k) of [follower, leader]. Quiet books: about a fifth
-    of the default flow.
+    variance. Truth: `lag_ns` and `beta` (k, k) of [follower, leader].
     """
     check(instruments)
     rng, leads = np.random.default_rng(seed), []
@@ -54,7 +59,7 @@ def network(
             lag = step * int(rng.integers(lags_ns[0] // step, lags_ns[1] // step + 1))
             sign = -1 if rng.random() < 0.2 else 1
             leads.append(Lead(one, follower, lag, sign * float(np.sqrt(share / n))))
-    return replace(Market.tiny(), instruments=instruments, leads=tuple(leads))
+    return replace(BRISK, instruments=instruments, leads=tuple(leads))
 
 
 def breaks(at_s: tuple[float, ...] = (300.0, 600.0), lag_ns: int = MILLISECOND) -> Market:
@@ -63,7 +68,7 @@ def breaks(at_s: tuple[float, ...] = (300.0, 600.0), lag_ns: int = MILLISECOND) 
     Truth: `breaks_s` of the lead in `truth.market.leads`.
     """
     lead = Lead(0, 1, lag_ns, 0.95, at_s)
-    return replace(Market.tiny(), instruments=2, leads=(lead,))
+    return replace(BRISK, instruments=2, leads=(lead,))
 
 
 def patterns(
@@ -80,8 +85,8 @@ def patterns(
         for k, lag in enumerate(lags_s)
     )
     latent = Latent(volatility=(0.3, 0.3, 0.3))
-    market = Market(instruments=instruments, leads=(), latent=latent, plants=plants)
-    return replace(market, activity=(1.0, 1.0, 1.0), half_spread=(0.4, 0.4, 0.4))
+    calm = replace(BRISK, activity=(1.0, 1.0, 1.0), latent=latent)
+    return replace(calm, instruments=instruments, plants=plants)
 
 
 def alternative(instruments: int = 1, useful: int = 2, useless: int = 2) -> Market:
@@ -94,7 +99,7 @@ def alternative(instruments: int = 1, useful: int = 2, useless: int = 2) -> Mark
     good = (Signal(f"useful{k}", lead_s=5.0 + 3 * k) for k in range(useful))
     bad = (Signal(f"useless{k}", lead_s=5.0 + 3 * k, worth=0.0) for k in range(useless))
     latent = Latent(volatility=(0.3, 0.6, 1.2))
-    return Market(instruments=instruments, leads=(), latent=latent, plants=(*good, *bad))
+    return replace(BRISK, instruments=instruments, latent=latent, plants=(*good, *bad))
 
 
 def arbitrage(assets: int = 4, ticks: int = 30) -> Market:
@@ -105,14 +110,12 @@ def arbitrage(assets: int = 4, ticks: int = 30) -> Market:
     plant = Arbitrage(assets, ticks=ticks)
     opens = tuple((plant.rates() * 10_000).tolist())
     return replace(
-        Market.tiny(),
+        BRISK,
         instruments=len(opens),
-        leads=(),
         plants=(plant,),
         names=plant.symbols(),
         opens=opens,
         decimals=4,
-        attention=0.8,
     )
 
 

@@ -68,11 +68,14 @@ class Map(NamedTuple):
 
     side: xgboost.Booster | float  # P(up | it moves)
     move: xgboost.Booster | float  # P(it moves)
+    hidden: bool  # whether it looks at what no feed shows
 
 
-def ceiling(of: Material, progress: Progress = silent) -> Forecast | None:
+def ceiling(of: Material, progress: Progress = silent, *, hidden: bool = True) -> Forecast | None:
     """Of all rows; silent on magnitudes and where nothing is scored.
 
+    Not `hidden`: of somebody who knows all that is planted, but neither efficient prices nor
+    regimes, which no feed shows: what a perfect model could reach lies between the two.
     None where the truth of a recording that is scored does not lie beside it.
     """
     targets = of.labels.targets
@@ -89,7 +92,7 @@ def ceiling(of: Material, progress: Progress = silent) -> Forecast | None:
             truth = load_truth(folder)
             market = replace(truth.market, start=Market.start)
             if market not in maps:
-                maps[market] = learned(truth, targets, of.learn.spec.clocks[:1])
+                maps[market] = learned(truth, targets, of.learn.spec.clocks[:1], hidden)
             answered(said, first + rows, spoken(truth, folder, data, rows, maps[market]))
         first += len(data)
     return said
@@ -135,7 +138,7 @@ def chances(
             move[:, t] = 1 - p[:, FLAT]
             up[:, t] = p[:, UP] / np.maximum(move[:, t], 1e-12)
         elif each is not None:
-            X = insight(truth, see, sight, target.horizon_ns)
+            X = insight(truth, see, sight, target.horizon_ns, each.hidden)
             up[:, t], move[:, t] = chance(each.side, X), chance(each.move, X)
     said = combine(targets, move, up, np.ones_like(move))
     for t, each in enumerate(maps):
@@ -162,17 +165,18 @@ def learned(truth: Truth, targets: tuple[Target, ...], clocks: tuple[str, ...]) 
     sight = seen(data, [i.symbol for i in made.instruments])
     see = known(made.truth, made.events, sight.ts, sight.instrument)
     return [
-        fitted(made.truth, see, sight, data.labels, t) if wanted else None
+        fitted(made.truth, see, sight, data.labels, t, hidden) if wanted else None
         for t, wanted in enumerate(asked)
     ]
 
 
-def fitted(truth: Truth, see: Known, sight: Sight, labels: Labels, t: int) -> Map:
+def fitted(truth: Truth, see: Known, sight: Sight, labels: Labels, t: int, hidden: bool) -> Map:
     """Two boosted forests, each of the rows that tell of it."""
-    X, valid = insight(truth, see, sight, labels.targets[t].horizon_ns), labels.valid[:, t]
-    y = labels.y[:, t]
+    X = insight(truth, see, sight, labels.targets[t].horizon_ns, hidden)
+    y, valid = labels.y[:, t], labels.valid[:, t]
     moves = moved(y) & valid
-    return Map(boosted(X[moves], y[moves] == UP), boosted(X[valid], moves[valid]))
+    side, move = boosted(X[moves], y[moves] == UP), boosted(X[valid], moves[valid])
+    return Map(side, move, hidden)
 
 
 def boosted(X: NDArray[np.float32], y: NDArray[np.bool_]) -> xgboost.Booster | float:

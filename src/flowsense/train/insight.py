@@ -44,16 +44,21 @@ def seen(data: Data, symbols: list[str]) -> Sight:
     return Sight(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def insight(truth: Truth, see: Known, sight: Sight, horizon_ns: int) -> NDArray[np.float32]:
-    """(n, C): the truth about the efficient price and its moves to come, the book, all flow."""
+def insight(
+    truth: Truth, see: Known, sight: Sight, horizon_ns: int, hidden: bool = True
+) -> NDArray[np.float32]:
+    """(n, C): the truth about the efficient price and its moves to come, the book, all flow.
+
+    Not `hidden`: without the efficient price and the regime, which no feed shows.
+    """
     comes = [
         pending(truth, sight.ts, sight.instrument, round(horizon_ns * share)) for share in SHARES
     ]
     half = np.array(truth.market.half_spread)[see.state]
     gap, below, above = see.price - sight.mid, see.price - half, see.price + half
     bid, ask = sight.price[:, 0], sight.price[:, 1]
-    pull = [gap, *comes, *(gap + x for x in comes[1:])]
-    makers = [
+    secret = [gap, *(gap + x for x in comes[1:]), see.state]
+    secret += [
         below - bid[:, 0],
         above - ask[:, 0],
         below - np.floor(below),
@@ -61,5 +66,5 @@ def insight(truth: Truth, see: Known, sight: Sight, horizon_ns: int) -> NDArray[
     ]
     book = [ask[:, 0] - bid[:, 0], bid[:, 0] - bid[:, 1], ask[:, 1] - ask[:, 0]]
     lots = sight.lots.reshape(len(gap), -1).T
-    told = [*pull, *makers, *book, *lots, *see.excess.T, see.state, sight.instrument]
+    told = [*comes, *book, *lots, *see.excess.T, sight.instrument, *(secret if hidden else [])]
     return np.stack(told, axis=1).astype(np.float32)
