@@ -198,6 +198,9 @@ def test_settings_and_an_unfitted_model_are_refused_in_one_sentence(seen):
         Hmm(preset="fiv")
     with pytest.raises(InputError, match="duration '5'"):
         Hmm(step="5")
+    for setting in ({"mixture": 0}, {"starts": 0}, {"memory": 0}, {"stay": 1.0}):
+        with pytest.raises(InputError, match="give 1 or more, and stay from 0 to 1"):
+            Hmm(**setting)
     with pytest.raises(InputError, match="hmm: fit or load it"):
         Hmm().init(seen.tape.instruments)
     with pytest.raises(InputError, match="hmm: fit or load it"):

@@ -75,6 +75,9 @@ class Hmm:
         if self.preset not in PRESETS:
             raise InputError(unknown("regimes", self.preset, tuple(PRESETS)))
         duration(self.step)
+        if min(self.mixture, self.starts, self.memory) < 1 or not 0 <= self.stay < 1:
+            said = f"mixture {self.mixture}, starts {self.starts}, memory {self.memory}"
+            raise InputError(f"hmm: {said}, stay {self.stay}: give 1 or more, and stay from 0 to 1")
 
     @classmethod
     def tiny(cls) -> Self:

@@ -1,15 +1,18 @@
 """What moves followed each regime: how often, to which side, how far, and how sure that is."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flowsense._jit import array, compiled
 from flowsense.forecast import FLAT, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model.hmm.chain import Floats, Ints
 from flowsense.model.sides import combine
 
+F2, W1 = array(np.float64, 2), array(np.int64, readonly=True)
+R2, R3 = (array(np.float64, n, readonly=True) for n in (2, 3))
 SURE = 2.0  # standard errors that a drift has to be away from none
 PRIOR = 20.0  # rows without overlap that say of a state what is so of all
 ROWS, MOVED, SIDE, SIZE = range(4)  # of the sums
@@ -34,6 +37,15 @@ def count(
                 sums[i, :, j, column] += (weight * values[:, None]).sum(axis=0)
 
 
+@compiled((R2, W1, R3, F2))
+def weigh(share: Any, place: Any, table: Any, out: Any) -> None:
+    """Add to out (n, T) the rates of a table (K + 1, R, T), weighted by share (n, R)."""
+    for n in range(len(share)):
+        for r in range(share.shape[1]):
+            for j in range(out.shape[1]):
+                out[n, j] += share[n, r] * table[place[n], r, j]
+
+
 class Voice(NamedTuple):
     """By instrument (the last for others), state and target; (K + 1, R, T) each."""
 
@@ -54,18 +66,16 @@ class Voice(NamedTuple):
         common = whole[..., SIDE] / np.maximum(whole[..., MOVED], 1e-12)
         drift = (every[..., SIDE] - common * every[..., MOVED]) / (every[..., ROWS] + PRIOR)
         move = np.clip(table[..., MOVED], 0.0, 1.0)
-        return cls(move, drift, move / (every[..., ROWS] + PRIOR), table[..., SIZE])
+        variance = move / (every[..., ROWS] + PRIOR)
+        return cls(move, drift, variance, np.ascontiguousarray(table[..., SIZE]))
 
     def says(self, targets: tuple[Target, ...], belief: Floats, place: Ints) -> Forecast:
         """Of rows (n,) the state-weighted rates; no side where the drift is within its error."""
-        shape = (len(place), len(targets))
-        move, drift, variance, size = (np.zeros(shape) for _ in self)
-        for r in range(belief.shape[1]):  # in order: the same bits however the rows are cut
-            share = belief[:, r, None]
-            move += share * self.move[place, r]
-            drift += share * self.drift[place, r]
-            variance += share * share * self.variance[place, r]
-            size += share * self.size[place, r]
+        move, drift, variance, size = (np.zeros((len(place), len(targets))) for _ in self)
+        weigh(belief, place, self.move, move)
+        weigh(belief, place, self.drift, drift)
+        weigh(belief * belief, place, self.variance, variance)
+        weigh(belief, place, self.size, size)
         drift[drift * drift <= SURE * SURE * variance] = 0.0
         at = np.maximum(move, 1e-12)
         up = np.clip((1 + drift / at) / 2, 0.0, 1.0)
