@@ -152,7 +152,9 @@ def exact(market: Market, target: Target) -> bool:
     return market.pure and target.kind == "ofi"
 
 
-def learned(truth: Truth, targets: tuple[Target, ...], clocks: tuple[str, ...]) -> list[Map | None]:
+def learned(
+    truth: Truth, targets: tuple[Target, ...], clocks: tuple[str, ...], hidden: bool = True
+) -> list[Map | None]:
     """The map of each target, from a further run of the market; None where none is needed."""
     asked = [t.directed and not exact(truth.market, t) for t in targets]
     if not any(asked):
