@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from excited import intensity
 
 from flowsense.simulate.points import exponential, thinned
 
@@ -18,16 +19,6 @@ def known():
 @pytest.fixture(scope="session")
 def points(known):
     return thinned(known, 2_000, np.random.default_rng(1))
-
-
-def intensity(process, points, kind, t, before):
-    """Per second at t ns, by summing over every earlier point, for a constant baseline."""
-    total = process.mu[kind, 0]
-    for ts, k in zip(points.ts[:before].tolist(), points.kind[:before].tolist(), strict=True):
-        if ts < t:
-            fade = np.exp(-process.beta * (t - ts) * 1e-9)
-            total += (process.weight[kind, k] * process.beta * fade).sum()
-    return total
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ PREVIEW = 16_384  # records on which a climb over many begins
 LONGEST = 1.0  # step of the parameter of a shape
 FAINT = 1e-8  # least baseline, of the rate
 HALVINGS = 4
+NOTHING = 1e-9  # share of the points: a column that tells no more has no curvature to climb by
 
 
 class Bounds(NamedTuple):
@@ -138,6 +139,10 @@ def fit(
         return slopes(again, theta)
 
     first = Climb(theta, shapes.free if free else np.zeros(0), evaluate(theta, shapes.free))
+    idle = theta * (first.at.theta + first.at.c) < NOTHING * count[:, None]
+    if (idle & (theta > low)).any():
+        theta = np.where(idle, low, theta)
+        first = first._replace(theta=theta, at=evaluate(theta, shapes.free))
     top, taken = climb(evaluate, first, low, shapes.bounds, steps)
     found, span = shapes.at(top.free) if free else shapes, windows(seq)
     return Fit(

@@ -77,11 +77,15 @@ def apart(kinds: int) -> Heads:
 
 
 def mirrored(mirror: tuple[int, ...]) -> Heads:
-    """Kind j and kind mirror[j] share theirs: what one does to k, the other does to mirror[k]."""
+    """Kind j and kind mirror[j] share theirs: what one does to k, the other does to mirror[k].
+
+    A kind that is its own mirror is excited alike by k and mirror[k].
+    """
     first = np.minimum(np.arange(len(mirror)), mirror)
     _, of = np.unique(first, return_inverse=True)
     same = first == np.arange(len(mirror))
     turn = np.where(same[:, None], np.arange(len(mirror)), np.array(mirror))
+    turn = np.where(np.equal(mirror, np.arange(len(mirror)))[:, None], first, turn)
     return Heads(of.astype(np.int64), turn.astype(np.int64))
 
 
@@ -167,17 +171,19 @@ def excited(n: int, x: Any, dx: Any, sums: Any, mixes: Any, turn: Any, kind: int
     """The columns of one point that others excite."""
     _, shapes, terms = mixes.shape
     first = x.shape[1] - sums.shape[1] * shapes
+    for d in range(first, x.shape[1]):
+        x[n, d] = 0.0
+    for d in range(dx.shape[1]):
+        dx[n, d] = 0.0
     for k in range(sums.shape[1]):
         for q in range(shapes):
-            place, value, slope = turn[kind, k] * shapes + q, 0.0, 0.0
+            place = turn[kind, k] * shapes + q
             for p in range(terms):
-                value += mixes[0, q, p] * sums[0, k, p]
-            x[n, first + place] = value
+                x[n, first + place] += mixes[0, q, p] * sums[0, k, p]
             if dx.shape[1]:
                 for p in range(terms):
                     moved = sums[0, k, p] - mixes[3, q, p] * sums[1, k, p]
-                    slope += mixes[1, q, p] * sums[0, k, p] + mixes[2, q, p] * moved
-                dx[n, place] = slope
+                    dx[n, place] += mixes[1, q, p] * sums[0, k, p] + mixes[2, q, p] * moved
 
 
 @kernel
@@ -267,7 +273,7 @@ def by_head(total: Floats, heads: Heads) -> Floats:
     K, Q = total.shape
     out = np.zeros((heads.number, K, Q))
     for j in range(K):
-        out[heads.of[j], heads.turn[j]] += total
+        np.add.at(out[heads.of[j]], heads.turn[j], total)
     return out.reshape(heads.number, K * Q)
 
 

@@ -37,7 +37,8 @@ class Residuals(NamedTuple):
 def rescale(ts: Any, kind: Any, process: Any, start: int, out: Any, grid: Any) -> int:
     """Integrals between points of a kind, in order of their ends; the first of each is left out.
 
-    The baseline is integrated by trapezes between points and, where it bends, the times of `grid`.
+    The baseline is integrated by trapezes between points and, where it bends, the times of `grid`;
+    it may jump at midnight: what holds just before the end of a trapeze counts.
     """
     mu, weight, beta, knots = process
     kinds, terms, n, g = len(mu), len(beta), 0, 0
@@ -48,7 +49,7 @@ def rescale(ts: Any, kind: Any, process: Any, start: int, out: Any, grid: Any) -
         to = grid[g] if bend else ts[i]
         gap = (to - at) * 1e-9
         for j in range(kinds):
-            total[j] += 0.5 * gap * (base(mu, knots, j, at) + base(mu, knots, j, to))
+            total[j] += 0.5 * gap * (base(mu, knots, j, at) + base(mu, knots, j, to - 1))
         for p in range(terms):
             lost = -math.expm1(-beta[p] * gap)
             for k in range(kinds):
@@ -81,7 +82,7 @@ def residuals(points: Points, process: Process) -> Residuals:
     n = rescale(points.ts, points.kind, parts, points.start, out, bends)
     rest = np.ones(len(points.ts), np.bool_)
     rest[np.unique(points.kind, return_index=True)[1]] = False
-    return tested(out[:n][np.argsort(points.kind[rest], kind="stable")])
+    return judged(out[:n][np.argsort(points.kind[rest], kind="stable")])
 
 
 def edges(knots: Ints, points: Points) -> Ints:
@@ -93,7 +94,7 @@ def edges(knots: Ints, points: Points) -> Ints:
     return times[(times > points.start) & (times < points.end)]
 
 
-def tested(values: Floats) -> Residuals:
+def judged(values: Floats) -> Residuals:
     """Raises InputError for fewer than FEWEST."""
     m = len(values)
     if m < FEWEST:
