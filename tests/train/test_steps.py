@@ -24,7 +24,17 @@ TARGETS = tuple(map(Target.parse, ("mid@500ms", "ofi@1s", "magnitude@1s")))
 FAMILIES = ("ofi", "depth", "flow")
 CONFIG = RunConfig(("imbalance", "logistic"), families=FAMILIES, targets=TARGETS)
 MODELS = asked(CONFIG.models)
-SAME = ("data", "config", "models", "chosen", "warnings", "importances", "left_out")
+SAME = (
+    "data",
+    "config",
+    "models",
+    "chosen",
+    "warnings",
+    "importances",
+    "shap",
+    "calibration",
+    "left_out",
+)
 
 
 @pytest.fixture(scope="module")

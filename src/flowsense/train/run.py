@@ -37,6 +37,13 @@ class Weighed(Protocol):
     def importances(self, columns: tuple[str, ...]) -> dict[str, dict[str, float]]: ...
 
 
+@runtime_checkable
+class Attributed(Protocol):
+    """A model with SHAP values: by target and column the mean size, and the direction."""
+
+    def shap(self, columns: tuple[str, ...]) -> dict[str, dict[str, tuple[float, float]]]: ...
+
+
 @dataclass(frozen=True)
 class Run:
     """What came out. `metrics` is metrics.json, field for field."""
@@ -190,6 +197,12 @@ def scored(bench: Bench, models: Models) -> Run:
             for name, calibrated in fitted.items()
             if isinstance(calibrated.model, Weighed)
         },
+        "shap": {
+            name: calibrated.model.shap(of.learn.spec.columns)
+            for name, calibrated in fitted.items()
+            if isinstance(calibrated.model, Attributed)
+        },
+        "calibration": {name: calibrated.kept() for name, calibrated in fitted.items()},
     }
     return Run(config, of, metrics, fitted, said, rules)
 

@@ -36,6 +36,7 @@ def sections(metrics: Metrics, curves: Curves) -> Iterator[tuple[str, Html]]:
     yield "Fold by fold", _folds(scores)
     yield "Price and calls", _prices(name, curves["prices"])
     yield "Importances", _importances(name, metrics.get("importances", {}))
+    yield "What moves the forecast", _shap(name, metrics.get("shap", {}))
     yield "Every model", _models(metrics, name)
     yield "By instrument", _parts(scores, "by_instrument")
     yield "By regime", _parts(scores, "by_regime")
@@ -168,6 +169,24 @@ def _importances(name: str, weights: Metrics) -> Html:
     ]
     told = "Share of all weight that a column carries in the fitted model; it is not a cause."
     return join((_quiet(told), el("div", *cards, class_="grid"))) if cards else Html()
+
+
+def _shap(name: str, values: Metrics) -> Html:
+    """Of the chosen model, else of all that have them."""
+    shown = {name: values[name]} if name in values else values
+    cards = [
+        _card(target, "" if model == name else model, tables.shap(columns))
+        for model, each in shown.items()
+        for target, columns in each.items()
+    ]
+    told = (
+        "Mean size of the SHAP values of each column, in what the model adds up: how far it moves "
+        "the call of the side, or the size of a magnitude, on rows held back from the fit. To the "
+        "right: the more of the column, the more it says up (or larger); to the left: down."
+    )
+    key = _key(("hit", "says up"), ("wrong", "says down"), ("train", "either"))
+    grid = el("div", *cards, class_="grid broad")
+    return join((_quiet(told), key, grid)) if cards else Html()
 
 
 def _models(metrics: Metrics, name: str) -> Html:

@@ -80,6 +80,12 @@ figure { margin: .8rem 0; } svg { display: block; width: 100%; height: auto; }
   font-size: .8rem; align-items: center; } .bars span { overflow: hidden; text-overflow: ellipsis; }
 .bars i { height: .6rem; background: var(--model); border-radius: 1px; width: var(--w); }
 .bars b { font-weight: 400; white-space: nowrap; text-align: right; }
+.two { grid-template-columns: minmax(0, 1fr) 6rem 2.4rem; } .two u { display: flex;
+  height: .8rem; align-items: center; text-decoration: none; width: 50%; }
+.two u.up { margin-left: 50%; border-left: 1px solid var(--faint); }
+.two u.down { justify-content: flex-end; border-right: 1px solid var(--faint); }
+.broad { grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); }
+.two i.wrong { background: var(--null); } .two i.train { background: var(--other); }
 .ends { display: flex; height: .8rem; min-width: 8rem; border-radius: 2px; overflow: hidden; }
 .ends i { width: var(--w); }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr);

@@ -20,6 +20,7 @@ from flowsense.evaluate.report.verdict import Score, Verdict, judge, main_key, r
 from flowsense.evaluate.scores import COVERAGES
 
 SHARES = tuple(str(c) for c in COVERAGES if c < 1)
+CLEAR = 0.2  # correlation from which a direction is told
 SHORT = "the test span is too short for an interval"
 SCORES = (
     ("accuracy", "accuracy"),
@@ -190,6 +191,23 @@ def importances(weights: Mapping[str, float], most: int = 8) -> Html:
         cells += [el("span", name, title=name), el("i", style=width)]
         cells.append(el("b", percent(round(abs(weight) / total, 3))))
     return el("div", *cells, class_="bars")
+
+
+def shap(values: Mapping[str, tuple[float, float]], most: int = 10) -> Html:
+    """Bars of mean |SHAP value| from a middle line, to the side that more of the column says."""
+    ranked = sorted(values.items(), key=lambda pair: -pair[1][0])[:most]
+    if not ranked or ranked[0][1][0] == 0:
+        return el("p", "No column moves the forecast.", class_="quiet")
+    largest, cells = ranked[0][1][0], list[Html]()
+    for name, (mean, way) in ranked:
+        clear = abs(way) >= CLEAR
+        kind = ("hit" if way > 0 else "wrong") if clear else "train"
+        title = f"mean |SHAP value| {figure(mean)}, correlation with the column {figure(way, 2)}"
+        bar = el("i", class_=kind, style=f"--w:{mean / largest:.0%}")
+        side = "up" if way > 0 else "down"
+        cells += [el("span", name, title=name), el("u", bar, class_=side, title=title)]
+        cells.append(el("b", figure(mean)))
+    return el("div", *cells, class_="bars two")
 
 
 def _doubt(there: bool) -> Html:
