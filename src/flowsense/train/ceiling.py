@@ -33,8 +33,10 @@ from flowsense.train.material import Material, any_of
 from flowsense.train.progress import Progress, silent
 
 ROWS = 60_000  # of the further run that the map is learned from, about
-SHORTEST, LONGEST = 300.0, 3_600.0  # seconds of it
+SHORTEST, LONGEST = 300.0, 7_200.0  # seconds of it
 AFRESH = 1 << 32  # added to the seed of the recording
+LEAF = 20  # least weight of a leaf, where the horizon is no longer than
+SPELL = SECOND  # this: labels that overlap tell the same
 FEW = 100  # rows of an outcome that trees need
 ROUNDS = 60
 TREES = {
@@ -43,7 +45,6 @@ TREES = {
     "max_bin": 64,
     "max_depth": 5,
     "eta": 0.12,
-    "min_child_weight": 20,
     "subsample": 0.8,
     "nthread": 1,
     "seed": 0,
@@ -161,7 +162,7 @@ def learned(
         return [None] * len(targets)
     market, seconds = truth.market, ROWS / 10 / truth.market.instruments
     longest = max(t.horizon_ns for t in targets) / SECOND
-    seconds = min(max(seconds, SHORTEST, 20 * longest), LONGEST)
+    seconds = min(max(seconds, SHORTEST, 60 * longest), LONGEST)
     made = simulate(market, seconds, truth.seed + AFRESH)
     data = prepare(Heard(made.instruments, made.events), spec(("spread",), clocks), targets)
     sight = seen(data, [i.symbol for i in made.instruments])
@@ -177,14 +178,18 @@ def fitted(truth: Truth, see: Known, sight: Sight, labels: Labels, t: int, hidde
     X = insight(truth, see, sight, labels.targets[t].horizon_ns, hidden)
     y, valid = labels.y[:, t], labels.valid[:, t]
     moves = moved(y) & valid
-    side, move = boosted(X[moves], y[moves] == UP), boosted(X[valid], moves[valid])
+    leaf = LEAF * max(labels.targets[t].horizon_ns / SPELL, 1.0)
+    side = boosted(X[moves], y[moves] == UP, leaf)
+    move = boosted(X[valid], moves[valid], leaf)
     return Map(side, move, hidden)
 
 
-def boosted(X: NDArray[np.float32], y: NDArray[np.bool_]) -> xgboost.Booster | float:
+def boosted(X: NDArray[np.float32], y: NDArray[np.bool_], leaf: float) -> xgboost.Booster | float:
     if not FEW <= y.sum() <= len(y) - FEW:
         return float((y.sum() + 1) / (len(y) + 2))
-    return xgboost.train(TREES, xgboost.DMatrix(X, y, nthread=1), ROUNDS)
+    return xgboost.train(
+        TREES | {"min_child_weight": leaf}, xgboost.DMatrix(X, y, nthread=1), ROUNDS
+    )
 
 
 def chance(forest: xgboost.Booster | float, X: NDArray[np.float32]) -> Floats:
