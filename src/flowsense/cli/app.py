@@ -13,6 +13,7 @@ from flowsense.cli import (
     demo,
     doctor,
     evaluate,
+    fi2010,
     ingest,
     listing,
     prepare,
@@ -47,6 +48,7 @@ app.command(name="report")(report.report)
 app.command(name="list")(listing.listing)
 app.add_typer(doctor.app, name="doctor")
 app.command(name="bench")(bench.bench)
+app.command(name="fi2010")(fi2010.fi2010)
 app.add_typer(config.app, name="config")
 
 

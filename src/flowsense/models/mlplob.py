@@ -8,7 +8,7 @@ from flowsense.nn.net import Net, Shape, needs_torch
 
 @dataclass(frozen=True, slots=True)
 class Mlplob(Net):
-    """`Mlplob(history=384, units=40, layers=3, book=True)` is the published size and input."""
+    """`published` has the sizes and the input of the paper."""
 
     history: int = 48
     layers: int = 3
@@ -19,6 +19,12 @@ class Mlplob(Net):
     @classmethod
     def tiny(cls) -> Self:
         return cls(history=4, batch=16, epochs=3, epoch=3, layers=2, units=8)
+
+    @classmethod
+    def published(cls, **settings: Any) -> Self:
+        """384 rows of the raw book, 3 pairs of layers, 40 units, four times as wide inside."""
+        sizes = {"history": 384, "layers": 3, "units": 40, "wider": 4, "book": True}
+        return cls(**{**sizes, "antisymmetric": False, "batch": 32, "rate": 3e-4, **settings})
 
     @property
     def streams(self) -> bool:
