@@ -37,6 +37,21 @@ def test_every_model_and_target_is_scored_beside_its_nulls(result):
     assert result.chosen in models and len(result.table()) == 6
 
 
+def test_scores_are_told_apart_by_the_regime_that_a_model_saw(source, result):
+    config = replace(CONFIG, models=("imbalance", "hmm"))
+    told = run(source, config).metrics["models"]
+    assert result.metrics["models"]["imbalance"]["mid@500ms"]["by_regime"] == {}
+    for scores in told.values():
+        parts = scores["mid@500ms"]["by_regime"]
+        assert set(parts) <= {"low volatility", "trending up", "trending down"} | {
+            "high volatility",
+            "crisis",
+        }
+        assert 0 < sum(part["n"] for part in parts.values()) <= scores["mid@500ms"]["n"]
+    both = [told[name]["mid@500ms"]["by_regime"] for name in ("imbalance", "hmm")]
+    assert [p["n"] for p in both[0].values()] == [p["n"] for p in both[1].values()]
+
+
 def test_a_run_repeats_to_the_bit(source, result):
     again = run(source, CONFIG)
     drop = ("timing",)

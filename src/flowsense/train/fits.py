@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from flowsense.errors import InputError
 from flowsense.forecast import Forecast
-from flowsense.model import Budget, Model
+from flowsense.model import Budget, Model, RegimeModel
 from flowsense.model.calibrated import Calibrated
 from flowsense.models import NULLS
 from flowsense.train.config import RunConfig
@@ -39,6 +41,14 @@ def ensure_held(data: Iterable[Data], models: Models) -> None:
                 )
 
 
+class Regimes(NamedTuple):
+    """As a filter saw them at the time."""
+
+    model: str
+    names: tuple[str, ...]
+    seen: NDArray[np.int64]  # (n,) of the rows that are tested; -1 elsewhere
+
+
 @dataclass
 class Bench:
     """What fits and forecasts, and the time that it takes."""
@@ -48,6 +58,7 @@ class Bench:
     progress: Progress
     cost: dict[str, Cost] = field(default_factory=dict)
     shelf: Shelf | None = None
+    regimes: Regimes | None = None  # where a model tells them
 
     def work(self, models: Models) -> tuple[dict[str, Any], dict[str, Any]]:
         """Of each name the last fitted model, and a forecast per fold. Raises InputError."""
@@ -60,10 +71,20 @@ class Bench:
                 fitted[name] = self.model(name, unfitted, k)
                 with ahead, peak:
                     forecasts.append(self.of.forecast(fitted[name], fold))
+                self.classify(name, fitted[name], k)
             said[name] = tuple(forecasts)
             self.add(f"forecast {name}", Cost(ahead.seconds, 0, len(self.of.labels.y), peak.bytes))
         self.progress("fitting", self.total(models), self.total(models))
         return fitted, said
+
+    def classify(self, name: str, fitted: Calibrated, k: int) -> None:
+        """Which regime the rows are in that fold k tests, by the first model that tells."""
+        if not isinstance(fitted.model, RegimeModel):
+            return
+        if self.regimes is None:
+            self.regimes = Regimes(name, fitted.model.regimes, np.full(len(self.of.index.ts), -1))
+        if self.regimes.model == name:
+            self.of.regimes(fitted, self.of.folds[k], self.regimes.seen)
 
     def learn(self, models: Models) -> None:
         """Only fit, onto the shelf; reported done when a model lies there. Raises InputError."""

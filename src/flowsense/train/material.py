@@ -60,6 +60,13 @@ class Material:
         self.release()
         return said
 
+    def regimes(self, model: Model[Any], fold: Split, seen: NDArray[np.int64]) -> None:
+        """Write the likeliest regime of the rows (n,) that the fold tests, as it was seen then."""
+        inside = any_of(fold.test)
+        for first, part in self.spoken(model, inside):
+            rows = np.flatnonzero(inside[first : first + len(part.ready)] & part.ready.any(axis=1))
+            seen[first + rows] = part.aux["regime"][rows].argmax(axis=1)
+
     def calibrated(self, model: Calibrated, fold: Split) -> Calibrated:
         """The model scaled on the validation rows of the fold."""
         inside = any_of(fold.validation)

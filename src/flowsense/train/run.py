@@ -178,7 +178,7 @@ def scored(bench: Bench, models: Models) -> Run:
     best, watch = known(bench), Stopwatch()
     with watch:
         bench.progress("scoring", 0, None)
-        found = evaluated(of, said, rules, best, config.seed)
+        found = evaluated(by_regime(bench), said, rules, best, config.seed)
     bench.cost["score"] = Cost(watch.seconds, 0, len(of.labels.y))
     first = min(models, key=lambda name: held_out(of, said[name]))
     metrics = {
@@ -205,6 +205,14 @@ def scored(bench: Bench, models: Models) -> Run:
         "calibration": {name: calibrated.kept() for name, calibrated in fitted.items()},
     }
     return Run(config, of, metrics, fitted, said, rules)
+
+
+def by_regime(bench: Bench) -> Material:
+    """The rows, with the regime that each was in where a model tells."""
+    of, told = bench.of, bench.regimes
+    if told is None:
+        return of
+    return replace(of, index=replace(of.index, regime=told.seen, regimes=told.names))
 
 
 def known(bench: Bench) -> Forecast | None:
