@@ -13,7 +13,7 @@ import numpy as np
 from flowsense._jit import Record, kernel
 from flowsense.schema import WHOLE
 
-LAGS = 10  # rows by which one may lead another
+LAGS = 20  # rows by which one may lead another
 MEMORY = 3_000  # rows that moments reach back to
 KEEP = 1.0 - 1.0 / MEMORY
 FEWEST = 100  # rows together before anything is said of a pair

@@ -30,13 +30,13 @@ from flowsense.tape import Column
 READS = ("ofi_share_1s",)
 STATE = np.dtype(
     [
-        *NODE,
         ("weight", "f8"),
         ("square", "f8"),  # of squared returns
         ("z", "f8"),  # the last return in deviations, NaN where not known
         ("own", "f8"),  # of squares of these
         ("market", "f8"),  # of squares of the mean of the others'
         ("cross", "f8"),  # of own x that
+        *NODE,  # last: Numba takes a record that begins like another for the same
     ]
 )
 COLUMNS = (

@@ -94,17 +94,20 @@ def numbers(rows: Rows, book: bool, seen: Seen) -> tuple[Seen, Floats]:
 
 def compared(rows: Rows, seen: Seen) -> tuple[Seen, Floats, Floats]:
     """(n,) log of the ms since the instrument's row before, and by how many ticks its mid moved."""
-    since, change = (np.full(len(rows.ts), np.nan) for _ in range(2))
-    ts, mid2 = seen.ts.copy(), seen.mid2.copy()
-    now = rows.quote["mid2"]
-    for k in np.unique(rows.instrument):
-        mine = np.flatnonzero(rows.instrument == k)
-        before, mids = np.r_[ts[k], rows.ts[mine]], np.r_[mid2[k], now[mine]]
-        known = before[:-1] > 0
-        since[mine[known]] = np.log1p(np.diff(before)[known] / MILLISECOND)
-        change[mine[known]] = np.diff(mids)[known] / 2
-        ts[k], mid2[k] = before[-1], mids[-1]
-    return Seen(ts, mid2), since.astype(np.float32), change.astype(np.float32)
+    order = np.argsort(rows.instrument, kind="stable")
+    who, ts, mid2 = rows.instrument[order], rows.ts[order], rows.quote["mid2"][order]
+    first = np.diff(who, prepend=-1) != 0
+    before, mids = (
+        np.where(first, s[who], np.roll(x, 1)) for s, x in zip(seen, (ts, mid2), strict=True)
+    )
+    known = before > 0
+    since, change = (np.full(len(who), np.nan, np.float32) for _ in range(2))
+    since[order[known]] = np.log1p((ts - before)[known] / MILLISECOND)
+    change[order[known]] = (mid2 - mids)[known] / 2
+    after = Seen(seen.ts.copy(), seen.mid2.copy())
+    last = np.roll(first, -1)
+    after.ts[who[last]], after.mid2[who[last]] = ts[last], mid2[last]
+    return after, since, change
 
 
 def levels(book: NDArray[Any]) -> Floats:

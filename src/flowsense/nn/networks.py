@@ -79,28 +79,24 @@ def predict(
     rows, table, seen = tape.rows[0], Table(*state[:2]), Seen(*state[2:4])
     known, told = Names(*state[7:9]), Told(*state[9:])
     steps, seen, count = walk(fitted, rows, table, seen, state.counted)
-    session, hold, h = opened(fitted.graph), int(fitted.hold), int(fitted.history)
-    at = (steps.nth - state.counted[steps.slot]).tolist()
-    k, end, held = len(count), [0] * len(count), state.held.copy()
-    out, led = np.zeros((len(at), *held.shape[1:]), np.float32), np.zeros((len(at), 3), np.float32)
-    if not len(at):
+    session, hold = opened(fitted.graph), int(fitted.hold)
+    n, k, held, tail = len(steps.x), len(count), state.held.copy(), state.tail.copy()
+    out, led = np.zeros((n, *held.shape[1:]), np.float32), np.zeros((n, 3), np.float32)
+    if not n:
         return state, answer(fitted, state, rows.instrument, steps.nth, (out, led))
     told = told.copy()
-    every = [np.concatenate([state.tail[j], steps.x[steps.slot == j]]) for j in range(k)]
     fresh = (steps.nth % hold == 0) | (steps.nth <= 1)
     spoken = np.where(rows.valid[:, words], rows.X[:, words], np.float32(0))
     for a, b in steps.instants():
         slots = steps.slot[a:b]
-        for i, j in zip(range(a, b), slots.tolist(), strict=True):
-            end[j] = at[i]
+        tail[slots, :-1] = tail[slots, 1:]
+        tail[slots, -1] = steps.x[a:b]
         hear(told, int(rows.ts[a]), slots, rows.quote[a:b], spoken[a:b])
         if fresh[a:b].any():
-            window = np.stack([x[e : e + h] for x, e in zip(every, end, strict=True)])
-            inputs, anew = inputs_of(window, slots, told, known), slots[fresh[a:b]]
+            inputs, anew = inputs_of(tail, slots, told, known), slots[fresh[a:b]]
             held[anew] = session.run(inputs)[0][-k:][anew]
             led[a:b] = strongest(inputs[3][-k:][slots])
         out[a:b] = held[slots]
-    tail = np.stack([x[len(x) - h :] for x in every])
     after = Networked(*table, *seen, count, tail, held, *known, *told)
     return after, answer(fitted, state, rows.instrument, steps.nth, (out, led))
 

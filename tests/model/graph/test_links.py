@@ -4,8 +4,8 @@ import pytest
 from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
 from flowsense.features.pairs import FEWEST, KEEP
-from flowsense.model.graph.links import chance, leaders, links, tied
-from flowsense.model.graph.rolling import Rolling, follow, observe
+from flowsense.model.graph.links import chance, direct, leaders, links, tied
+from flowsense.model.graph.rolling import Rolling, follow, observe, spans
 from flowsense.testing import tape_of
 from flowsense.testing.network import STEP, drawn, instruments, quotes, returns
 
@@ -103,3 +103,35 @@ def test_memory_fades_a_lead_that_ended():
 def test_returns_that_are_none_are_refused():
     with pytest.raises(InputError, match=r"returns of shape \(3, 2\): give \(n, 4\)"):
         follow(Rolling.empty(4), np.zeros((3, 2)))
+
+
+def test_spans_are_sums_of_rows_and_missing_where_one_is():
+    moves = np.array([[1.0], [2], [np.nan], [4], [5], [6]])
+    assert spans(moves, 2)[:, 0].tolist() == pytest.approx(
+        [np.nan, 3, np.nan, np.nan, 9, 11], nan_ok=True
+    )
+
+
+def test_bouncing_mids_hide_a_lead_that_longer_returns_show():
+    """Each mid is off its price by noise of its own, four times what a step brings."""
+    rng, n = np.random.default_rng(100), 12_000
+    price = np.cumsum(returns(2, n, [(0, 1, 6, 0.9)]), axis=0)
+    moves = np.diff(price + rng.normal(0, 80, price.shape), axis=0, prepend=price[:1])
+    short, long = links(learned(moves)), links(learned(spans(moves, 10)), width=10)
+    assert not leaders(short)[1, 0] and leaders(long)[1, 0]
+    assert abs(long.lag[1, 0] - 6) <= 2
+
+
+def test_the_level_holds_for_returns_that_overlap_too():
+    wrong = 0
+    for seed in range(40):
+        found = links(learned(spans(returns(4, 2_000, (), seed), 10)), width=10)
+        wrong += (leaders(found, 0.1) | tied(found, 0.1)).any()
+    assert wrong <= 9
+
+
+def test_two_that_hear_of_one_are_not_leader_and_follower():
+    """1 hears of 0 after 2 rows and 2 after 5: what 1 did, 2 does 3 rows later."""
+    found = links(learned(returns(3, 3_000, [(0, 1, 2, 0.9), (0, 2, 5, 0.9)])))
+    assert leaders(found)[2, 1] and found.lag[2, 1] == 3
+    assert np.argwhere(direct(found)).tolist() == [[1, 0], [2, 0]]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from flowsense.features.catalogue import spec
+from flowsense.features.pairs import LAGS
 from flowsense.model.graph import typed
 from flowsense.model.graph.typed import (
     ARBITRAGE,
@@ -45,8 +46,10 @@ def test_each_hears_itself_its_ties_and_its_exchange():
     assert index.shape == (6, SLOTS) and edge[..., HERE].sum() == 1 + 5 + 5 * 2 + 4
     assert index[2, [0, 1, NEAR + 1]].tolist() == [2, 1, 0]  # node 2 is asset 1, led by asset 0
     e = edge[2, 1]
-    assert e[LEAD] > 0.5 and e[LAG] == np.float32(0.3) and e[CORRELATION] == 1
-    assert edge[5, 1:NEAR].sum() == 0 and edge[5, NEAR + 1, LIQUIDITY] == pytest.approx(0.2, abs=0.01)
+    assert e[LEAD] > 0.5 and e[LAG] == np.float32(3 / LAGS) and e[CORRELATION] == 1
+    assert edge[5, 1:NEAR].sum() == 0 and edge[5, NEAR + 1, LIQUIDITY] == pytest.approx(
+        0.2, abs=0.01
+    )
     assert sorted(index[0, 1:6].tolist()) == [1, 2, 3, 4, 5]
     assert edge[0, 1:6, LIQUIDITY].sum() == pytest.approx(1)
 

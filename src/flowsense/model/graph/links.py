@@ -46,13 +46,17 @@ def read(P: Record, together: Record, lead: Record, lag: Record, slope: Record, 
             slope[i, j] = p.cross[at] / q.own if q.own > 0.0 else 0.0
 
 
-def links(rolling: Rolling) -> Links:
-    """What the rows so far say."""
+def links(rolling: Rolling, width: int = 1) -> Links:
+    """What the rows so far say.
+
+    Returns over `width` rows that overlap (`rolling.spans`) are worth fewer: their errors remember
+    each other as a triangle does (Bartlett 1946).
+    """
     shape = rolling.pair.shape
     kinds: tuple[Any, ...] = (float, float, np.int64, float, float)
     found = Links(*(np.zeros(shape, kind) for kind in kinds))
     read(records(rolling.pair), *found)
-    return found
+    return found._replace(worth=found.worth * 3 * width / (2 * width**2 + 1))
 
 
 def chance(worth: Floats, level: float) -> Floats:
@@ -75,3 +79,18 @@ def leaders(found: Links, level: float = 0.01) -> NDArray[np.bool_]:
     """(K, K) whether j leads i, beyond chance; of two that would lead each other the stronger."""
     size = np.abs(found.lead)
     return np.asarray((size > chance(found.worth, level)) & (size >= size.T))
+
+
+def direct(found: Links, level: float = 0.01) -> NDArray[np.bool_]:
+    """(K, K) of `leaders` those that no third explains: of three tied ones the weakest is dropped.
+
+    What i hears through k of j is less than what k hears of j and i of k (ARACNE, Margolin et al.
+    2006). Two that hear of one, one sooner, are so told from a leader and its follower.
+    """
+    led = leaders(found, level)
+    tie = np.maximum(np.abs(found.together), np.maximum(np.abs(found.lead), np.abs(found.lead).T))
+    tie = np.where(tie > chance(found.worth, level), tie, 0.0)
+    weakest = np.zeros_like(led)
+    for k in range(len(tie)):
+        weakest |= tie < np.minimum(tie[:, k, None], tie[None, k, :])
+    return np.asarray(led & ~weakest)

@@ -53,6 +53,20 @@ def feed(node: Record, pair: Record, moves: Record) -> None:
         learn(pair, node)
 
 
+def spans(moves: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """(n, K) returns over the last `width` rows; NaN where one of them is not known.
+
+    Where a mid follows its price late and bounces, returns of single rows hide what longer ones
+    tell (Epps 1979): give these to `follow`, and the width to `links`.
+    """
+    out, total = np.full(moves.shape, np.nan), np.cumsum(np.nan_to_num(moves), axis=0)
+    gone = np.cumsum(np.isnan(moves), axis=0)
+    total, gone = (np.concatenate([np.zeros_like(x[:1]), x]) for x in (total, gone))
+    whole = gone[width:] == gone[:-width]
+    out[width - 1 :][whole] = (total[width:] - total[:-width])[whole]
+    return out
+
+
 def observe(rolling: Rolling, ts: int, who: NDArray[np.int64], quote: NDArray[Any]) -> None:
     """The next instant, in place: who (m,) has a row, quote (m,) QUOTE its touch."""
     node, pair = (records(a) for a in rolling)
