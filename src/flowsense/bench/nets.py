@@ -22,7 +22,7 @@ from flowsense.wall import Stopwatch
 
 WIDTH, TARGETS = 160, 10  # inputs of a row, targets
 INSTRUMENTS = (1, 3)
-CALLS, ROUNDS, BATCHES = 40, 15, 4
+CALLS, ROUNDS, BATCHES = 40, 25, 4
 NETS: dict[str, Net] = {"lstm": Lstm(), "lstm_published": Lstm.published(), "mlplob": Mlplob()}
 
 
