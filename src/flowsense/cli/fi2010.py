@@ -64,7 +64,7 @@ def fi2010(
     ],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="All of it as JSON.")] = None,
 ) -> None:
-    """Train nets of the raw book by FI-2010's protocols and score them."""
+    """Score nets of the raw book by the protocols of FI-2010."""
     from flowsense.cli.saved import save_json
     from flowsense.cli.settings import listed, span
     from flowsense.cli.terminal import console, watched

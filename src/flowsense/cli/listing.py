@@ -30,13 +30,15 @@ def listing(
 
 
 def models() -> Iterator[tuple[str, ...]]:
+    """Name, whether it is fast, the extra that it is fitted with, what it is and costs."""
     from flowsense.models import FAST, MODELS, absent
-    from flowsense.registry import names
+    from flowsense.registry import Entry, names
 
     for name in names("model", MODELS):
         mark = "fast" if name in FAST else ""
-        line = MODELS[name].line if name in MODELS else "of another package"
-        yield name, mark, f"{line}; {absent(name)}" if absent(name) else line
+        ours = MODELS.get(name, Entry("", "of another package"))
+        told = (ours.line, ours.cost, absent(name))
+        yield name, mark, ours.needs, "; ".join(filter(None, told))
 
 
 def sources() -> Iterator[tuple[str, ...]]:
