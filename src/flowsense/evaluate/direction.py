@@ -193,7 +193,8 @@ class Bench:
         if self.best is None:
             return None
         null, best = self.rules["majority"].found, self.best.found
-        if not best["accuracy"] - null["accuracy"] >= NO_SKILL:
+        tie = 0.5 if self.of.target.directed else 0.0  # what calling no side scores
+        if not best["accuracy"] - max(float(null["accuracy"]), tie) >= NO_SKILL:
             return "no skill to have"
         return number(
             (null["log_loss"] - model.found["log_loss"]) / (null["log_loss"] - best["log_loss"])

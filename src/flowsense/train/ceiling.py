@@ -32,9 +32,11 @@ from flowsense.train.insight import Sight, insight, seen
 from flowsense.train.material import Material, any_of
 from flowsense.train.progress import Progress, silent
 
-ROWS = 60_000  # of the further run that the map is learned from, about
+ROWS = (10_000, 60_000)  # of the further run that the map is learned from, at least and at most
+TIMES = 4  # as many as are scored, between these
 SHORTEST, LONGEST = 300.0, 7_200.0  # seconds of it
 AFRESH = 1 << 32  # added to the seed of the recording
+DIGITS = 6  # of exact chances: what is less is rounding, and calls no side
 LEAF = 20  # least weight of a leaf, where the horizon is no longer than
 SPELL = SECOND  # this: labels that overlap tell the same
 FEW = 100  # rows of an outcome that trees need
@@ -93,7 +95,9 @@ def ceiling(of: Material, progress: Progress = silent, *, hidden: bool = True) -
             truth = load_truth(folder)
             market = replace(truth.market, start=Market.start)
             if market not in maps:
-                maps[market] = learned(truth, targets, of.learn.spec.clocks[:1], hidden)
+                asked = min(max(TIMES * int(scored.sum()), ROWS[0]), ROWS[1])
+                clocks = of.learn.spec.clocks[:1]
+                maps[market] = learned(truth, targets, clocks, asked, hidden=hidden)
             answered(said, first + rows, spoken(truth, folder, data, rows, maps[market]))
         first += len(data)
     return said
@@ -137,7 +141,7 @@ def chances(
         if exact(truth.market, target):
             p = flow_signs(truth.hawkes, see.excess, target.horizon_ns)
             move[:, t] = 1 - p[:, FLAT]
-            up[:, t] = p[:, UP] / np.maximum(move[:, t], 1e-12)
+            up[:, t] = np.round(p[:, UP] / np.maximum(move[:, t], 1e-12), DIGITS)
         elif each is not None:
             X = insight(truth, see, sight, target.horizon_ns, each.hidden)
             up[:, t], move[:, t] = chance(each.side, X), chance(each.move, X)
@@ -154,13 +158,18 @@ def exact(market: Market, target: Target) -> bool:
 
 
 def learned(
-    truth: Truth, targets: tuple[Target, ...], clocks: tuple[str, ...], hidden: bool = True
+    truth: Truth,
+    targets: tuple[Target, ...],
+    clocks: tuple[str, ...],
+    rows: int = ROWS[1],
+    *,
+    hidden: bool = True,
 ) -> list[Map | None]:
     """The map of each target, from a further run of the market; None where none is needed."""
-    asked = [t.directed and not exact(truth.market, t) for t in targets]
-    if not any(asked):
+    wanted = [t.directed and not exact(truth.market, t) for t in targets]
+    if not any(wanted):
         return [None] * len(targets)
-    market, seconds = truth.market, ROWS / 10 / truth.market.instruments
+    market, seconds = truth.market, rows / 10 / truth.market.instruments
     longest = max(t.horizon_ns for t in targets) / SECOND
     seconds = min(max(seconds, SHORTEST, 60 * longest), LONGEST)
     made = simulate(market, seconds, truth.seed + AFRESH)
@@ -168,8 +177,8 @@ def learned(
     sight = seen(data, [i.symbol for i in made.instruments])
     see = known(made.truth, made.events, sight.ts, sight.instrument)
     return [
-        fitted(made.truth, see, sight, data.labels, t, hidden) if wanted else None
-        for t, wanted in enumerate(asked)
+        fitted(made.truth, see, sight, data.labels, t, hidden) if needed else None
+        for t, needed in enumerate(wanted)
     ]
 
 
