@@ -49,8 +49,9 @@ OPTIONS: Shared = {
 }
 
 LEGEND = (
-    "F1: macro-F1 in percent, and its 95 % interval. The next three are rules without knowledge",
-    "on the same rows; walk: the last of them on random walks of the recording's own moves.",
+    "F1: macro-F1 in percent, and its 95 % interval; even: with each class over its share of the",
+    "training. The next three are rules without knowledge on the same rows; walk: the last of",
+    "them on random walks of the recording's own moves.",
     "published: by others on days 8-10 of FI-2010; not ours.",
 )
 
@@ -126,7 +127,7 @@ def table(found: list["Score"]) -> "Table":
     from rich.table import Table
 
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("fold", "k", "model", "rows", "F1", "95 %"):
+    for column in ("fold", "k", "model", "rows", "F1", "95 %", "even"):
         made.add_column(column, justify="left" if column in ("fold", "model") else "right")
     rules = list(found[0].nulls) if found else []
     for column in (*rules, "walk", "published"):
@@ -136,7 +137,7 @@ def table(found: list["Score"]) -> "Table":
         cells = (one.nulls[r] for r in rules)
         made.add_row(
             *(one.fold, str(one.horizon), one.model, f"{one.rows:,}"),
-            *(percent(one.macro_f1), span, *map(percent, cells)),
+            *(percent(one.macro_f1), span, percent(one.even_f1), *map(percent, cells)),
             *(percent(one.walk), percent(one.published)),
         )
     return made

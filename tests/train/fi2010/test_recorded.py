@@ -11,7 +11,7 @@ from flowsense.forecast import DOWN, FLAT, UP
 from flowsense.model import Budget
 from flowsense.train.fi2010 import nulls
 from flowsense.train.fi2010.recorded import classes, fold, means, standardised
-from flowsense.train.fi2010.scores import PUBLISHED, interval, net, scores
+from flowsense.train.fi2010.scores import PUBLISHED, even, interval, net, scores
 from flowsense.train.fi2010.stretches import Stretches, three
 from flowsense.train.fi2010.table import UNKNOWN, Rule, Table, cut
 
@@ -130,6 +130,13 @@ def test_the_past_mean_tells_of_a_walk_where_labels_hold_the_past():
         said = nulls.calls(one, at, 0)["past mean"]
         assert macro_f1(confusion(said, y[at, 0].astype(int))) == pytest.approx(found[-1], abs=0.05)
     assert found[0] < 0.37 and found[1] > 0.5
+
+
+def test_even_calls_are_over_the_share_of_each_class():
+    y = np.array([[DOWN], [FLAT], [FLAT], [FLAT], [UP], [UNKNOWN]], np.int8)
+    one = SimpleNamespace(table=SimpleNamespace(y=y), learn=slice(0, 6))
+    p = np.array([[0.1, 0.5, 0.4], [0.1, 0.8, 0.1], [0.3, 0.5, 0.2]])  # over 2, 4 and 2
+    assert even(p, one, 0).tolist() == [UP, FLAT, DOWN]
 
 
 def test_an_interval_needs_some_blocks():

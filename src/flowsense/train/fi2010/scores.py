@@ -34,7 +34,8 @@ class Score(NamedTuple):
     model: str
     horizon: int  # events
     rows: int
-    macro_f1: float
+    macro_f1: float  # of the most likely class
+    even_f1: float  # of the class most likely for its share of the rows to learn from
     accuracy: float
     interval: tuple[float, float] | None  # of the macro-F1: stationary block bootstrap, 95 %
     nulls: dict[str, float]  # macro-F1 of rules on the same rows
@@ -70,6 +71,7 @@ def scores(fold: Fold, name: str, *, published: bool, seed: int, budget: Budget)
             k,
             len(y),
             float(macro_f1(counts)),
+            float(macro_f1(confusion(even(found.p[known, j], fold, j), y))),
             float((call == y).mean()),
             interval(call, y, k // fold.table.every, seed),
             nulls,
@@ -79,6 +81,13 @@ def scores(fold: Fold, name: str, *, published: bool, seed: int, budget: Budget)
             found.trained.seconds,
             found.trained.why,
         )
+
+
+def even(p: Floats, fold: Fold, j: int) -> Ints:
+    """(n,) the class that is called where all came alike often."""
+    y = fold.table.y[fold.learn, j]
+    share = np.bincount(y[y != UNKNOWN], minlength=3) + 1.0
+    return np.asarray((p / share).argmax(axis=1))
 
 
 def interval(call: Ints, y: Ints, rows: int, seed: int) -> tuple[float, float] | None:
