@@ -46,10 +46,17 @@ def test_what_the_peer_says_is_judged_by_our_likelihood(points, tmp_path, monkey
     said.chmod(0o755)
     monkeypatch.setattr(hawkes, "PEER", said)
     baseline, ratio = hawkes.beside(points, 0.1)
-    assert ratio == 5 and baseline["log_likelihood"] == baseline["likelihood_log_likelihood"]
+    assert ratio == 5 and baseline["log_likelihood"] == baseline["least_squares_log_likelihood"]
 
 
 def test_steps_are_timed(points):
     found = hawkes.stepping(points, hawkes.flow(0.5), 200)
     assert set(found) == {f"{n}_{p}_us" for n in ("step", "intensity") for p in ("p50", "p99")}
     assert all(0 < v < 1e5 for v in found.values())
+
+
+def test_the_law_is_as_exact_as_it_says():
+    found = hawkes.law_errors()
+    assert all(x < 1e-5 for name, x in found.items() if name.endswith("0.5s"))
+    assert all(x < 1e-3 for name, x in found.items() if name.endswith("30s"))
+    assert all(x < 5e-3 for name, x in found.items() if name.startswith("normal"))

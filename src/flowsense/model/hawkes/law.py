@@ -43,42 +43,45 @@ class Law(NamedTuple):
     imaginary: Floats  # (C, L, HALF) at 2 pi m / (2 HALF), m = 1 .. HALF
 
 
-def law(process: Process, horizons: Floats, up: int, down: int) -> Law:
-    """horizons (C,) seconds, any order; of kind `up` less kind `down`."""
+def law(
+    process: Process, horizons: Floats, up: int, down: int, *, half: int = HALF, finer: float = 1.0
+) -> Law:
+    """horizons (C,) seconds, any order; of kind `up` less kind `down`.
+
+    half: largest difference told apart; finer: so many times more steps, to see what they cost.
+    """
     K = len(process.mu)
-    angle = np.pi * np.arange(1, HALF + 1) / HALF
+    angle = np.pi * np.arange(1, half + 1) / half
     sign = np.zeros(K)
     sign[up], sign[down] = 1.0, -1.0
     unit = NUDGE * 1j * np.eye(K)
     second = np.stack([(s * APART + NUDGE * 1j) * sign for s in (-1, 1)])
     logz = np.concatenate([1j * np.outer(angle, sign), unit, second])
-    found = transform(process, logz, horizons)  # (S, C, L)
-    waves, means, ends = np.split(found, [HALF, HALF + K])
+    found = transform(process, logz, horizons, finer)  # (S, C, L)
+    waves, means, ends = np.split(found, [half, half + K])
     variance = (ends[1].imag - ends[0].imag) / (2 * APART * NUDGE)
     real, imaginary = (np.ascontiguousarray(np.moveaxis(w, 0, 2)) for w in (waves.real, waves.imag))
     mean = np.ascontiguousarray(np.moveaxis(means.imag, 0, 1)) / NUDGE
     return Law(mean, mean[:, up] - mean[:, down], variance, real, imaginary)
 
 
-def transform(process: Process, logz: Any, horizons: Floats) -> Any:
+def transform(process: Process, logz: Any, horizons: Floats, finer: float = 1.0) -> Any:
     """(S, C, L) coefficients of log E[product of z_k^count_k] for logz (S, K)."""
-    order = np.argsort(horizons)
-    times, at = grid(float(process.beta.max()), horizons[order])
+    rising, back = np.unique(horizons, return_inverse=True)
+    times, at = grid(float(process.beta.max()), rising, finer)
     K, P = len(process.mu), len(process.beta)
-    out = np.zeros((len(logz), len(horizons), K + K * P), COMPLEX)
+    out = np.zeros((len(logz), len(rising), K + K * P), COMPLEX)
     weight = np.ascontiguousarray(process.weight)
     integrate(logz.astype(COMPLEX), weight, process.beta, times, at, out)
-    back = np.empty_like(out)
-    back[:, order] = out
-    return back
+    return out[:, back]
 
 
-def grid(fastest: float, horizons: Floats) -> tuple[Floats, Ints]:
+def grid(fastest: float, horizons: Floats, finer: float) -> tuple[Floats, Ints]:
     """Times from 0, near each other at first, and where the rising horizons are among them."""
-    first, last = FIRST / fastest, float(horizons[-1])
+    first, last = FIRST / fastest / finer, float(horizons[-1])
     rise = [0.0]
     while rise[-1] < last:
-        rise.append(rise[-1] + max(first, GROWTH * rise[-1]))
+        rise.append(rise[-1] + max(first, GROWTH / finer * rise[-1]))
     times = np.unique(np.r_[np.array(rise)[:-1], horizons])
     return times, np.searchsorted(times, horizons).astype(np.int64)
 
@@ -156,11 +159,11 @@ def integrate(logz: Any, weight: Any, beta: Any, times: Any, at: Any, out: Any) 
                     break
 
 
-def counted() -> tuple[Floats, Floats]:
-    """(HALF,) real and imaginary weights by which frequencies add up to P(difference > 0)."""
-    m, d = np.arange(1, HALF + 1), np.arange(1, HALF)
-    waves = np.exp(-1j * np.pi * np.outer(m, d) / HALF).sum(axis=1)
-    twice = np.where(m < HALF, 2.0, 1.0) / (2 * HALF)
+def counted(half: int = HALF) -> tuple[Floats, Floats]:
+    """(half,) real and imaginary weights by which frequencies add up to P(difference > 0)."""
+    m, d = np.arange(1, half + 1), np.arange(1, half)
+    waves = np.exp(-1j * np.pi * np.outer(m, d) / half).sum(axis=1)
+    twice = np.where(m < half, 2.0, 1.0) / (2 * half)
     return np.ascontiguousarray(waves.real * twice), np.ascontiguousarray(waves.imag * twice)
 
 
