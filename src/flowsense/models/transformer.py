@@ -3,8 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from flowsense.errors import InputError
+from flowsense.nn.attention import Attention, attention
 from flowsense.nn.net import Net, Shape, needs_torch
+from flowsense.tape import Tape
 
 PRESETS = {"small": (4, 128), "base": (6, 256), "large": (6, 512)}  # layers, width
 
@@ -17,10 +22,10 @@ class Transformer(Net):
     asked: int = 64
     batch: int = 8
     rate: float = 1e-3
-    layers: int = 2
+    layers: int = 3  # the last of which reads seconds and minutes
     units: int = 64
     heads: int = 8
-    slow: int = 1  # layers of the encoders of seconds and of minutes
+    slow: int = 1  # layers of the encoders of seconds and of minutes, each
     seconds: int = 100  # tokens that are looked back on
     minutes: int = 30
     dropout: float = 0.1
@@ -36,7 +41,7 @@ class Transformer(Net):
     @classmethod
     def tiny(cls) -> Self:
         few = cls(history=4, asked=8, batch=8, epochs=3, epoch=3)
-        return replace(few, layers=1, units=8, heads=2, seconds=3, minutes=2)
+        return replace(few, layers=2, units=8, heads=2, seconds=3, minutes=2)
 
     @property
     def streams(self) -> bool:
@@ -46,7 +51,25 @@ class Transformer(Net):
     def bands(self) -> tuple[int, ...]:
         return self.seconds, self.minutes
 
+    def attention(self, state: Any, tape: Tape, rows: NDArray[np.int64]) -> Attention:
+        """What it reads when it forecasts these rows (R,) of a tape, rising; state before it.
+
+        Raises InputError where there is no such row, or no fit.
+        """
+        if self.fitted is None:
+            raise InputError("transformer: fit or load it before its attention is read")
+        return attention(self.fitted, state, tape, rows)
+
     def module(self, shape: Shape) -> Any:
+        if self.units % self.heads:
+            raise InputError(
+                f"transformer: {self.units} units cannot be shared by {self.heads} heads: "
+                "give a multiple of the heads"
+            )
+        if self.layers < 2 or self.history < 3 or min(self.bands) < 2:
+            raise InputError(
+                "transformer: give 2 layers, a history of 3 and 2 seconds and minutes at least"
+            )
         of = needs_torch("flowsense.nn.architectures.transformer", "transformer")
         size = of.Size(self.layers, self.units, self.heads, self.slow, self.bands, self.dropout)
         return of.TransformerNet(*shape, size)

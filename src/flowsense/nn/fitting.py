@@ -18,6 +18,8 @@ from flowsense.nn.instants import Instants
 from flowsense.nn.loop import Course, Data, Trained, repeatable, train
 from flowsense.nn.mirrored import Mirrored
 from flowsense.nn.net import Net, Shape
+from flowsense.nn.quantise import quantised
+from flowsense.nn.seldom import seldom
 from flowsense.nn.serving import opened
 from flowsense.nn.windows import Pool, Segments, collect
 from flowsense.tape import Reader
@@ -79,7 +81,9 @@ def graph(net: Net, module: Any, width: int, seed: int) -> NDArray[np.uint8]:
     example = torch.randn(export.SEVERAL, length, width, generator=draw)
     module.eval()
     if net.streams:
-        return export.streaming(module, example)
+        made = export.streaming(module, example)
+        made = quantised(made) if net.int8 else made
+        return seldom(made) if net.bands else made
     if net.across:
         return export.window(export.Instant(module), (example, torch.ones(export.SEVERAL)))
     return export.window(module, (example,))

@@ -16,7 +16,9 @@ SIZE_SHARE = 0.25  # of the size in the loss of a direction: the side is the que
 
 def loss(out: torch.Tensor, answers: Any) -> torch.Tensor:
     """Of out (B, ..., T, 3): a mean over targets and stretches, each of which weighs 1."""
-    side = F.binary_cross_entropy_with_logits(out[..., SIDE], answers.up, reduction="none")
+    side = F.binary_cross_entropy_with_logits(
+        out[..., SIDE] + answers.offset, answers.up, reduction="none"
+    )
     move = F.binary_cross_entropy_with_logits(
         out[..., MOVE] + answers.base, answers.moved, reduction="none"
     )

@@ -44,6 +44,7 @@ class Net(ABC):
     decay: float = 0.1  # of the weights
     patience: int = 6  # epochs without gain
     device: str = "cpu"  # to train on: cpu or cuda; forecasts are made on the CPU
+    int8: bool = False  # large matrices of a net that streams, in forecasts
     fitted: Fitted | None = None
     trained: Any = field(default=None, compare=False)  # loop.Trained, of the fit in this process
 

@@ -5,6 +5,7 @@ row does not depend on how the stream is cut.
 """
 
 from collections import OrderedDict
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +15,14 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 OPEN = 16  # graphs that are held ready
 RING, SHOWN = "ring", "shown"  # how names of such inputs and outputs begin
+AXIS = -2  # of a ring, along which its entries lie
 
 
 class Session(NamedTuple):
     """A graph ready to run.
 
-    A ring is a state of which the graph gives one entry, to be written in place; the last state
-    before it that is no ring says where, and whether: it moves on when there is one.
+    A ring is a state of which the graph gives one entry, to be written in its place; the last
+    state before it that is no ring says where, and whether: it moves on when there is one.
     """
 
     runtime: Any  # onnxruntime.InferenceSession
@@ -28,6 +30,8 @@ class Session(NamedTuple):
     shapes: tuple[tuple[int, ...], ...]  # of its inputs, of one instrument
     said: tuple[str, ...]  # of its outputs, but for what is shown
     shown: tuple[str, ...]  # of outputs that only explain
+    plain: tuple[int, ...]  # states that are no rings
+    rings: tuple[tuple[int, tuple[int, ...]], ...]  # state with their place; rings
 
     def run(self, inputs: list[Floats], shown: bool = False) -> list[Floats]:
         """What the graph says of arrays (K, ...), in its order."""
@@ -37,36 +41,38 @@ class Session(NamedTuple):
 
     def advanced(self, held: list[Floats], after: list[Floats], there: Ints) -> list[Floats]:
         """States after a call; rings are written where they are. Others than `there` stay."""
-        out, place = list[Floats](), 0
-        for j, (name, before, now) in enumerate(zip(self.names[1:], held, after, strict=True)):
-            if name.startswith(RING):
-                was, new = (x[place].reshape(len(before), -1)[:, 0] for x in (held, after))
-                at = there[was[there] != new[there]]
-                axis = next(a for a, n in enumerate(now.shape) if n != before.shape[a])
-                slot = was[at].astype(np.int64) % before.shape[axis]
-                np.moveaxis(before, axis, 1)[at, slot] = np.take(now, 0, axis)[at]
-                out.append(before)
-                continue
-            place = j
-            if len(there) < len(now):
-                kept, now = now, before.copy()
-                now[there] = kept[there]
-            out.append(now)
+        for place, rings in self.rings:
+            was, now = held[place].reshape(len(held[0]), -1), after[place].reshape(len(held[0]), -1)
+            for k in there.tolist():
+                if was[k, 0] != now[k, 0]:
+                    slot = int(was[k, 0]) % held[rings[0]].shape[AXIS]
+                    for ring in rings:
+                        held[ring][k, ..., slot, :] = after[ring][k, ..., 0, :]
+        out = list(after)
+        if len(there) < len(held[0]):
+            for j in self.plain:
+                out[j] = held[j].copy()
+                out[j][there] = after[j][there]
+        for _, rings in self.rings:
+            for ring in rings:
+                out[ring] = held[ring]
         return out
 
 
 _open: OrderedDict[int, tuple[NDArray[np.uint8], Session]] = OrderedDict()
+_alone = Lock()
 
 
 def opened(graph: NDArray[np.uint8]) -> Session:
     """A session that runs these bytes; the same for the same array, as making one takes 10 ms."""
     key = id(graph)
-    if key not in _open:
-        _open[key] = graph, session(graph.tobytes())  # the array is held, so the id stays its own
-        if len(_open) > OPEN:
-            _open.popitem(last=False)
-    _open.move_to_end(key)
-    return _open[key][1]
+    with _alone:
+        if key not in _open:
+            _open[key] = graph, session(graph.tobytes())  # held, so that the id stays its own
+            if len(_open) > OPEN:
+                _open.popitem(last=False)
+        _open.move_to_end(key)
+        return _open[key][1]
 
 
 def session(graph: bytes) -> Session:
@@ -82,4 +88,10 @@ def session(graph: bytes) -> Session:
     shapes = tuple(tuple(one.shape[1:]) for one in inputs)
     out = [one.name for one in runtime.get_outputs()]
     said, shown = (tuple(n for n in out if n.startswith(SHOWN) == of) for of in (False, True))
-    return Session(runtime, tuple(one.name for one in inputs), shapes, said, shown)
+    names = tuple(one.name for one in inputs)
+    plain = tuple(j for j, name in enumerate(names[1:]) if not name.startswith(RING))
+    ends = (*plain[1:], len(names) - 1)[: len(plain)]
+    rings = tuple(
+        (a, tuple(range(a + 1, b))) for a, b in zip(plain, ends, strict=True) if b > a + 1
+    )
+    return Session(runtime, names, shapes, said, shown, plain, rings)

@@ -32,6 +32,7 @@ class Answers(NamedTuple):
     moved: Floats  # 1 where it moved
     size: Floats  # |move| in those of its instrument
     base: Floats  # log-odds of a move, of its instrument
+    offset: Floats  # log-odds of up that another model gives, to be added to
     side_weight: Floats
     move_weight: Floats
     size_weight: Floats
@@ -148,7 +149,8 @@ def answered(
         w = weight * asked
         parts.append(w / np.maximum((w * learn).sum(0) / max(learn.any(1).sum(), 1), 1e-12))
     moving = parts[2].sum(axis=1) / len(labels.targets)
-    columns = (y == UP, move, size, scale.base[who], *parts)
+    offset = np.zeros(y.shape) if labels.offset is None else labels.offset[rows]
+    columns = (y == UP, move, size, scale.base[who], offset, *parts)
     return Answers(*(np.asarray(c, np.float32) for c in columns)), moving.astype(np.float32)
 
 

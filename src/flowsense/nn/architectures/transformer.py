@@ -14,41 +14,55 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from flowsense.nn.inputs import CLOCK, ENDED
+from flowsense.nn.attention import COARSEST, FINEST, SHARP
+from flowsense.nn.inputs import CLOCK, ENDED, LONGEST
 
 FAR = -1e9  # added to the score of what is not there
-OCTAVES = 14  # of time that a head tells apart
+OCTAVES = 12  # that the ages of heads are spread over at first
 WIDER = 4  # the layer inside a perceptron
-FINEST = 0.01  # seconds between rows that are told apart
+GAIN = 10.0  # of learned times, which have further to go than other weights
+EVERY = slice(None)
 
 
 class Gaps(nn.Module):
     """What the time between a query and a key adds to their score, for each head of each layer.
 
-    Linear between knots, at equal ratios of gap + least. Each head begins with a time of its own:
-    the further a gap is from it, in octaves, the lower the score.
+    Times are ages: 1 + seconds / (`SHARP` x least); 0 of what is not there. Linear between knots,
+    `least` apart at first, then ever further. Each head begins with an age of its own: the further
+    another is from it, in octaves, the lower the score.
     """
-
-    knots: torch.Tensor
 
     def __init__(self, least: float, layers: int, heads: int) -> None:
         super().__init__()
-        self.least, self.layers, self.heads = least, layers, heads
-        self.register_buffer("knots", torch.linspace(0, OCTAVES, 2 * OCTAVES + 1))
+        self.unit, self.heads = SHARP * least, heads
+        knots = torch.arange(math.ceil(SHARP * math.log(1 + LONGEST / self.unit)) + 2)
+        self.last = len(knots) - 2.0
+        octave = torch.log2(1 + torch.expm1(knots / SHARP) * SHARP)
         own = torch.linspace(0, OCTAVES, heads + 1)[1:].repeat(layers)
-        self.weight = nn.Parameter(-(self.knots[:, None] - own).abs() / 2)
+        self.weight = nn.Parameter(-(octave[:, None] - own).abs() / GAIN)
 
-    def forward(self, gap: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """(B, ..., N) seconds -> of each layer (B, heads, ..., N)"""
-        octave = torch.log2(gap.clamp(min=0) / self.least + 1).clamp(max=OCTAVES)
-        tents = torch.relu(1 - (octave[..., None] - self.knots).abs() * 2)
-        last = gap.dim()
-        turned = (tents @ self.weight).permute(0, last, *range(1, last))
-        return turned.split(self.heads, 1)
+    def age(self, seconds: torch.Tensor) -> torch.Tensor:
+        """Of what is so old."""
+        return 1 + seconds.clamp(min=0) / self.unit
+
+    def forward(self, age: torch.Tensor, layers: slice = EVERY) -> torch.Tensor:
+        """(B, ..., N) -> (B, layers * heads, ..., N)"""
+        weight = (
+            (self.weight * GAIN).reshape(len(self.weight), -1, self.heads)[:, layers].flatten(1)
+        )
+        lines = torch.cat([weight[:-1], weight[1:] - weight[:-1]], 1)
+        at, last = (torch.log(age) * SHARP).clamp(0, self.last), age.dim()
+        knot = at.floor()
+        low, rise = nn.functional.embedding(knot.long(), lines).split(weight.shape[1], -1)
+        return (low + (at - knot)[..., None] * rise).permute(0, last, *range(1, last))
+
+    def of_layers(self, bias: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """(B, heads, ..., N) of each layer."""
+        return bias.split(self.heads, 1)
 
     def own(self) -> tuple[torch.Tensor, ...]:
-        """(heads,) of each layer, where there is no time between."""
-        return self.weight[0].split(self.heads)
+        """(heads,) of each layer, of no time between."""
+        return (self.weight[0] * GAIN).split(self.heads)
 
 
 class Past(NamedTuple):
@@ -72,12 +86,10 @@ class Block(nn.Module):
         )
 
     def parts(self, x: torch.Tensor, length: int) -> list[torch.Tensor]:
-        """Query, key and value (B, heads, length, width / heads) of x, before it is normalised."""
+        """Query, key and value (B, heads, length, width / heads) of x (B, length, units)."""
         q, k, v = self.asked(self.norm(x)).split(self.units, -1)
         shape = (-1, length, self.heads, self.each)
         q = q * (1 / math.sqrt(self.each))
-        if length == 1:  # moving an axis of 1 is a reshape
-            return [part.reshape(-1, self.heads, 1, self.each) for part in (q, k, v)]
         return [part.reshape(shape).transpose(1, 2) for part in (q, k, v)]
 
     def after(self, x: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
@@ -85,11 +97,11 @@ class Block(nn.Module):
         return x + self.inside(self.second(x))
 
     def whole(self, x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        """x (B, N, units) with itself; bias (B, heads, N, N)."""
-        length = x.shape[1]
-        q, k, v = self.parts(x, length)
-        heard = torch.softmax(q @ k.transpose(2, 3) + bias, -1) @ v
-        return self.after(x, heard.transpose(1, 2).reshape(-1, length, self.units))
+        """x (B, N, units) with itself; bias (B, heads, M, N) of the last M, which are given."""
+        q, k, v = self.parts(x, x.shape[1])
+        first, asked = x.shape[1] - bias.shape[2], bias.shape[2]
+        heard = torch.softmax(q[:, :, first:] @ k.transpose(2, 3) + bias, -1) @ v
+        return self.after(x[:, first:], heard.transpose(1, 2).reshape(-1, asked, self.units))
 
     def step(
         self, x: torch.Tensor, past: list[Past], own: torch.Tensor
@@ -99,12 +111,17 @@ class Block(nn.Module):
         Gives x after the block, its key and value (B, heads, 1, width / heads), and the shares
         (B, heads, N + 1) that the past and, last, itself have in what it hears.
         """
-        q, k, v = self.parts(x, 1)
-        turned = q.reshape(-1, self.heads, self.each, 1)
-        scores = [(p.keys @ turned).squeeze(-1) + p.bias for p in past]
-        scores.append((k @ turned).squeeze(-1) + own[:, None])
+        q, k, v = self.asked(self.norm(x)).split(self.units, -1)
+        q = (q * (1 / math.sqrt(self.each))).reshape(-1, self.heads, self.each, 1)
+        k, v = (part.reshape(-1, self.heads, 1, self.each) for part in (k, v))
+        ends = [int(p.keys.shape[2]) for p in past]
+        scores = [
+            (p.keys @ q).reshape(-1, self.heads, n) + p.bias
+            for p, n in zip(past, ends, strict=True)
+        ]
+        scores.append((k @ q).reshape(-1, self.heads, 1) + own[:, None])
         shares = torch.softmax(torch.cat(scores, -1), -1)
-        *parts, last = shares.split([p.bias.shape[-1] for p in past] + [1], -1)
+        *parts, last = shares.split([*ends, 1], -1)
         heard = last.unsqueeze(2) * v
         for part, p in zip(parts, past, strict=True):
             heard = heard + part.unsqueeze(2) @ p.values
@@ -124,6 +141,7 @@ class Frame(nn.Module):
     """Encoder of the seconds, or the minutes, that have ended."""
 
     blocks: Any  # nn.ModuleList of Block
+    places: torch.Tensor
 
     def __init__(self, width: int, band: int, units: int, *, heads: int, layers: int) -> None:
         super().__init__()
@@ -131,7 +149,8 @@ class Frame(nn.Module):
         self.heads, self.each = heads, units // heads
         self.into = nn.Linear(2 * width, units)
         self.blocks = nn.ModuleList(Block(units, heads) for _ in range(layers))
-        self.between, self.reach = Gaps(1.0, layers, heads), Gaps(1.0, 1, heads)
+        self.between, self.reach = Gaps(COARSEST, layers, heads), Gaps(COARSEST, 1, heads)
+        self.register_buffer("places", torch.arange(float(band)), persistent=False)
         self.out = nn.Sequential(nn.LayerNorm(units), nn.Linear(units, 2 * units))
 
     def states(self) -> tuple[tuple[int, ...], ...]:
@@ -149,9 +168,10 @@ class Frame(nn.Module):
         back = tokens.rank[:, :, None] - tokens.rank[:, None, :]
         seen = tokens.there[:, None, :] & (back >= 0) & (back <= self.band)
         far = torch.where(seen, 0.0, FAR)[:, None]
-        gaps = self.between(tokens.at[:, :, None] - tokens.at[:, None, :])
-        for block, gap in zip(self.blocks, gaps, strict=True):
-            x = block.whole(x, gap + far)
+        age = self.between.age(tokens.at[:, :, None] - tokens.at[:, None, :])
+        biases = self.between.of_layers(self.between(age) + far)
+        for block, bias in zip(self.blocks, biases, strict=True):
+            x = block.whole(x, bias)
         shape = (-1, length, 2, self.heads, self.each)
         keys, values = self.out(x).reshape(shape).permute(2, 0, 3, 1, 4)
         return keys, values
@@ -161,41 +181,56 @@ class Frame(nn.Module):
     ) -> list[torch.Tensor]:
         """One entry for each ring, of a token x (B, 2 F); age (B, band) of those before it."""
         x, made = self.into(x), list[torch.Tensor]()
-        far = absent(age)
-        gaps = zip(self.between(age - 1), self.between.own(), strict=True)
-        for j, (block, (gap, own)) in enumerate(zip(self.blocks, gaps, strict=True)):
-            x, k, v, _ = block.step(x, [Past(rings[2 * j], rings[2 * j + 1], gap + far)], own)
+        biases = self.between.of_layers(self.between(age) + absent(age))
+        for j, (block, bias) in enumerate(zip(self.blocks, biases, strict=True)):
+            past = Past(rings[2 * j], rings[2 * j + 1], bias)
+            x, k, v, _ = block.step(x, [past], self.between.own()[j])
             made += [k, v]
         read = self.out(x).split(self.units, -1)
         return made + [part.reshape(-1, self.heads, 1, self.each) for part in read]
 
+    def ended(
+        self, now: tuple[torch.Tensor, ...], mine: tuple[torch.Tensor, ...]
+    ) -> tuple[Past, list[torch.Tensor]]:
+        """What a row reads, and states after it: where `end`, the row before ended a token."""
+        (row, last, elapsed, end), (total, count, age, place, *rings) = now, mine
+        late = elapsed / self.reach.unit
+        older = aged(age, late)
+        read = Past(rings[-2], rings[-1], self.reach(older) + absent(older))
+        token = torch.cat([last, total / count.clamp(min=1)[:, None]], 1)
+        made, line = self.step(token, age, tuple(rings)), end[:, None]
+        age = torch.where(line, entered(older, place, self.places, 1 + late), older)
+        total = row + torch.where(line, 0.0, total)
+        place = torch.where(end, moved_on(place, self.band), place)
+        return read, [total, 1 + torch.where(end, 0.0, count), age, place, *made]
+
 
 def absent(age: torch.Tensor) -> torch.Tensor:
-    """(B, 1, N) added to scores; age (B, N) of entries is 1 + seconds, 0 where there is none."""
+    """(B, 1, N) added to scores of entries of age (B, N)."""
     return torch.where(age > 0, 0.0, FAR)[:, None]
 
 
-def aged(age: torch.Tensor, elapsed: torch.Tensor) -> torch.Tensor:
-    """age (B, N) of entries, `elapsed` (B,) later."""
-    return torch.where(age > 0, age + elapsed[:, None], 0.0)
+def aged(age: torch.Tensor, more: torch.Tensor) -> torch.Tensor:
+    """age (B, N) of entries, `more` (B, 1) later."""
+    return torch.where(age > 0, age + more, 0.0)
 
 
-def entered(age: torch.Tensor, place: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-    """age (B, N) of entries with one more, of age `own` (B,), in its place (B,)."""
-    size = age.shape[1]
-    slot = place - size * (place >= size)
-    return torch.where(torch.arange(size) == slot[:, None], own[:, None], age)
+def entered(
+    age: torch.Tensor, place: torch.Tensor, places: torch.Tensor, own: torch.Tensor | float
+) -> torch.Tensor:
+    """age (B, N) of entries with one more, of age `own`, in its place (B,) of `places` (N,)."""
+    return torch.where(places == place[:, None], own, age)
 
 
 def moved_on(place: torch.Tensor, size: int) -> torch.Tensor:
-    """Place of the next entry of a ring, in 0 ... 2 size - 1, so that one more always shows."""
-    return torch.where(place + 1 >= 2 * size, 0.0, place + 1)
+    """Place of the next entry of a ring."""
+    return torch.where(place >= size - 1, 0.0, place + 1)
 
 
 class Size(NamedTuple):
     """Of a net."""
 
-    layers: int
+    layers: int  # the last of which reads the slower frames
     units: int
     heads: int
     slow: int  # layers of each slower encoder
@@ -204,13 +239,14 @@ class Size(NamedTuple):
 
 
 class TransformerNet(nn.Module):
-    """Rows attend to rows, layer by layer; then to seconds and minutes together.
+    """Rows attend to rows, layer by layer; in the last layer to seconds and minutes together.
 
     A row (D,) ends with the clock of `nn.inputs`.
     """
 
     frames: Any  # nn.ModuleList of Frame
     blocks: Any  # nn.ModuleList of Block
+    places: torch.Tensor
 
     def __init__(self, width: int, history: int, targets: int, size: Size) -> None:
         super().__init__()
@@ -219,23 +255,24 @@ class TransformerNet(nn.Module):
         self.units, self.heads = units, heads
         self.dropout = nn.Dropout1d(size.dropout)  # of an input over the whole stretch
         self.into = nn.Linear(self.width, units)
-        self.blocks = nn.ModuleList(Block(units, heads) for _ in range(layers))
-        self.gaps = Gaps(FINEST, layers, heads)
+        self.blocks = nn.ModuleList(Block(units, heads) for _ in range(layers - 1))
+        self.gaps = Gaps(FINEST, layers - 1, heads)
         self.frames = nn.ModuleList(
             Frame(self.width, band, units, heads=heads, layers=size.slow) for band in size.bands
         )
+        self.register_buffer("places", torch.arange(float(self.band)), persistent=False)
         self.cross = Block(units, heads)
         self.alone = nn.Parameter(torch.zeros(heads))  # score of reading no token
         self.out = nn.Sequential(nn.LayerNorm(units), nn.Linear(units, targets * 3))
 
     def states(self) -> tuple[tuple[int, ...], ...]:
-        """Age of rows, place of the next, rings of each layer, the last row; then of each frame."""
+        """Ages of rows, place of the next, rings of each layer, the last row; then of frames."""
         ring = (self.heads, self.band, self.units // self.heads)
         rows = (self.band,), (), *((ring,) * (2 * len(self.blocks))), (self.width,)
         return rows + tuple(shape for frame in self.frames for shape in frame.states())
 
     def forward(self, x: torch.Tensor, whole: torch.Tensor | None = None) -> torch.Tensor:
-        """Rows (B, L, D) from an empty state -> (B, L, T, 3).
+        """Rows (B, L, D) from an empty state -> (B, L - H + 1, T, 3) of those behind a whole band.
 
         With `whole` (B, L, frames), x begins with earlier tokens: see `nn.frames`.
         """
@@ -246,15 +283,25 @@ class TransformerNet(nn.Module):
             whole, time = ended.cumsum(1) - ended.long(), elapsed.cumsum(1)
         else:
             x, frames, time = self.unpacked(x)
-        h, length = self.into(x[..., : self.width]), x.shape[1]
-        at = torch.arange(length, device=x.device)
+        read = self.read(time[:, self.band :], frames, whole[:, self.band :])
+        return self.rows(x, time, read, self.band)
+
+    def rows(
+        self, x: torch.Tensor, time: torch.Tensor, read: list[Past], first: int
+    ) -> torch.Tensor:
+        """(B, L, D), when they were (B, L), what they read of frames -> (B, L - first, T, 3)."""
+        h = self.into(x[..., : self.width])
+        at = torch.arange(x.shape[1], device=x.device)
         back = at[:, None] - at[None, :]
         far = torch.where((back >= 0) & (back <= self.band), 0.0, FAR)
-        gaps = self.gaps(time[:, :, None] - time[:, None, :])
-        for block, gap in zip(self.blocks, gaps, strict=True):
-            h = block.whole(h, gap + far)
-        h = self.crossed(h, time, frames, whole)
-        return self.out(h).reshape(-1, length, self.targets, 3)
+        age, last = self.gaps.age(time[:, :, None] - time[:, None, :]), len(self.blocks) - 1
+        if last:
+            bias = self.gaps(age, slice(0, last)) + far
+            for block, own in zip(self.blocks[:last], self.gaps.of_layers(bias), strict=True):
+                h = block.whole(h, own)
+        h = self.blocks[last].whole(h, self.gaps(age[:, first:], slice(last, None)) + far[first:])
+        h = self.crossed(h, read)
+        return self.out(h).reshape(len(h), -1, self.targets, 3)
 
     def dropped(self, x: torch.Tensor) -> torch.Tensor:
         return self.dropout(x.transpose(1, 2)).transpose(1, 2)
@@ -274,66 +321,57 @@ class TransformerNet(nn.Module):
             begin += 2 * n
         return rows, frames, time
 
-    def crossed(
-        self, h: torch.Tensor, time: torch.Tensor, frames: list[Tokens], whole: torch.Tensor
-    ) -> torch.Tensor:
-        """Rows (B, L, units) after they read the tokens that were whole before them."""
-        q, k, v = self.cross.parts(h, h.shape[1])
-        scores, values = list[torch.Tensor](), list[torch.Tensor]()
+    def read(self, time: torch.Tensor, frames: list[Tokens], whole: torch.Tensor) -> list[Past]:
+        """Of each frame, what was whole before each row; biases (B, heads, L, N)."""
+        found = list[Past]()
         for j, (frame, of) in enumerate(zip(self.frames, frames, strict=True)):
-            keys, value = frame.whole(of)
             rank, before = of.rank[:, None, :], whole[..., j, None]
             seen = of.there[:, None, :] & (rank < before) & (rank >= before - frame.band)
-            (gap,) = frame.reach(time[:, :, None] - of.at[:, None, :])
-            scores.append(q @ keys.transpose(2, 3) + gap + torch.where(seen, 0.0, FAR)[:, None])
-            values.append(value)
+            age = frame.reach.age(time[:, :, None] - of.at[:, None, :])
+            bias = frame.reach(age) + torch.where(seen, 0.0, FAR)[:, None]
+            keys, values = frame.whole(of)
+            found.append(Past(keys, values, bias))
+        return found
+
+    def crossed(self, h: torch.Tensor, read: list[Past]) -> torch.Tensor:
+        """Rows (B, L, units) after they read the frames."""
+        length = h.shape[1]
+        q, k, v = self.cross.parts(h, length)
+        scores = [q @ p.keys.transpose(2, 3) + p.bias for p in read]
         scores.append((q * k).sum(-1, keepdim=True) + self.alone[:, None, None])
-        *shares, last = torch.softmax(torch.cat(scores, -1), -1).split(
-            [s.shape[-1] for s in scores], -1
-        )
+        shares = torch.softmax(torch.cat(scores, -1), -1)
+        *parts, last = shares.split([s.shape[-1] for s in scores], -1)
         heard = last * v
-        for share, value in zip(shares, values, strict=True):
-            heard = heard + share @ value
-        return self.cross.after(h, heard.transpose(1, 2).reshape(h.shape))
+        for part, p in zip(parts, read, strict=True):
+            heard = heard + part @ p.values
+        return self.cross.after(h, heard.transpose(1, 2).reshape(-1, length, self.units))
 
     def step(self, x: torch.Tensor, *states: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """A row (B, D) -> (B, T, 3), states, and the shares of attention of each layer and across.
 
         Of a ring one entry (B, heads, 1, width / heads), which counts where its place moves on.
         """
-        row, elapsed, n = x[:, : self.width], torch.relu(x[:, self.width]), len(self.blocks)
+        n, row, elapsed = len(self.blocks), x[:, : self.width], torch.relu(x[:, self.width, None])
         (age, place, *rings), slower = states[: 2 + 2 * n], states[2 + 2 * n :]
-        age = aged(age, elapsed)
+        age = aged(age, elapsed / self.gaps.unit)
         h, made, shown = self.into(row), list[torch.Tensor](), list[torch.Tensor]()
-        gaps, far = zip(self.gaps(age - 1), self.gaps.own(), strict=True), absent(age)
-        for j, (block, (gap, own)) in enumerate(zip(self.blocks, gaps, strict=True)):
-            h, k, v, shares = block.step(h, [Past(rings[2 * j], rings[2 * j + 1], gap + far)], own)
+        biases = self.gaps.of_layers(self.gaps(age) + absent(age))
+        for j, (block, bias) in enumerate(zip(self.blocks, biases, strict=True)):
+            past = Past(rings[2 * j], rings[2 * j + 1], bias)
+            h, k, v, shares = block.step(h, [past], self.gaps.own()[j])
             made += [k, v]
             shown.append(shares)
-        age = entered(age, place, torch.ones_like(elapsed))
-        after = [age, moved_on(place, self.band), *made, row]
+        after = [entered(age, place, self.places, 1.0), moved_on(place, self.band), *made, row]
         read, last, slower = list[Past](), slower[0], slower[1:]
         for j, frame in enumerate(self.frames):
             mine = slower[: len(frame.states())]
             slower = slower[len(mine) :]
-            past, end = aged(mine[2], elapsed), x[:, self.width + 1 + j] > ENDED
-            read.append(Past(mine[-2], mine[-1], frame.reach(past - 1)[0] + absent(past)))
-            after += self.ended(frame, (row, last, elapsed, end), mine)
+            end = x[:, self.width + 1 + j] > ENDED
+            past, now = frame.ended((row, last, elapsed, end), mine)
+            read.append(past)
+            after += now
         h, _, _, shares = self.cross.step(h, read, self.alone)
         return self.out(h).reshape(-1, self.targets, 3), *after, *shown, shares
-
-    def ended(
-        self, frame: Frame, now: tuple[torch.Tensor, ...], mine: tuple[torch.Tensor, ...]
-    ) -> list[torch.Tensor]:
-        """States of a frame after a row; where `end`, the row before was the last of a token."""
-        (row, last, elapsed, end), (total, count, age, place, *rings) = now, mine
-        token = torch.cat([last, total / count.clamp(min=1)[:, None]], 1)
-        made = frame.step(token, age, tuple(rings))
-        older = aged(age, elapsed)
-        age = torch.where(end[:, None], entered(older, place, 1 + elapsed), older)
-        place = torch.where(end, moved_on(place, frame.band), place)
-        total = torch.where(end[:, None], row, total + row)
-        return [total, torch.where(end, 1.0, count + 1), age, place, *made]
 
 
 def tokens(x: torch.Tensor, width: int, j: int) -> Tokens:
