@@ -166,6 +166,18 @@ def test_a_net_finds_what_its_rules_cannot():
     assert [s.macro_f1 for s in one] == [s.macro_f1 for s in two] and one[0].why == "epochs"
 
 
+@pytest.mark.slow
+@pytest.mark.compiled
+def test_rows_to_test_on_that_nobody_classed_are_refused():
+    pytest.importorskip("torch")
+    one = planted()
+    one.table.y[one.test, 1] = UNKNOWN
+    told = scores(one, "binctabl", published=False, seed=0, budget=Budget(steps=1))
+    assert next(told).horizon == 5
+    with pytest.raises(InputError, match="no row to test on has a class at 10 events"):
+        next(told)
+
+
 @pytest.mark.compiled
 def test_a_recording_is_read_event_by_event(data):
     one = fold([data / GOOG], (10, 50), Rule(False, 0.2), "events:10")

@@ -62,6 +62,8 @@ def scores(fold: Fold, name: str, *, published: bool, seed: int, budget: Budget)
         y = fold.table.y[found.at, j].astype(np.int64)
         known = y != UNKNOWN
         at, y = found.at[known], y[known]
+        if not len(at):
+            raise InputError(f"{fold.name}: no row to test on has a class at {k} events: give more")
         call = found.p[known, j].argmax(axis=1)
         counts = confusion(call, y)
         nulls = {rule: float(macro_f1(confusion(c, y))) for rule, c in calls(fold, at, j).items()}
