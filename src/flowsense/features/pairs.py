@@ -14,7 +14,7 @@ from flowsense._jit import Record, kernel
 from flowsense.schema import WHOLE
 
 LAGS = 20  # rows by which one may lead another
-MEMORY = 3_000  # rows that moments reach back to
+MEMORY = 6_000  # rows that moments reach back to
 KEEP = 1.0 - 1.0 / MEMORY
 FEWEST = 100  # rows together before anything is said of a pair
 CHANCE = 4.5  # deviations of pure chance that a correlation has to exceed to count

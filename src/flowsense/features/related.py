@@ -4,7 +4,7 @@ Which other that is follows from the rows so far: the one with the largest cross
 returns from row to row at any lag (Huth & Abergel 2014). One is led by another where an earlier
 return of that one tells of its own beyond chance; `rel_told` is what the leader's last moves still
 have to bring. Basis: Engle & Granger 1987; order flow across assets: Cont, Cucuringu & Zhang 2023.
-Nothing is said before 100 rows together; all moments reach 3,000 rows back.
+Nothing is said before 100 rows together; all moments reach 6,000 rows back.
 """
 
 from math import nan, sqrt

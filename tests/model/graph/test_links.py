@@ -94,7 +94,7 @@ def test_nothing_is_said_before_enough_rows_together():
 
 
 def test_memory_fades_a_lead_that_ended():
-    moves = np.r_[returns(2, 3_000, [(0, 1, 2, 0.7)]), returns(2, 30_000, (), 1)]
+    moves = np.r_[returns(2, 3_000, [(0, 1, 2, 0.7)]), returns(2, 60_000, (), 1)]
     rolling = learned(moves)
     assert not leaders(links(rolling)).any()
     assert rolling.pair["weight"][0, 1] == pytest.approx(1 / (1 - KEEP), rel=1e-3)
