@@ -129,6 +129,15 @@ def test_a_simulation_is_repeated_by_its_seed(flowsense, tmp_path):
     assert again.code == 0  # a simulation may be replaced
 
 
+def test_what_is_planted_is_chosen_by_name(flowsense, tmp_path):
+    command = ("simulate", "--out", tmp_path / "m", "--minutes", 0.1)
+    found = flowsense(*command, "--plant", "network,alternative", "--instruments", 5)
+    assert found.code == 0 and "of 5 instruments" in found.out
+    assert (tmp_path / "m" / "observations.parquet").is_file()
+    found = flowsense(*command, "--plant", "smoke")
+    assert found.code == 2 and "plant 'smoke': give leader, network" in found.err
+
+
 def test_a_simulation_replaces_nothing_else(flowsense, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     for place in (tmp_path, tmp_path / "mine.txt"):

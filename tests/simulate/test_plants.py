@@ -15,9 +15,7 @@ from flowsense.simulate.market import EPOCH, Market, simulate
 from flowsense.simulate.markets import MARKETS, arbitrage, breaks, composed, network, trends
 from flowsense.simulate.plants import Pattern, Spoofer, apart, in_time, stood
 
-QUIET = Market(
-    instruments=1, leads=(), latent=Latent(volatility=(0.05, 0.05, 0.05)), attention=1.0
-)
+QUIET = Market(instruments=1, leads=(), latent=Latent(volatility=(0.05, 0.05, 0.05)), attention=1.0)
 
 
 def planted(*plants, seconds=200, seed=1, base=QUIET):
