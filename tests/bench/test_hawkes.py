@@ -60,3 +60,12 @@ def test_the_law_is_as_exact_as_it_says():
     assert all(x < 1e-5 for name, x in found.items() if name.endswith("0.5s"))
     assert all(x < 1e-3 for name, x in found.items() if name.endswith("30s"))
     assert all(x < 5e-3 for name, x in found.items() if name.startswith("normal"))
+
+
+@pytest.mark.slow
+def test_a_short_run_tells_every_figure(tmp_path, monkeypatch):
+    monkeypatch.setattr(hawkes, "PEER", tmp_path / "none")
+    found = hawkes.run(4_000, 2, 200.0)
+    shares = [v["share"] for k, v in found.metrics.items() if k.startswith("skill")]
+    numbers = [v for v in found.metrics.values() if isinstance(v, float)]
+    assert len(shares) == 6 and np.isfinite([*shares, *numbers]).all() and found.ratio > 0

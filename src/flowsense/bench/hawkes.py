@@ -83,7 +83,7 @@ def flow(branching: float, rate: float = 10.0, beta: float = 10.0) -> Process:
     return exponential(mean - alpha @ mean, alpha, beta)
 
 
-def tape(count: int = 168_691) -> Points:
+def tape(count: int) -> Points:
     """So many points of a process with decay 5 / s and branching ratio .52."""
     process = exponential([0.5, 0.5, 1.0], SHAPE, 5.0)
     seconds = 1.05 * count / process.rates.sum()
@@ -267,13 +267,13 @@ def stepping(points: Points, process: Process, count: int = 20_000) -> dict[str,
     }
 
 
-def run() -> Result:
+def run(count: int = 168_691, sets: int = SETS, seconds: float = 8_000.0) -> Result:
     """Seconds of maximum likelihood with fixed decays, ours and tick's; then what must be shown."""
-    points = tape()
+    points = tape(count)
     fixed, ours = best(points, Exponentials((5.0,)), False)
     free, wide = best(points, Exponentials((1.0,)), True)
-    every, ratio = covered(SETS)
-    passed, wrong = rescaled(SETS)
+    every, ratio = covered(sets)
+    passed, wrong = rescaled(sets)
     metrics: dict[str, Any] = {
         "points": len(points.ts),
         "fixed_s": fixed,
@@ -288,7 +288,7 @@ def run() -> Result:
         **law_errors(),
     }
     for branching in BRANCHINGS:
-        for h, skill in skills(flow(branching), 8_000.0, 0).items():
+        for h, skill in skills(flow(branching), seconds, 0).items():
             metrics[f"skill_{branching}_{h}s"] = skill._asdict()
     return Result("hawkes", metrics, *beside(points, fixed))
 

@@ -30,6 +30,7 @@ def test_the_truth_is_found(known, points, heads):
     assert abs(found.process.branching - known.branching) < 0.06
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("free", [False, True])
 def test_nothing_near_is_more_likely(points, free):
     found = fit(points, FIXED, 3, free=free)
@@ -63,6 +64,7 @@ def test_excitation_that_is_not_there_is_zero_and_never_less(known):
     assert np.isfinite(found.intervals().alpha).all()
 
 
+@pytest.mark.compiled
 def test_a_power_law_finds_its_exponent(known):
     shapes = PowerLaw(0.6, 0.01, 10.0)
     terms = shapes.terms()
@@ -82,6 +84,7 @@ def test_a_baseline_over_the_day_is_found():
     assert np.abs(found.mu / mu - 1).max() < 0.25 and abs(found.alpha[0, 0, 0] - 0.4) < 0.06
 
 
+@pytest.mark.compiled
 def test_a_long_record_climbs_from_a_short_one(monkeypatch, points):
     plain = fit(points, FREE, 3, free=True)
     monkeypatch.setattr(module, "PREVIEW", 500)

@@ -38,6 +38,7 @@ def test_a_poisson_rate_by_hand():
     assert np.isclose(faster[0, 0], (0.5 * 20 + 40) / 15)
 
 
+@pytest.mark.compiled
 def test_many_passes_over_the_same_climb_to_the_likeliest(points):
     """Forgetting all before, each step is one of EM, and never less likely than the one before."""
     made = design(watched(points), FIXED.terms(), apart(3), NOON)
