@@ -16,7 +16,7 @@ from flowsense.testing.leaks.table import Table, beside, load
 pytestmark = [pytest.mark.compiled, pytest.mark.slow]
 
 FAMILIES = ("ofi", "depth", "volatility", "flow", "bars")
-KINDS = ("observed:mood", "observed:news")
+KINDS = ("observed:mood", "observed:news_sentiment")
 
 
 class Material:
@@ -128,7 +128,7 @@ def test_a_wrong_join_is_told_with_the_row_and_both_values(made):
 
 
 def test_what_is_known_of_a_kind_is_the_column_of_the_driver(made):
-    for kind in ("mood", "news"):
+    for kind in ("mood", "news_sentiment"):
         ours, theirs = made.joined(kind).known.astype(np.float32), made[kind]
         same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
         assert same.all()

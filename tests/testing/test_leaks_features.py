@@ -21,7 +21,7 @@ from flowsense.testing.leaks.knowledge import check_stamps
 from flowsense.testing.leaks.market import chunk_of, market
 from flowsense.testing.streams import cut
 
-KINDS = ("observed:mood", "observed:news")
+KINDS = ("observed:mood", "observed:news_sentiment")
 SPEC = ("depth", "bars", *KINDS)
 
 

@@ -26,7 +26,7 @@ from flowsense.sources import Told, chunks, kinds_of
 from flowsense.testing.streams import Recording, cut
 
 BAR_NS = 500 * MILLISECOND
-KINDS = ("mood", "news")
+KINDS = ("mood", "news_sentiment")  # one of the standard names
 EVERY_NS = 300 * MILLISECOND  # between two observations of a kind, about
 LATE_NS = 2 * SECOND  # at most, from what happened to our knowing
 REVISED = 0.3  # of the observations, up to LATE_NS after we knew
