@@ -250,7 +250,7 @@ def side(p: Floats, y: Ints) -> float:
 
 def stepping(points: Points, process: Process, count: int = 20_000) -> dict[str, float]:
     """us of one point and of one look at the intensities, Python's call included."""
-    stream, watch = Stream(process), Stopwatch()
+    stream, watch, count = Stream(process), Stopwatch(), min(count, len(points.ts))
     found = np.zeros((2, count))
     ts, kind = points.ts[:count].tolist(), points.kind[:count].tolist()
     for n in range(count):
