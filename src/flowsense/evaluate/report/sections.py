@@ -40,7 +40,7 @@ def sections(metrics: Metrics, curves: Curves) -> Iterator[tuple[str, Html]]:
     yield "Every model", _models(metrics, name)
     yield "By instrument", _parts(scores, "by_instrument")
     yield "By regime", _parts(scores, "by_regime")
-    yield "Ceiling", tables.ceilings(scores)
+    yield "Ceiling", _ceiling(scores)
     yield "Tradable thresholds", _tradable(scores)
     yield "Backtest", facts(metrics["backtest"]) if metrics.get("backtest") else Html()
     yield "Timing", tables.timing(metrics["timing"]) if metrics.get("timing") else Html()
@@ -214,6 +214,17 @@ def _parts(scores: Metrics, what: str) -> Html:
     """Nothing where one instrument is the whole."""
     names = {name for score in scores.values() for name in score[what]}
     return tables.parts(scores, what) if len(names) > 1 else Html()
+
+
+def _ceiling(scores: Metrics) -> Html:
+    """Nothing where no truth is known."""
+    told = (
+        "What a forecaster reaches who knows the truth of the simulated market, hidden prices "
+        "included, and how far from the majority to it the model goes, on log-loss. Nobody who "
+        "sees the feed alone reaches all of it."
+    )
+    found = tables.ceilings(scores)
+    return join((_quiet(told), found)) if found else Html()
 
 
 def _tradable(scores: Metrics) -> Html:
