@@ -19,9 +19,9 @@ def test_residuals_pass_under_the_fit_and_fail_under_another():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("branching", [0.6, 0.9])
+@pytest.mark.parametrize("branching", [0.3, 0.6, 0.9])
 def test_the_share_of_skill_is_nearly_one(branching):
-    for skill in hawkes.skills(hawkes.flow(branching), 4_000.0, 0).values():
+    for skill in hawkes.skills(hawkes.flow(branching), 8_000.0, 0).values():
         assert skill.share > 0.95 and 0.5 < skill.accuracy < 0.86 and 0 < skill.flat < 1
 
 
@@ -58,8 +58,8 @@ def test_steps_are_timed(points):
 def test_the_law_is_as_exact_as_it_says():
     found = hawkes.law_errors()
     assert all(x < 1e-5 for name, x in found.items() if name.endswith("0.5s"))
-    assert all(x < 1e-3 for name, x in found.items() if name.endswith("30s"))
-    assert all(x < 5e-3 for name, x in found.items() if name.startswith("normal"))
+    assert all(x < 3e-3 for name, x in found.items() if name.endswith("30s"))
+    assert all(x < 8e-3 for name, x in found.items() if name.startswith("normal"))
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ PEER = Path(".peers/tick/bin/python")  # made by scripts/peers.py
 LIMIT = 0.20  # seconds of tick for 168,691 points of three kinds, where it is not there
 PASSES = 15
 SHAPE = np.array([[0.3, 0.1, 0.1], [0.1, 0.3, 0.1], [0.2, 0.2, 0.2]])  # children, before scaling
+SIDED = np.array([[0.5, 0.05, 0.1], [0.05, 0.5, 0.1], [0.2, 0.2, 0.2]])  # of the skill there is
 SETS = 100
 HORIZONS = (0.1, 0.5)  # seconds
 BRANCHINGS = (0.3, 0.6, 0.9)
@@ -78,7 +79,7 @@ class Fitted(NamedTuple):
 
 def flow(branching: float, rate: float = 10.0, beta: float = 10.0) -> Process:
     """Buys, sells and cancels; buys and sells alike, so many points a second in all."""
-    alpha = SHAPE * branching / np.abs(np.linalg.eigvals(SHAPE)).max()
+    alpha = SIDED * branching / np.abs(np.linalg.eigvals(SIDED)).max()
     mean = rate * np.array([0.3, 0.3, 0.4])
     return exponential(mean - alpha @ mean, alpha, beta)
 
