@@ -37,3 +37,10 @@ def test_alarms_come_as_stated_and_the_sooner_the_larger_the_change():
     found = graph.changes(10_000)
     assert 0.7 < found["breaks_rows_per_alarm"] / found["breaks_rows_per_alarm_stated"] < 1.4
     assert found["breaks_delay_0.5_to_-0.5"] < found["breaks_delay_0.7_to_0.3"] < 200
+
+
+@pytest.mark.slow
+def test_every_planted_cycle_of_simulated_books_is_found():
+    found = graph.quoted(300.0)
+    assert found["quoted_cycles"] >= 3 and found["quoted_cycles_found"] == 1
+    assert found["quoted_rows_with_one_besides"] < 0.02

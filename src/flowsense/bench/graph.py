@@ -19,12 +19,13 @@ from flowsense.labels import Labels, join
 from flowsense.labels.stages import Stages
 from flowsense.model import Budget
 from flowsense.model.graph.breaks import WARM, Watch, delays, height
-from flowsense.model.graph.cycles import arbitrage
+from flowsense.model.graph.cycles import arbitrage, rates_of
 from flowsense.model.graph.links import Links, direct, leaders, links
 from flowsense.model.graph.rolling import Rolling, follow, spans
 from flowsense.models.graph import Graph
 from flowsense.schema import MILLISECOND, SECOND
 from flowsense.simulate.market import Market, simulate
+from flowsense.simulate.markets import arbitrage as rated
 from flowsense.simulate.markets import network
 from flowsense.tape import FeatureSpec, Tape
 from flowsense.testing import Recording, tape_of
@@ -55,7 +56,7 @@ BOOKS = 20, 1_800.0  # instruments, seconds
 def run() -> Result:
     """`ratio`: the limit / the time of one instant of 100 nodes, the median."""
     metrics: dict[str, Any] = {**walks(100, 100, 0), **books(), **placebo(20, 200)}
-    metrics |= {**cycles(20), **changes(10_000)}
+    metrics |= {**cycles(20), **quoted(), **changes(10_000)}
     model, found = skill()
     metrics |= found
     for k in (100, 500):
@@ -152,6 +153,31 @@ def cycles(trials: int, n: int = 100) -> dict[str, float]:
             found = {cycle.path for cycle in arbitrage(rates)}
         share += len(paths & found)
     return {"cycles_found": share / (4 * trials), "cycles_ms": 1e3 * watch.seconds / trials}
+
+
+def quoted(seconds: float = 600.0) -> dict[str, float]:
+    """Negative cycles in simulated books of rates, at their touch: of those planted, and besides.
+
+    Besides: rows more than 3 s after a planted one, as books take their time to come back.
+    """
+    simulation = simulate(rated(4), seconds, seed=2)
+    pairs, wrong = (simulation.truth.planted[f"0.{name}"] for name in ("pairs", "cycles"))
+    rows = tape_of(spec(()), simulation.instruments, simulation.events).rows[0]
+    markets = [(int(a), int(b)) for a, b in pairs]
+    hit, quiet, false = np.zeros(len(wrong), np.bool_), 0, 0
+    for a, b in pairwise(rows.instants().tolist()):
+        book, ts = rows.book[a:b], int(rows.ts[a])
+        if b - a < len(pairs) or not (book["bid_sz"][:, 0] * book["ask_sz"][:, 0]).all():
+            continue
+        bid, ask = 1e-4 * book["bid_px"][:, 0], 1e-4 * book["ask_px"][:, 0]
+        found = arbitrage(rates_of(markets, bid, ask, 4))
+        now = (wrong[:, 0] < ts) & (ts <= wrong[:, 1])
+        legs = {frozenset(leg) for c in found for leg in pairwise((*c.path, c.path[0]))}
+        hit |= now & np.array([frozenset(markets[j]) in legs for j in wrong[:, 2]], np.bool_)
+        if not ((wrong[:, 0] < ts) & (ts <= wrong[:, 1] + 3 * SECOND)).any():
+            quiet, false = quiet + 1, false + bool(found)
+    share = {"quoted_cycles_found": float(hit.mean()), "quoted_cycles": float(len(wrong))}
+    return {**share, "quoted_rows_with_one_besides": false / max(quiet, 1)}
 
 
 def smallest_first(path: list[int]) -> tuple[int, ...]:
