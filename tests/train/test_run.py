@@ -8,6 +8,7 @@ import pytest
 from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
 from flowsense.forecast import Target
+from flowsense.models import asked
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import prepare
 from flowsense.train.material import material
@@ -50,6 +51,17 @@ def test_scores_are_told_apart_by_the_regime_that_a_model_saw(source, result):
         assert 0 < sum(part["n"] for part in parts.values()) <= scores["mid@500ms"]["n"]
     both = [told[name]["mid@500ms"]["by_regime"] for name in ("imbalance", "hmm")]
     assert [p["n"] for p in both[0].values()] == [p["n"] for p in both[1].values()]
+
+
+def test_a_run_goes_on_without_a_model_that_nobody_named_and_says_so(learn):
+    config, some = replace(CONFIG, models=("all",)), asked(("majority", "hawkes"))
+    found = judge(learn, (), config, some).metrics
+    assert set(found["models"]) == {"majority"} and found["config"]["models"] == ("majority",)
+    assert any(note.startswith("hawkes: reads events") for note in found["warnings"])
+    with pytest.raises(InputError, match="hawkes reads events"):
+        judge(learn, (), replace(config, models=("all", "hawkes")), some)
+    with pytest.raises(InputError, match="hawkes reads events"):
+        judge(learn, (), config, asked(("hawkes",)))
 
 
 def test_a_run_repeats_to_the_bit(source, result):

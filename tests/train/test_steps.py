@@ -114,7 +114,7 @@ def test_a_model_with_other_options_is_not_the_one_that_is_fitted(rows, tmp_path
 
 
 def test_a_fit_that_is_missing_is_told(rows, tmp_path):
-    of = train((rows,), CONFIG, asked(("majority",)), tmp_path)
+    of = train((rows,), CONFIG, asked(("majority",)), tmp_path).of
     (tmp_path / "checkpoints/majority").rename(tmp_path / "aside")
     with pytest.raises(InputError, match="majority is not fitted yet: `flowsense train` goes on"):
         evaluate(tmp_path)
@@ -146,6 +146,15 @@ def test_a_model_that_reads_events_is_refused_rows_without(rows, tmp_path):
     with pytest.raises(InputError, match=r"greedy reads events.*--events"):
         train((rows,), config, {"greedy": Greedy(TARGETS[0])}, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_group_alone_named_is_left_out_where_it_refuses(rows, tmp_path):
+    config = replace(CONFIG, models=("all",))
+    for _ in range(2):  # what went on is not what was left out
+        bench = train((rows,), config, asked(("majority", "hawkes")), tmp_path)
+        assert list(bench.refused) == ["hawkes"]
+        assert "was prepared without" in bench.refused["hawkes"]
+    assert set(evaluate(tmp_path).metrics["models"]) == {"majority"}
 
 
 def test_what_is_refused_leaves_no_folder(rows, tmp_path):

@@ -39,6 +39,7 @@ def train(
     """
     from flowsense.cli.settings import KEYS, settings
     from flowsense.cli.terminal import console, watched
+    from flowsense.models import left_out
     from flowsense.train.run import able
     from flowsense.train.steps import train as fit
 
@@ -51,11 +52,13 @@ def train(
     else:
         data, asked = made(sources, test or [], out, asked, reading.options(ctx.params))
     with watched() as tell:
-        of = fit(data, asked, unfitted, out, progress=tell)
+        bench = fit(data, asked, unfitted, out, progress=tell)
     to = console()
-    for sentence in of.left_out:
+    refused = [f"{name}: {why}" for name, why in bench.refused.items()]
+    for sentence in (*left_out(asked.models), *refused, *bench.of.left_out):
         to.print(f"Note: {sentence}", soft_wrap=True)
-    to.print(f"{out / 'checkpoints'}  {', '.join(unfitted)}", soft_wrap=True)
+    fitted = ", ".join(name for name in unfitted if name not in bench.refused)
+    to.print(f"{out / 'checkpoints'}  {fitted}", soft_wrap=True)
     to.print(f"Score them: flowsense evaluate {out}", soft_wrap=True)
 
 

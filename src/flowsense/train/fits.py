@@ -1,6 +1,7 @@
 """Fits and forecasts, fold by fold: taken from the shelf where they lie there already."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,7 +13,8 @@ from flowsense.errors import InputError
 from flowsense.forecast import Forecast
 from flowsense.model import Budget, Model, RegimeModel
 from flowsense.model.calibrated import Calibrated
-from flowsense.models import NULLS
+from flowsense.models import NULLS, unnamed
+from flowsense.store.checkpoint import CheckpointError
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import Cost, Data
 from flowsense.train.material import Material
@@ -22,6 +24,7 @@ from flowsense.train.shelf import Shelf
 from flowsense.wall import Stopwatch
 
 Models = Mapping[str, Model[Any]]  # by name, not yet fitted
+Forecasts = tuple[Forecast, ...]  # one per fold
 RULES = tuple(name for name in NULLS if name != "majority")  # nulls that read the market
 
 
@@ -59,23 +62,55 @@ class Bench:
     cost: dict[str, Cost] = field(default_factory=dict)
     shelf: Shelf | None = None
     regimes: Regimes | None = None  # where a model tells them
+    refused: dict[str, str] = field(default_factory=dict)  # why, of models that nobody named
 
-    def work(self, models: Models) -> tuple[dict[str, Any], dict[str, Any]]:
+    def work(self, models: Models) -> tuple[dict[str, Calibrated], dict[str, Forecasts]]:
         """Of each name the last fitted model, and a forecast per fold. Raises InputError."""
-        ensure_held((self.of.learn, *self.of.tests), models)
-        fitted, said = dict[str, Calibrated](), dict[str, tuple[Forecast, ...]]()
+        self.ensure_named_held(models)
+        fitted, said = dict[str, Calibrated](), dict[str, Forecasts]()
         for n, (name, unfitted) in enumerate(models.items()):
-            forecasts, ahead, peak = list[Forecast](), Stopwatch(), Peak()
-            for k, fold in enumerate(self.of.folds):
-                self.progress(f"fitting {name}", n * len(self.of.folds) + k, self.total(models))
-                fitted[name] = self.model(name, unfitted, k)
-                with ahead, peak:
-                    forecasts.append(self.of.forecast(fitted[name], fold))
-                self.classify(name, fitted[name], k)
-            said[name] = tuple(forecasts)
-            self.add(f"forecast {name}", Cost(ahead.seconds, 0, len(self.of.labels.y), peak.bytes))
+            with self.unless_refused(name, models):
+                fitted[name], said[name] = self.heard(name, unfitted, n, self.total(models))
         self.progress("fitting", self.total(models), self.total(models))
         return fitted, said
+
+    def heard(
+        self, name: str, unfitted: Model[Any], before: int, total: int
+    ) -> tuple[Calibrated, Forecasts]:
+        """One model, fold by fold; so many models are done before."""
+        ensure_held(self.data, {name: unfitted})
+        forecasts, ahead, peak = list[Forecast](), Stopwatch(), Peak()
+        for k, fold in enumerate(self.of.folds):
+            self.progress(f"fitting {name}", before * len(self.of.folds) + k, total)
+            fitted = self.model(name, unfitted, k)
+            with ahead, peak:
+                forecasts.append(self.of.forecast(fitted, fold))
+            self.classify(name, fitted, k)
+        self.add(f"forecast {name}", Cost(ahead.seconds, 0, len(self.of.labels.y), peak.bytes))
+        return fitted, tuple(forecasts)
+
+    @property
+    def data(self) -> tuple[Data, ...]:
+        return (self.of.learn, *self.of.tests)
+
+    def ensure_named_held(self, models: Models) -> None:
+        """Before anything is fitted. Raises InputError for a model that was asked for by name."""
+        spared = unnamed(self.config.models)
+        ensure_held(self.data, {n: m for n, m in models.items() if n not in spared})
+
+    @contextmanager
+    def unless_refused(self, name: str, models: Models) -> Iterator[None]:
+        """A model that nobody named is left out where it refuses, unless all of them do."""
+        try:
+            yield
+        except CheckpointError:
+            raise
+        except InputError as error:
+            if name not in unnamed(self.config.models):
+                raise
+            self.refused[name] = str(error).removeprefix(name).lstrip(": ")
+            if models.keys() <= {*self.refused, *RULES}:
+                raise
 
     def classify(self, name: str, fitted: Calibrated, k: int) -> None:
         """Which regime the rows are in that fold k tests, by the first model that tells."""
@@ -88,14 +123,15 @@ class Bench:
 
     def learn(self, models: Models) -> None:
         """Only fit, onto the shelf; reported done when a model lies there. Raises InputError."""
-        ensure_held((self.of.learn, *self.of.tests), models)
-        done = 0
-        for name, unfitted in models.items():
-            for k in range(len(self.of.folds)):
-                self.progress(f"fitting {name}", done, self.total(models))
-                self.model(name, unfitted, k)
-                done += 1
-        self.progress("fitting", done, done)
+        self.ensure_named_held(models)
+        folds = len(self.of.folds)
+        for n, (name, unfitted) in enumerate(models.items()):
+            with self.unless_refused(name, models):
+                ensure_held(self.data, {name: unfitted})
+                for k in range(folds):
+                    self.progress(f"fitting {name}", n * folds + k, self.total(models))
+                    self.model(name, unfitted, k)
+        self.progress("fitting", self.total(models), self.total(models))
 
     def total(self, models: Models) -> int:
         return len(models) * len(self.of.folds)

@@ -180,18 +180,24 @@ def scored(bench: Bench, models: Models) -> Run:
         bench.progress("scoring", 0, None)
         found = evaluated(by_regime(bench), said, rules, best, config.seed)
     bench.cost["score"] = Cost(watch.seconds, 0, len(of.labels.y))
-    first = min(models, key=lambda name: held_out(of, said[name]))
+    first = min(fitted, key=lambda name: held_out(of, said[name]))
+    refused = [f"{name}: {why}" for name, why in bench.refused.items()]
     metrics = {
         "schema": SCHEMA,
         "seed": config.seed,
         "data": data_of(of),
-        "config": config_of(config, models),
+        "config": config_of(config, {name: models[name] for name in fitted}),
         "timing": {stage: cost._asdict() for stage, cost in bench.cost.items()},
         "models": found.as_json(),
         "backtest": {},
         "chosen": first,
         "left_out": list(of.left_out),
-        "warnings": [*left_out(config.models), *found.warnings, *save.unsaved(fitted).values()],
+        "warnings": [
+            *left_out(config.models),
+            *refused,
+            *found.warnings,
+            *save.unsaved(fitted).values(),
+        ],
         "importances": {
             name: calibrated.model.importances(of.learn.spec.columns)
             for name, calibrated in fitted.items()

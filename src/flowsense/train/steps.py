@@ -17,14 +17,14 @@ from flowsense.errors import InputError
 from flowsense.forecast import Target
 from flowsense.model import Model
 from flowsense.model.estimator import Estimator
-from flowsense.models import asked
+from flowsense.models import asked, unnamed
 from flowsense.store.atomic import ensure_writable, replacing
 from flowsense.store.room import Room
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import Data, prepare
 from flowsense.train.estimate import estimate
 from flowsense.train.fits import RULES, Bench, Models, ensure_held, reads_events
-from flowsense.train.material import Material, material
+from flowsense.train.material import material
 from flowsense.train.prepared import Prepared
 from flowsense.train.preparing import ensure_same, prepare_rows
 from flowsense.train.progress import Progress, silent
@@ -80,25 +80,33 @@ def train(
     folder: Path,
     *,
     progress: Progress = silent,
-) -> Material:
+) -> Bench:
     """Fit every model of every fold on the first of `data`; the others are test recordings.
 
-    What lies in the folder is kept, where it was asked for alike; models may be added. Raises
-    InputError, naming what differs.
+    What lies in the folder is kept, where it was asked for alike; models may be added, and one
+    that refuses is not, where a group alone named it. Raises InputError, naming what differs.
     """
     plan = Plan(tuple((place(one, folder), one.digest) for one in data), config, models)
     if (folder / PLAN).exists():
         plan = joined(folder, load_plan(folder), plan)
     elif (folder / RESULTS).exists():
         raise InputError(f"{folder}: holds the results of a run: name another folder")
-    ensure_held(data, models)
+    spared = unnamed(config.models)
+    ensure_held(data, {name: model for name, model in models.items() if name not in spared})
     ensure_writable(folder)
     bench = bench_of(data, plan, folder, progress)
+    write_plan(folder, plan)
+    bench.learn(asked(RULES) | dict(models))
+    if bench.refused:
+        kept = {name: one for name, one in plan.models.items() if name not in bench.refused}
+        write_plan(folder, replace(plan, models=kept))
+    return bench
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / PLAN) as draft:
         draft.write_bytes(orjson.dumps(plan.body(), option=orjson.OPT_INDENT_2))
-    bench.learn(asked(RULES) | dict(models))
-    return bench.of
 
 
 def joined(folder: Path, was: Plan, now: Plan) -> Plan:
