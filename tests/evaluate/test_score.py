@@ -175,6 +175,16 @@ def test_a_ceiling_at_chance_has_no_skill_to_share(drawn):
     assert evaluate(*args).models["good"]["mid@1s"].share_of_skill is None
 
 
+def test_a_ceiling_that_calls_no_side_has_no_skill_where_the_majority_was_unlucky(drawn):
+    w = drawn
+    y = np.where(w.fold.train, DOWN, np.where(w.labels.y == DOWN, UP, w.labels.y))
+    silent = replace(w.rule, proba=np.full_like(w.rule.proba, 1 / 3))
+    args = (w.labels._replace(y=y.astype(np.float32)), w.index, (w.fold,), {"good": (w.model,)}, {})
+    found = evaluate(*args, ceiling=(silent,)).models["good"]["mid@1s"]
+    assert found.nulls["majority"].accuracy == 0 and found.ceiling.accuracy == 0.5
+    assert found.share_of_skill == "no skill to have"
+
+
 def test_parts_add_up(mid):
     for parts, names in ((mid.by_instrument, {"A", "B"}), (mid.by_regime, {"calm", "wild"})):
         assert set(parts) == names and sum(p.n for p in parts.values()) == mid.n

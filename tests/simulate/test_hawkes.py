@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from flowsense.simulate.hawkes import KINDS, Hawkes, mirrored, points
+from flowsense.simulate.hawkes import KINDS, PUSH, Hawkes, mirrored, points, pressing
 from flowsense.simulate.market import EPOCH, Market, simulate
 
 STEADY = {"activity": (1.0, 1.0, 1.0), "lean": 0.0, "leads": ()}
@@ -15,6 +15,14 @@ def test_rates_and_radius_are_as_asked_and_both_sides_alike():
     assert np.allclose(hawkes.rates(), np.repeat(rates, 2))
     assert np.isclose(np.abs(np.linalg.eigvals(hawkes.alpha)).max(), 0.5)
     assert np.array_equal(hawkes.alpha, hawkes.alpha[np.ix_(other_side, other_side)])
+
+
+def test_what_presses_brings_only_what_presses_the_same_way():
+    rates = (1.0, 5.0, 9.0)
+    hawkes = pressing(rates, (2.0, 10.0, 12.0), 0.7)
+    assert np.allclose(hawkes.rates(), np.repeat(rates, 2))
+    assert np.isclose(np.abs(np.linalg.eigvals(hawkes.alpha)).max(), 0.7)
+    assert ((hawkes.alpha > 0) == np.equal.outer(PUSH, PUSH)).all()
 
 
 def test_rates_by_hand():

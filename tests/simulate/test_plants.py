@@ -145,6 +145,12 @@ def test_hints_of_a_signal_are_the_posterior_mean():
     assert both[1] == pytest.approx((3 + 4 * 6) / (1 + 1 + 4))
 
 
+def test_a_signal_without_noise_is_its_own_posterior_mean():
+    told = np.array([[2.0, 2.0, np.nan, 0]])
+    first, both, _ = Signal(noise=0.0).expected(told)
+    assert first.tolist() == both.tolist() == [2.0]
+
+
 def test_hints_foretell_the_moves_of_what_is_told():
     made = planted(Pattern(lag_s=2.0, ticks=3.0, every_s=5.0))
     hints, (ts, _, side) = made.truth.hints, made.truth.planted["0.signs"].T

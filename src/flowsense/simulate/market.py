@@ -119,12 +119,14 @@ class Market:
         states = (latent.dwell_s, latent.volatility, self.activity, self.half_spread)
         whole = all(len(x) == n and all(0 < v < np.inf for v in x) for x in states)
         drifts = len(latent.drift) == n and all(np.isfinite(latent.drift))
-        own = {len(self.names), len(self.opens)} - {0, self.instruments}
+        each = (0, self.instruments)  # one to each, or none
+        named = len(set(self.names)) == len(self.names) in each
+        opened = len(self.opens) in each and all(0 < x < 1e12 for x in self.opens)
         levels, orders = self.opening
         return (
             ("instruments", 1 <= self.instruments <= MOST, f"1 to {MOST}"),
-            ("names", not own and len(set(self.names)) == len(self.names), "one to each, or none"),
-            ("opens", not own and all(0 < x < 1e12 for x in self.opens), "one to each, or none"),
+            ("names", named, "one to each, or none"),
+            ("opens", opened, "one above 0 to each, or none"),
             ("decimals", 0 <= self.decimals <= 9, "0 to 9"),
             ("opening", levels > 0 < orders and 2 * levels * orders <= self.capacity, "fewer"),
             ("capacity", 0 < self.capacity < 1 << 20, "1 to 1,048,575"),
