@@ -41,6 +41,7 @@ def correlations(moves, i, j):
     return np.r_[y[:0:-1], x] / scale
 
 
+@pytest.mark.compiled
 def test_correlation_beta_and_lag_are_the_oracles(rows, moves):
     moves = moves[1 : len(rows.ts) // 4]  # the first row has no return
     for i in range(4):
@@ -55,6 +56,7 @@ def test_correlation_beta_and_lag_are_the_oracles(rows, moves):
         agree(found, [every[j][LAGS], every[j][at], beta])
 
 
+@pytest.mark.compiled
 def test_basis_is_the_residual_of_the_levels_in_its_deviations(rows, moves):
     levels = np.cumsum(moves[: len(rows.ts) // 4], axis=0)[1:, [2, 0]]
     w = weights(len(levels))
@@ -65,6 +67,7 @@ def test_basis_is_the_residual_of_the_levels_in_its_deviations(rows, moves):
     agree(column("rel_basis", rows, 4)[-1, 2], residual[-1] / deviation)
 
 
+@pytest.mark.compiled
 def test_what_is_told_is_the_beta_of_the_moves_that_have_not_arrived(rows, moves):
     """The follower hears 0.7 of the leader's last three moves; two more are a partner's noise."""
     said, n = column("rel_told", rows, 4)[:, 1], len(rows.ts) // 4
@@ -75,10 +78,12 @@ def test_what_is_told_is_the_beta_of_the_moves_that_have_not_arrived(rows, moves
     assert (column("rel_told", rows, 4)[late, 3] == 0).all()  # nobody leads it
 
 
+@pytest.mark.compiled
 def test_degree_counts_those_beyond_chance(rows):
     assert column("rel_degree", rows, 4)[-1].tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 0])
 
 
+@pytest.mark.compiled
 def test_a_partner_of_another_time_leads_nobody(moves):
     """The placebo: the leader's returns are those of two minutes later."""
     shifted = moves.copy()
@@ -88,6 +93,7 @@ def test_a_partner_of_another_time_leads_nobody(moves):
     assert (column("rel_degree", rows, 3)[-200:] == 0).all()
 
 
+@pytest.mark.compiled
 def test_the_market_is_the_mean_in_deviations(rows, moves):
     n = len(rows.ts) // 4
     w, x = weights(n - 1), moves[1:n]
@@ -95,6 +101,7 @@ def test_the_market_is_the_mean_in_deviations(rows, moves):
     agree(column("market_ret", rows, 4)[-1], np.full(4, z.mean()))
 
 
+@pytest.mark.compiled
 def test_the_order_of_instruments_changes_no_column(moves):
     here = tape_of(SPEC, instruments(3), quotes(moves[:300, :3])).rows[0]
     there = tape_of(SPEC, instruments(3), quotes(moves[:300, 2::-1])).rows[0]
@@ -110,7 +117,7 @@ def test_too_few_rows_or_nobody_else_and_all_is_missing(moves):
 
 
 def test_a_move_across_an_idle_time_is_no_return(moves):
-    events = quotes(moves[:400, :2])
+    events = quotes(moves[:240, :2])
     late = events["ts_recv"] > events["ts_recv"][len(events) // 2]
     events["ts_recv"][late] += 600 * 10**9
     events["price"][late] += 5_000

@@ -25,6 +25,7 @@ def area(score, truth):
     return (order[truth].sum() - hits * (hits + 1) / 2) / (hits * (~truth).sum())
 
 
+@pytest.mark.compiled
 def test_planted_leads_are_found_with_their_lags_and_nothing_else():
     found = links(learned(returns(8, 2_000, PLANTED)))
     led = leaders(found)
@@ -34,6 +35,7 @@ def test_planted_leads_are_found_with_their_lags_and_nothing_else():
     assert not tied(found).any()
 
 
+@pytest.mark.compiled
 def test_a_random_network_of_twenty():
     """Edge AUC >= 0.9 and lags to within a row, over three networks."""
     for seed in range(3):
@@ -48,6 +50,7 @@ def test_a_random_network_of_twenty():
         assert area(np.abs(found.lead)[off], truth[off]) >= 0.9
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("seed", range(3))
 def test_placebo_the_leader_shifted_in_time_leads_nobody(seed):
     moves = returns(8, 2_000, PLANTED, seed)
@@ -57,6 +60,7 @@ def test_placebo_the_leader_shifted_in_time_leads_nobody(seed):
     assert not leaders(found).any() and not tied(found).any()
 
 
+@pytest.mark.compiled
 def test_the_level_of_the_threshold_is_its_rate_of_false_graphs():
     wrong = 0
     for seed in range(60):
@@ -65,6 +69,7 @@ def test_the_level_of_the_threshold_is_its_rate_of_false_graphs():
     assert 1 <= wrong <= 13  # 10 % of 60 is 6; binomial 99 %
 
 
+@pytest.mark.compiled
 def test_a_row_after_another_is_the_whole_at_once():
     moves = returns(5, 700, PLANTED[:1])
     moves[np.random.default_rng(0).random(moves.shape) < 0.05] = np.nan
@@ -76,7 +81,7 @@ def test_a_row_after_another_is_the_whole_at_once():
 
 
 def test_instants_of_a_stream_say_what_its_returns_say():
-    moves = returns(3, 400, [(0, 1, 3, 0.7)])
+    moves = returns(3, 160, [(0, 1, 3, 0.7)])
     rows = tape_of(spec(("ofi",)), instruments(3), quotes(moves)).rows[0]
     rolling = Rolling.empty(3)
     for at in np.split(np.arange(len(rows.ts)), rows.instants()[1:-1]):
@@ -93,6 +98,7 @@ def test_nothing_is_said_before_enough_rows_together():
     assert chance(np.zeros((2, 2)), 0.01).tolist() == [[1, 1], [1, 1]]
 
 
+@pytest.mark.compiled
 def test_memory_fades_a_lead_that_ended():
     moves = np.r_[returns(2, 3_000, [(0, 1, 2, 0.7)]), returns(2, 60_000, (), 1)]
     rolling = learned(moves)
@@ -112,6 +118,7 @@ def test_spans_are_sums_of_rows_and_missing_where_one_is():
     )
 
 
+@pytest.mark.compiled
 def test_bouncing_mids_hide_a_lead_that_longer_returns_show():
     """Each mid is off its price by noise of its own, four times what a step brings."""
     rng, n = np.random.default_rng(100), 12_000
@@ -122,6 +129,7 @@ def test_bouncing_mids_hide_a_lead_that_longer_returns_show():
     assert abs(long.lag[1, 0] - 6) <= 2
 
 
+@pytest.mark.compiled
 def test_the_level_holds_for_returns_that_overlap_too():
     wrong = 0
     for seed in range(40):
@@ -130,6 +138,7 @@ def test_the_level_holds_for_returns_that_overlap_too():
     assert wrong <= 9
 
 
+@pytest.mark.compiled
 def test_two_that_hear_of_one_are_not_leader_and_follower():
     """1 hears of 0 after 2 rows and 2 after 5: what 1 did, 2 does 3 rows later."""
     found = links(learned(returns(3, 3_000, [(0, 1, 2, 0.9), (0, 2, 5, 0.9)])))

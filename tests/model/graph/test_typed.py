@@ -40,6 +40,7 @@ def followed(moves, table=None, words=None):
     return told, names(table or instruments(k))
 
 
+@pytest.mark.compiled
 def test_each_hears_itself_its_ties_and_its_exchange():
     told, known = followed(returns(5, 1_000, LEADS))
     index, edge = graph(told, known)
@@ -54,6 +55,7 @@ def test_each_hears_itself_its_ties_and_its_exchange():
     assert edge[0, 1:6, LIQUIDITY].sum() == pytest.approx(1)
 
 
+@pytest.mark.compiled
 def test_what_arrives_is_the_beta_of_the_moves_that_have_not_by_when():
     """Of lag 8, moves of age 0 .. 7 arrive in 8 .. 1 rows: in 2 are those of age 6 and 7."""
     moves = returns(4, 1_500, LEADS, seed=2)
@@ -82,6 +84,7 @@ def test_a_symbol_at_two_exchanges_is_an_arbitrage_edge_with_its_basis():
     assert first[4, 1] == 2  # before anything has happened
 
 
+@pytest.mark.compiled
 def test_only_the_closest_are_heard_where_many_are_tied():
     own = news(13, 600)
     own[:, 1:] += own[:, :1] * np.linspace(0.3, 2, 12)
@@ -90,6 +93,7 @@ def test_only_the_closest_are_heard_where_many_are_tied():
     assert edge[1, 1 : NEAR + 1, HERE].all()
 
 
+@pytest.mark.compiled
 def test_another_order_of_instruments_is_another_order_of_nodes():
     moves, turn = returns(6, 700, LEADS), np.array([3, 0, 5, 1, 4, 2])
     index, edge = graph(*followed(moves))
