@@ -1,5 +1,6 @@
 """The main job on a small market: honest about what it learned and from which rows."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -38,9 +39,11 @@ def test_every_model_and_target_is_scored_beside_its_nulls(result):
     assert result.chosen in models and len(result.table()) == 6
 
 
-def test_scores_are_told_apart_by_the_regime_that_a_model_saw(source, result):
-    config = replace(CONFIG, models=("imbalance", "hmm"))
-    told = run(source, config).metrics["models"]
+def test_scores_are_told_apart_by_the_regime_that_a_model_saw(source, result, tmp_path):
+    found = run(source, replace(CONFIG, models=("imbalance", "hmm")))
+    told = found.metrics["models"]
+    found.save(tmp_path / "run")
+    assert json.loads((tmp_path / "run/metrics.json").read_bytes())["models"].keys() == told.keys()
     assert result.metrics["models"]["imbalance"]["mid@500ms"]["by_regime"] == {}
     for scores in told.values():
         parts = scores["mid@500ms"]["by_regime"]

@@ -117,7 +117,8 @@ class Bench:
         if not isinstance(fitted.model, RegimeModel):
             return
         if self.regimes is None:
-            self.regimes = Regimes(name, fitted.model.regimes, np.full(len(self.of.index.ts), -1))
+            names = tuple(map(str, fitted.model.regimes))  # plain: they are keys of JSON
+            self.regimes = Regimes(name, names, np.full(len(self.of.index.ts), -1))
         if self.regimes.model == name:
             self.of.regimes(fitted, self.of.folds[k], self.regimes.seen)
 
