@@ -81,3 +81,10 @@ def test_three_classes_by_hand():
     np.testing.assert_allclose(found.proba[0, 0], [0.1, 0.5, 0.4], atol=1e-6)
     np.testing.assert_allclose(found.proba[0, 1], 1 / 3, atol=1e-6)
     np.testing.assert_allclose(found.value[0], [0.5 * 0.6 * 2, 3.0], atol=1e-6)
+
+
+def test_nothing_is_certain():
+    sure = np.array([[0.0, 1.0]])
+    found = combine((MID, MID), sure[:, ::-1], sure, np.ones((1, 2))).proba
+    assert (found > 0).all() and (found < 1).all()
+    np.testing.assert_allclose(found[0], [[1, 0, 0], [0, 1, 0]], atol=3e-6)

@@ -11,6 +11,7 @@ from flowsense.forecast import FLAT, Forecast, Target
 
 Floats = NDArray[np.float64]
 THIRD = np.float32(1 / 3)
+SURE = 1 - 1e-6  # no model is surer: what came against it would cost without bound
 
 
 def sigmoid(x: Floats) -> Floats:
@@ -19,7 +20,8 @@ def sigmoid(x: Floats) -> Floats:
 
 
 def probabilities(move: Floats, up: Floats) -> NDArray[np.float32]:
-    """(..., 3) down, flat, up of P(move) and P(up | move)."""
+    """(..., 3) down, flat, up of P(move) and P(up | move): none is 0 or 1."""
+    move, up = (np.clip(p, 1 - SURE, SURE) for p in (move, up))
     return np.stack([move * (1 - up), 1 - move, move * up], axis=-1).astype(np.float32)
 
 
