@@ -1,7 +1,8 @@
 """The large transformer on one core, beside PyTorch; and how much of a known answer one finds.
 
-A step is one row behind a full band of 100, seconds and minutes cached. 100 steps at once are the
-same rows read as one stretch, of which the last is forecast. Patterns are those of `testing.pulses`, whose chances are known.
+A step is one row behind a full band of 100, seconds and minutes cached. 100 rows at once are read
+as one stretch, and the last of them is forecast. Patterns are those of `testing.pulses`, whose
+chances are known.
 """
 
 from collections.abc import Callable

@@ -12,6 +12,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from flowsense.nn.seldom import read
+
 LEAST = 1 << 12  # weights of a matrix that is worth it
 MOST = 127
 ZERO = 128  # as an unsigned byte
@@ -21,18 +23,27 @@ TINY = 1e-9
 def quantised(graph: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The same graph with every product with a large constant matrix in 8 bits."""
     model = onnx.load_model_from_string(graph.tobytes())
-    weights = {one.name: one for one in model.graph.initializer}
-    nodes = list[Any]()
-    for node in model.graph.node:
-        matrix = constant(node, weights)
-        nodes += [node] if matrix is None else product(model.graph, node, matrix)
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    used = {name for node in nodes for name in node.input}
-    kept = [one for one in model.graph.initializer if one.name in used]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend([*kept, *common()])
+    shrink(model.graph)
+    model.graph.initializer.extend(common())
     return np.frombuffer(model.SerializeToString(), np.uint8)
+
+
+def shrink(graph: Any) -> None:
+    """In place, with the branches of its nodes."""
+    weights = {one.name: one for one in graph.initializer}
+    nodes = list[Any]()
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                shrink(attribute.g)
+        matrix = constant(node, weights)
+        nodes += [node] if matrix is None else product(graph, node, matrix)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    used = {name for node in nodes for name in read(node)}
+    kept = [one for one in graph.initializer if one.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def constant(node: Any, weights: dict[str, Any]) -> NDArray[np.float32] | None:

@@ -1,8 +1,9 @@
 """Rows of noise in which pulses tell the side of moves some seconds later: the answer is known.
 
 Of one instrument, every 100 ms. Each pattern has a column of its own, with a pulse of half a second
-to either side now and then. While a row is `lag_s` behind the begin of a pulse, give or take half
-of `wide_s`, the pulse adds to its log-odds of up. All rows move, so that these log-odds are all that there is to know.
+to either side now and then. While a row is `lag_s` behind where one began, give or take half of
+`wide_s`, it adds to the log-odds of up. All rows move, so that these log-odds are all there is to
+know.
 """
 
 from dataclasses import dataclass

@@ -67,12 +67,15 @@ def test_encoders_that_step_seldom_say_the_same():
 def test_in_8_bits_it_is_near_and_no_row_changes_another():
     from flowsense.nn import export
     from flowsense.nn.quantise import quantised
+    from flowsense.nn.seldom import seldom
 
     x, graph = stretch(30), export.streaming(net(units=64), stretch(8))
     small = quantised(graph)
     near, exact = stepped(small, x), stepped(graph, x)
     assert np.abs(near - exact).max() < 0.05 * np.abs(exact).max()
     assert not np.array_equal(near, exact) and len(small) < 0.6 * len(graph)
+    seldom_first = stepped(quantised(seldom(graph)), x)
+    np.testing.assert_array_equal(seldom_first, near)
     x[1] *= 100
     np.testing.assert_array_equal(stepped(small, x)[0], near[0])
 
