@@ -28,6 +28,11 @@ def test_newton_finds_what_scipy_finds(problem):
     np.testing.assert_allclose(newton(A, y, w, np.zeros(5), penalty, 60), slow, atol=2e-3)
 
 
+def test_without_terms_there_is_nothing_to_find(problem):
+    A, y, w = problem
+    assert newton(A[:, :0], y, w, np.zeros(0), np.zeros(0), 5).shape == (0,)
+
+
 def test_the_ridge_is_the_best_on_the_rows_to_stop_on(problem):
     A, y, w = problem
     learn, stop = np.arange(200), np.arange(200, 400)

@@ -255,8 +255,9 @@ def newton(
             curved = A * (w * p * (1 - p)).astype(np.float32)[:, None]
             inverse = np.linalg.inv((curved.T @ A).astype(np.float64) + np.diag(penalty))
         change = inverse @ gradient
-        b = b + change * min(1.0, 1.0 / max(float(np.abs(change).max()), 1e-12))
-        if np.abs(change).max() < 1e-3:
+        furthest = float(np.abs(change).max(initial=0.0))  # columns of bars may leave no term
+        b = b + change * min(1.0, 1.0 / max(furthest, 1e-12))
+        if furthest < 1e-3:
             break
     return b
 
