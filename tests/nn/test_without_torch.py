@@ -13,7 +13,7 @@ from flowsense.models import build
 from flowsense.store.checkpoint import pack
 
 pytestmark = [pytest.mark.slow, pytest.mark.compiled]
-NAMES = ("lstm", "mlplob")
+NAMES = ("lstm", "mlplob", "transformer")
 BLOCKED = """
 import sys
 class Blocked:

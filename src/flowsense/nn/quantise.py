@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from flowsense.nn.seldom import read
 
-LEAST = 1 << 12  # weights of a matrix that is worth it
+LEAST = 1 << 9  # weights of a matrix that is worth it
 MOST = 127
 ZERO = 128  # as an unsigned byte
 TINY = 1e-9
