@@ -112,6 +112,18 @@ def test_what_is_broken_is_named():
         check_conformance(ByPlace(most=1_000), trial())
 
 
+def test_the_line_that_does_not_hold_is_shown():
+    with pytest.raises(AssertionError, match=r"^empty: .*isfinite\(f\.proba\)"):
+        CHECKS["poor rows"](Fitted.on(SilentOnMissing(most=1_000), trial()))
+
+
+def test_a_crash_names_its_check():
+    with pytest.raises(ZeroDivisionError) as crash:
+        check_conformance(Crashes(most=1_000), trial())
+
+    assert crash.value.__notes__ == ["Crashes raised it in the check 'poor labels'."]
+
+
 def test_a_crash_is_no_sentence():
     with pytest.raises(ZeroDivisionError):
         CHECKS["poor labels"](Fitted.on(Crashes(most=1_000), trial()))

@@ -6,6 +6,7 @@ raises AssertionError with the name of what it broke. Each check can be called a
 """
 
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import partial
@@ -305,7 +306,10 @@ def fits_or_says(fit: Callable[[], Model[Any]], tape: Tape, what: str) -> None:
     except InputError as error:
         assert_sentence(error, what)
         return
-    check_forecast(said(model, tape), len(tape.rows[0].ts))
+    try:
+        check_forecast(said(model, tape), len(tape.rows[0].ts))
+    except AssertionError as broken:
+        raise AssertionError(f"{what}: {reason(broken)}") from broken
     for name, values in model.params().items():
         assert values.dtype.kind != "f" or not np.isnan(values).any(), f"{what}: NaN in {name}"
 
@@ -337,4 +341,13 @@ def check_conformance(model: Model[Any], trial: Trial | None = None, seed: int =
         try:
             check(of)
         except AssertionError as broken:
-            raise AssertionError(f"{type(model).__name__} breaks {name!r}: {broken}") from broken
+            told = f"{type(model).__name__} breaks {name!r}: {reason(broken)}"
+            raise AssertionError(told) from broken
+        except Exception as error:
+            error.add_note(f"{type(model).__name__} raised it in the check {name!r}.")
+            raise
+
+
+def reason(broken: AssertionError) -> str:
+    """Its own words; the line that does not hold where it has none."""
+    return str(broken) or traceback.extract_tb(broken.__traceback__)[-1].line or "no reason given"
