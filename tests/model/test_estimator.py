@@ -78,6 +78,7 @@ FORMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_laws_of_models_hold_and_arrays_say_what_the_estimator_said(form, reader, labels, tape):
     model = fitted(Estimator(FORMS[form], SIZE, most=1_000), reader, labels)
