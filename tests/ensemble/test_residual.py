@@ -11,10 +11,10 @@ from flowsense.ensemble.residual import Residual, added, halves, out_of_fold, ti
 from flowsense.errors import InputError
 from flowsense.forecast import Forecast, Target
 from flowsense.model import Budget
+from flowsense.model.gather import learned
 from flowsense.model.sides import probabilities, sigmoid
 from flowsense.models import build
 from flowsense.models.lstm import Lstm
-from flowsense.nn.inputs import learned
 from flowsense.tape import Needs
 from flowsense.testing.conformance import CHECKS, Fitted, Trial
 

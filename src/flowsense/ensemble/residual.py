@@ -16,8 +16,8 @@ from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model import Budget, Model
 from flowsense.model.calibrated import Question, answered, change, losses, odds
+from flowsense.model.gather import learned
 from flowsense.model.sides import probabilities, sigmoid
-from flowsense.nn.inputs import learned
 from flowsense.nn.net import Net
 from flowsense.schema import Instrument
 from flowsense.tape import Needs, Reader, Tape

@@ -85,6 +85,11 @@ def draw(labels: Labels, each: int, seed: int) -> tuple[list[Draw], NDArray[np.b
     return found, used
 
 
+def learned(labels: Labels) -> NDArray[np.bool_]:
+    """(n, T) labels to learn from: valid, and not kept to stop on."""
+    return labels.valid if labels.stop is None else labels.valid & ~labels.stop
+
+
 def drawn(rows: Ints, most: int, rng: np.random.Generator) -> Ints:
     """At most so many of them, in order."""
     return rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))

@@ -17,7 +17,7 @@ from flowsense.labels import Labels
 from flowsense.model import Budget
 from flowsense.model.gather import LEARN, STOP, Gathered, gather, present
 from flowsense.model.instruments import Known, Places, arrays
-from flowsense.model.sides import Floats, combine, moved, sigmoid
+from flowsense.model.sides import Floats, combine, magnitudes, moved, sigmoid
 from flowsense.model.terms import Products, Terms, even, expand, multiplied, standards, weigh
 from flowsense.schema import Instrument
 from flowsense.tape import Column, Needs, Reader, Tape
@@ -143,7 +143,7 @@ class Linear(ABC):
         place = state.place[rows.instrument]
         out = np.zeros((len(place), 2 * T))
         weigh(expanded(present(rows), place, fitted), place, fitted.weight, fitted.offset, out)
-        sized = np.array([t.kind == "magnitude" for t in self.targets], np.bool_)
+        sized = magnitudes(self.targets)
         size = np.where(sized, np.maximum(out[:, T:], 0.0), fitted.size[place])
         return state, combine(self.targets, sigmoid(out[:, T:]), sigmoid(out[:, :T]), size)
 

@@ -31,11 +31,16 @@ def combine(targets: tuple[Target, ...], move: Floats, up: Floats, size: Floats)
     The value of a direction is (P(up) - P(down)) x size; a magnitude's is its size alone, and
     its probabilities are a third each.
     """
-    sized = np.array([t.kind == "magnitude" for t in targets], np.bool_)
+    sized = magnitudes(targets)
     proba = probabilities(move, up)
     proba[:, sized] = THIRD
     value = np.where(sized, size, move * (2 * up - 1) * size).astype(np.float32)
     return Forecast(targets, proba, value, np.ones(move.shape, np.bool_))
+
+
+def magnitudes(targets: tuple[Target, ...]) -> NDArray[np.bool_]:
+    """(T,) which targets ask how far, not which way."""
+    return np.array([t.kind == "magnitude" for t in targets], np.bool_)
 
 
 def moved(y: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from flowsense.model import Budget
 from flowsense.model.forest import Forest, Tree, margins, planted
 from flowsense.model.gather import LEARN, STOP, Gathered, Ints, gather, present
 from flowsense.model.instruments import Known, Places, arrays
-from flowsense.model.sides import Floats, combine, moved, sigmoid
+from flowsense.model.sides import Floats, combine, magnitudes, moved, sigmoid
 from flowsense.model.terms import mirror
 from flowsense.model.trees_shap import contributions
 from flowsense.schema import Instrument
@@ -185,7 +185,7 @@ class Trees(ABC):
         out = fitted.base[place]  # (n, 2, T)
         for who, mine in by_place(place):
             out[mine] += heard(fitted, who, X if len(mine) == len(X) else X[mine])
-        sized = np.array([t.kind == "magnitude" for t in self.targets], np.bool_)
+        sized = magnitudes(self.targets)
         size = np.where(sized, np.maximum(out[:, 1], 0.0), fitted.size[place])
         chance = sigmoid(out) if self.odds else np.clip(out, 0.0, 1.0)
         return state, combine(self.targets, chance[:, 1], chance[:, 0], size)

@@ -15,7 +15,7 @@ from flowsense.errors import InputError
 from flowsense.forecast import UP, Forecast
 from flowsense.labels import Labels
 from flowsense.model import Budget
-from flowsense.model.gather import LEARN, Draw, draw
+from flowsense.model.gather import LEARN, Draw, draw, learned
 from flowsense.model.hawkes import maps
 from flowsense.model.hawkes.fit import fit, process_of
 from flowsense.model.hawkes.law import counted, evaluate, following, law
@@ -32,9 +32,9 @@ from flowsense.model.hawkes.orders import (
     fold,
 )
 from flowsense.model.hawkes.shapes import Exponentials, PowerLaw, Shapes
-from flowsense.model.hawkes.watch import counts, items, learned, sequence
+from flowsense.model.hawkes.watch import counts, items, sequence
 from flowsense.model.instruments import Known, arrays
-from flowsense.model.sides import Floats, combine, moved, sigmoid
+from flowsense.model.sides import Floats, combine, magnitudes, moved, sigmoid
 from flowsense.schema import DAY, SECOND, Instrument
 from flowsense.simulate.points import NOON, Ints, Process
 from flowsense.tape import Needs, Reader, Tape
@@ -107,7 +107,7 @@ class Hawkes:
 
     def _processes(self, reader: Reader, known: Known, labels: Labels, budget: Budget) -> Fitted:
         """Everything but the maps."""
-        usable, W = learned(labels), len(reader.instruments) + 1
+        usable, W = rows_of(labels), len(reader.instruments) + 1
         shapes, none = self.shapes, np.zeros((1, 1))
         zero = np.zeros(len(reader.instruments), np.int64)
         still = Rates(none + 1.0, np.zeros((1, K, 1)), np.zeros((1, K)), NOON)
@@ -199,7 +199,7 @@ class Hawkes:
         place, n = state.place[rows.instrument], len(rows.ts)
         said = np.zeros((n, fitted.counts.shape[1], K + 2))
         expect(fitted, seen.now, place, said)
-        sized = np.array([t.kind == "magnitude" for t in self.targets], np.bool_)
+        sized = magnitudes(self.targets)
         side, move = np.zeros((n, T)), np.zeros((n, T))
         for c in range(said.shape[1]):
             told = maps.told(said[:, c])
@@ -234,7 +234,7 @@ class Hawkes:
         if self.fitted is None:
             raise InputError("hawkes: fit or load it before it learns on")
         fitted, laws = self.fitted, {name: getattr(self.fitted, name).copy() for name in LEARNED}
-        seen, usable = items(state, [tape], rates_of(fitted)), learned(labels)
+        seen, usable = items(state, [tape], rates_of(fitted)), rows_of(labels)
         each = np.unique([t.horizon_ns for t in self.targets]) / SECOND
         for who in np.flatnonzero(state.place < len(fitted.theta) - 1):
             seq, w = sequence(seen, int(who), usable, self.most), int(state.place[who])
@@ -267,6 +267,11 @@ class Hawkes:
     def load(self, params: dict[str, NDArray[Any]]) -> Self:
         tables = (params[name] for name in Fitted._fields[1:])
         return replace(self, fitted=Fitted(Known.load(params), *tables))
+
+
+def rows_of(labels: Labels) -> NDArray[np.bool_]:
+    """(n,) rows with something to learn from."""
+    return np.asarray(learned(labels).any(axis=1))
 
 
 def rates_of(fitted: Fitted) -> Rates:

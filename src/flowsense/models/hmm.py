@@ -14,6 +14,7 @@ from flowsense.errors import InputError
 from flowsense.forecast import Forecast, Target, duration
 from flowsense.labels import Labels
 from flowsense.model import Budget
+from flowsense.model.gather import learned as to_learn
 from flowsense.model.hmm import windows
 from flowsense.model.hmm.chain import Chain, Floats, later
 from flowsense.model.hmm.fit import Em, Expected, Seen, Sequences
@@ -220,8 +221,3 @@ class Hmm:
             if found.used.sum() >= wanted or step // 2 < SHORTEST:
                 return step, gather(found, len(reader.instruments))
             step //= 2
-
-
-def to_learn(labels: Labels) -> NDArray[np.bool_]:
-    """(n, T) rows that are not kept to stop on."""
-    return labels.valid if labels.stop is None else labels.valid & ~labels.stop

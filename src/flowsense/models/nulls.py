@@ -16,6 +16,7 @@ from flowsense.errors import InputError
 from flowsense.forecast import UP, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model import Budget
+from flowsense.model.gather import learned
 from flowsense.model.instruments import Known, Places, arrays
 from flowsense.model.sides import Floats, combine, moved, sigmoid
 from flowsense.schema import Instrument
@@ -70,8 +71,8 @@ class Null(ABC):
         """Counting and one slope, nothing random. A rule without its column calls no side."""
         known, names = Known.of(labels, reader.instruments), reader.spec.columns
         columns = np.array([names.index(s) if s in names else -1 for s in SIGNALS], np.int64)
-        learned = labels.valid if labels.stop is None else labels.valid & ~labels.stop
-        rows = np.flatnonzero(learned.any(axis=1))
+        learn = learned(labels)
+        rows = np.flatnonzero(learn.any(axis=1))
         signals, instrument = signals_at(reader, rows, columns)
         k, t = len(reader.instruments), len(labels.targets)
         shapes = ((k + 1, len(SIGNALS)), (k + 1, t), (k + 1, t), (k + 1, t))
@@ -80,7 +81,7 @@ class Null(ABC):
         for place in range(k):
             mine = instrument == place
             if mine.any():
-                self._learn(fitted, place, signals[mine], labels, (learned, rows[mine]))
+                self._learn(fitted, place, signals[mine], labels, (learn, rows[mine]))
         seen = np.unique(instrument)
         for table in fitted[2:]:
             table[k] = table[seen].mean(axis=0) if len(seen) else table[k]

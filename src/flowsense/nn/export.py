@@ -29,14 +29,14 @@ class Step(nn.Module):
 
 
 class Instant(nn.Module):
-    """A net across instruments, of one instant: (K, H, D), (K,) -> (K, T, 3)."""
+    """A net across instruments, of one instant: the same without the first axis."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
 
-    def forward(self, x: torch.Tensor, there: torch.Tensor) -> Any:
-        return self.net(x[None], there[None])[0]
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        return self.net(*(x[None] for x in inputs))[0]
 
 
 class Names(NamedTuple):

@@ -20,7 +20,7 @@ from flowsense.nn.mirrored import Mirrored
 from flowsense.nn.net import Net, Shape
 from flowsense.nn.quantise import quantised
 from flowsense.nn.seldom import seldom
-from flowsense.nn.serving import opened
+from flowsense.nn.serving import Session, opened
 from flowsense.nn.windows import Pool, Segments, collect
 from flowsense.tape import Reader
 from flowsense.wall import Stopwatch
@@ -91,8 +91,13 @@ def graph(net: Net, module: Any, width: int, seed: int) -> NDArray[np.uint8]:
 
 def speed(made: NDArray[np.uint8], k: int) -> float:
     """Seconds that one instant of k instruments takes."""
-    session, watch = opened(made), Stopwatch()
-    inputs = [np.zeros((k, *shape), np.float32) for shape in session.shapes]
+    session = opened(made)
+    return timed(session, [np.zeros((k, *shape), np.float32) for shape in session.shapes])
+
+
+def timed(session: Session, inputs: list[NDArray[Any]]) -> float:
+    """Seconds that one call takes, once warm."""
+    watch = Stopwatch()
     session.run(inputs)
     with watch:
         for _ in range(TIMED):

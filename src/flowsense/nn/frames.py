@@ -5,7 +5,6 @@ that are kept, so that a stretch need not be as long as a net looks back.
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -47,11 +46,8 @@ class Frames:
     def held(self, size: int, most: int) -> Iterator[Batch]:
         """The same stretches to stop on at every call, about `most` rows of answers; maybe none."""
         of = self.segments.stop
-        if of.any:
-            many = max(most // self.segments.asked, 1)
-            ends = np.sort(of.some(many, np.random.default_rng(0)))
-            for a, b in pairwise([*range(0, len(ends), size), len(ends)]):
-                yield self.batch(of, ends[a:b], STOP)
+        for ends in of.same(size, most // self.segments.asked):
+            yield self.batch(of, ends, STOP)
 
     def batch(self, of: Draws, ends: Ints, role: int) -> Batch:
         rows = self.segments.batch(of, ends, role)

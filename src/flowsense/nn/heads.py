@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels
-from flowsense.model.sides import THIRD, Floats, combine, moved, sigmoid
-from flowsense.nn.inputs import Ints, learned
+from flowsense.model.gather import learned
+from flowsense.model.sides import THIRD, Floats, combine, magnitudes, moved, sigmoid
+from flowsense.nn.inputs import Ints
 
 SIDE, MOVE, SIZE = range(3)
 FARTHEST = 4.0  # of a log size
@@ -28,14 +29,14 @@ class Scale(NamedTuple):
 
 def moves(labels: Labels) -> NDArray[np.bool_]:
     """(n, T) rows that have a side, and every row of a magnitude."""
-    sized = np.array([t.kind == "magnitude" for t in labels.targets], np.bool_)
-    return np.asarray(moved(labels.y) | sized)
+    return np.asarray(moved(labels.y) | magnitudes(labels.targets))
 
 
 def sizes(labels: Labels) -> NDArray[np.float32]:
     """(n, T) |move|, and the label of a magnitude."""
-    sized = np.array([t.kind == "magnitude" for t in labels.targets], np.bool_)
-    return np.asarray(np.where(sized, labels.y, np.abs(labels.move)), np.float32)
+    return np.asarray(
+        np.where(magnitudes(labels.targets), labels.y, np.abs(labels.move)), np.float32
+    )
 
 
 def scaled(labels: Labels, who: Ints, instruments: int) -> Scale:

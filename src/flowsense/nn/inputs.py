@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from flowsense.features.catalogue import described
 from flowsense.labels import Labels
-from flowsense.model.gather import present
+from flowsense.model.gather import learned, present
 from flowsense.model.terms import expand, mirror
 from flowsense.schema import DEPTH, MILLISECOND, NO_ASK, NO_BID, SECOND
 from flowsense.tape import FeatureSpec, Reader, Rows
@@ -135,11 +135,6 @@ def turned(spec: FeatureSpec, book: bool) -> tuple[Ints, Floats]:
     side = np.arange(2 * DEPTH)
     source = np.r_[side + 2 * DEPTH, side, 4 * DEPTH + np.arange(SINGLE)]
     return source, np.r_[np.ones(4 * DEPTH), -1, 1].astype(np.float32)
-
-
-def learned(labels: Labels) -> NDArray[np.bool_]:
-    """(n, T) rows to learn from."""
-    return labels.valid if labels.stop is None else labels.valid & ~labels.stop
 
 
 class Index(NamedTuple):

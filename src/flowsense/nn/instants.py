@@ -1,7 +1,6 @@
 """Random instants with the last rows of all instruments, for nets that look across them."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from flowsense.errors import InputError
 from flowsense.model.gather import LEARN, STOP
 from flowsense.nn.inputs import Index, Ints
-from flowsense.nn.windows import BUSY, Answers, Batch, Draws, Pool
+from flowsense.nn.windows import Batch, Draws, Pool, frequencies
 
 
 class Instants:
@@ -41,9 +40,7 @@ class Instants:
             return Draws(ends, np.zeros(0), share)
         count = used[ends].sum(axis=1)
         interest = np.where(used, self.pool.busy[self.last], 0.0)[ends].sum(axis=1)
-        even = count / count.sum()
-        busy = interest / interest.sum() if interest.sum() > 0 else even
-        often = (1 - BUSY) * even + BUSY * busy
+        often = frequencies(count, interest)
         share[ends] = 1 / (often * count.sum())
         return Draws(ends, np.cumsum(often), share)
 
@@ -53,11 +50,8 @@ class Instants:
 
     def held(self, size: int, most: int) -> Iterator[Batch]:
         """The same instants to stop on at every call, about `most` rows; maybe none."""
-        if self.stop.any:
-            many = max(most // self.last.shape[1], 1)
-            ends = np.sort(self.stop.some(many, np.random.default_rng(0)))
-            for a, b in pairwise([*range(0, len(ends), size), len(ends)]):
-                yield self.batch(self.stop, ends[a:b], STOP)
+        for instants in self.stop.same(size, most // self.last.shape[1]):
+            yield self.batch(self.stop, instants, STOP)
 
     def batch(self, of: Draws, instants: Ints, role: int) -> Batch:
         pool, at, there = self.pool, self.last[instants], self.there[instants]
@@ -65,9 +59,7 @@ class Instants:
         known = (at[..., None] >= 0) & (place >= pool.begin[at][..., None])
         x = np.where(known[..., None], pool.x[np.maximum(place, 0)], np.float32(0))
         weight = (pool.role[at] == role) * there[..., None] * of.share[instants][:, None, None]
-        found = Answers(*(column[at] for column in pool.answers))
-        scaled = (w * weight for w in found[-3:])
-        return Batch((x, there.astype(np.float32)), Answers(*found[:-3], *scaled))
+        return Batch((x, there.astype(np.float32)), pool.answers.at(at, weight))
 
 
 def latest(pool: Pool, index: Index, instruments: int) -> tuple[Ints, NDArray[np.bool_]]:

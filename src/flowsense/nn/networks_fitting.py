@@ -13,9 +13,9 @@ from flowsense.model.gather import UNUSED
 from flowsense.model.graph.typed import EDGE, KINDS, SLOTS, Names, Told, graph, hear, kinds, names
 from flowsense.model.instruments import Known
 from flowsense.nn import export
-from flowsense.nn.architectures.graph import Instant, MirroredGraph
+from flowsense.nn.architectures.graph import MirroredGraph
 from flowsense.nn.fitted import Fitted
-from flowsense.nn.fitting import FORECASTS, course, held
+from flowsense.nn.fitting import FORECASTS, course, held, timed
 from flowsense.nn.heads import scaled
 from flowsense.nn.inputs import Index, Inputs, Ints, measured
 from flowsense.nn.instants import Instants
@@ -25,8 +25,6 @@ from flowsense.nn.serving import opened
 from flowsense.nn.windows import LARGEST, Batch, Draws, Pool, collect
 from flowsense.tape import Reader
 from flowsense.wall import Stopwatch
-
-TIMED = 30  # calls
 
 
 class Edges(NamedTuple):
@@ -76,7 +74,7 @@ def compiled(module: Any, history: int, width: int, strategies: int) -> NDArray[
     x, edge = (torch.randn(n, *shape, generator=draw) for shape in ((history, width), (m, EDGE)))
     edge[..., 0] = 1.0
     index = torch.randint(0, n, (n, m), generator=draw)
-    return export.window(Instant(module), (x, torch.ones(n, KINDS), index, edge))
+    return export.window(export.Instant(module), (x, torch.ones(n, KINDS), index, edge))
 
 
 class Networks(Instants):
@@ -143,11 +141,5 @@ def followed(reader: Reader, known: Names, words: Ints, of: Ints, instants: Ints
 
 def speed(graph: NDArray[np.uint8], data: Networks) -> float:
     """Seconds that one instant takes."""
-    session, watch = opened(graph), Stopwatch()
     batch = data.draw(1, np.random.default_rng(0))
-    inputs = [np.ascontiguousarray(x[0]) for x in batch.inputs]
-    session.run(inputs)
-    with watch:
-        for _ in range(TIMED):
-            session.run(inputs)
-    return watch.seconds / TIMED
+    return timed(opened(graph), [np.ascontiguousarray(x[0]) for x in batch.inputs])

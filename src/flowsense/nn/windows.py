@@ -15,6 +15,7 @@ from flowsense.errors import InputError
 from flowsense.forecast import UP
 from flowsense.labels import Labels
 from flowsense.model.gather import LEARN, STOP, UNUSED
+from flowsense.model.sides import magnitudes
 from flowsense.nn.heads import Scale, moves, sizes
 from flowsense.nn.inputs import Floats, Inputs, Ints, nothing_seen, read
 from flowsense.tape import Reader
@@ -22,6 +23,7 @@ from flowsense.tape import Reader
 LARGEST = 1 << 28  # bytes of the inputs that are kept
 BLOCK = 2_048  # consecutive rows of an instrument that are kept or left out together
 FEWEST = 50  # rows to learn from
+QUESTIONS = 3  # side, move, size: as many weights stand last among answers
 BUSY = 0.5  # share of the draws that go to rows where something moves
 
 
@@ -36,6 +38,11 @@ class Answers(NamedTuple):
     side_weight: Floats
     move_weight: Floats
     size_weight: Floats
+
+    def at(self, rows: Ints, weight: Floats) -> "Answers":
+        """Those of these rows; each question counts as much as before, times weight (..., T)."""
+        found = [column[rows] for column in self]
+        return Answers(*found[:-QUESTIONS], *(w * weight for w in found[-QUESTIONS:]))
 
 
 class Batch(NamedTuple):
@@ -140,7 +147,7 @@ def answered(
 ) -> tuple[Answers, Floats]:
     """Of these rows; each question weighs 1 on average over all rows to learn from."""
     move, y = moves(labels)[rows], labels.y[rows]
-    sized = np.array([t.kind == "magnitude" for t in labels.targets], np.bool_)
+    sized = magnitudes(labels.targets)
     size = sizes(labels)[rows] / np.maximum(scale.size[who], 1e-12)
     weight = np.where(role != UNUSED, labels.weight[rows], 0).astype(np.float64)
     learn = role == LEARN
@@ -184,9 +191,7 @@ class Segments:
         if not len(ends):
             return Draws(ends, np.zeros(0), np.zeros(len(used), np.float32))
         interest = windowed(np.where(used, self.pool.busy, 0.0), self.asked)[ends]
-        even = among[ends] / among[ends].sum()
-        busy = interest / interest.sum() if interest.sum() > 0 else even
-        often = (1 - BUSY) * even + BUSY * busy
+        often = frequencies(among[ends], interest)
         whole = np.zeros(len(used))
         whole[ends] = often
         seen = windowed(whole[::-1], self.asked)[::-1]  # by the stretches that end after it
@@ -199,19 +204,14 @@ class Segments:
 
     def held(self, size: int, most: int) -> Iterator[Batch]:
         """The same stretches to stop on at every call, about `most` rows of answers; maybe none."""
-        if self.stop.any:
-            rng = np.random.default_rng(0)
-            ends = np.sort(self.stop.some(max(most // self.asked, 1), rng))
-            for a, b in pairwise([*range(0, len(ends), size), len(ends)]):
-                yield self.batch(self.stop, ends[a:b], STOP)
+        for ends in self.stop.same(size, most // self.asked):
+            yield self.batch(self.stop, ends, STOP)
 
     def batch(self, of: "Draws", ends: Ints, role: int) -> Batch:
         place = ends[:, None] + np.arange(1 - self.length, 1)
         at = place[:, -1] if self.asked == 1 else place[:, -self.asked :]
         weight = (self.pool.role[at] == role) * of.share[at][..., None]
-        found = Answers(*(column[at] for column in self.pool.answers))
-        scaled = (w * weight for w in found[-3:])
-        return Batch((self.pool.x[place],), Answers(*found[:-3], *scaled))
+        return Batch((self.pool.x[place],), self.pool.answers.at(at, weight))
 
 
 class Draws(NamedTuple):
@@ -229,6 +229,22 @@ class Draws(NamedTuple):
         """`size` of the ends."""
         u = rng.random(size) * self.often[-1]
         return np.asarray(self.ends[np.minimum(np.searchsorted(self.often, u), len(self.ends) - 1)])
+
+    def same(self, size: int, many: int) -> Iterator[Ints]:
+        """The same `many` ends at every call, rising, `size` at a time; maybe none."""
+        if self.any:
+            ends = np.sort(self.some(max(many, 1), np.random.default_rng(0)))
+            for a, b in pairwise([*range(0, len(ends), size), len(ends)]):
+                yield ends[a:b]
+
+
+def frequencies(
+    count: NDArray[np.floating | np.integer], interest: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """(k,) chances to be drawn: `BUSY` of them by what moves there, the rest by how many rows."""
+    even = count / count.sum()
+    busy = interest / interest.sum() if interest.sum() > 0 else even
+    return np.asarray((1 - BUSY) * even + BUSY * busy, np.float64)
 
 
 def windowed(x: NDArray[np.float64], n: int) -> NDArray[np.float64]:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from flowsense.labels import Labels
 from flowsense.model.hawkes.likelihood import OFF, ON, Sequence
 from flowsense.model.hawkes.orders import Rates, State, fold
 from flowsense.simulate.points import Ints
@@ -20,12 +19,6 @@ class Items(NamedTuple):
     code: Ints  # (m,) kind or RESET of a point; 0 of a row
     instrument: Ints  # (m,)
     row: Ints  # (m,) which row of all, or -1
-
-
-def learned(labels: Labels) -> NDArray[np.bool_]:
-    """(n,) rows that may be learned from."""
-    valid = labels.valid if labels.stop is None else labels.valid & ~labels.stop
-    return np.asarray(valid.any(axis=1))
 
 
 def items(state: State, tapes: Iterable[Tape], rates: Rates) -> Items:

@@ -138,15 +138,3 @@ class MirroredGraph(nn.Module):
         out: torch.Tensor = self.net(both, kind.repeat(2, 1, 1), index.repeat(2, 1, 1), edges)
         here, there = out.chunk(2)
         return (here + there * self.turn) / 2
-
-
-class Instant(nn.Module):
-    """Of one instant: the same without the first axis."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.net(*(x[None] for x in inputs))[0]
-        return out
