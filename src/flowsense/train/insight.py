@@ -26,7 +26,8 @@ class Sight(NamedTuple):
 
     def of(self, rows: Ints) -> "Sight":
         """These rows alone."""
-        return Sight(*(column[rows] for column in self))
+        ts, who, mid, px, sz = self
+        return Sight(ts[rows], who[rows], mid[rows], px[rows], sz[rows])
 
 
 def seen(data: Data, symbols: list[str]) -> Sight:
@@ -40,7 +41,8 @@ def seen(data: Data, symbols: list[str]) -> Sight:
             for what in ("px", "sz")
         )
         who = place[rows.instrument]
-        parts.append((rows.ts.copy(), who, rows.quote["mid2"] / 2, price.astype(float), lots * 1.0))
+        mid, px, sz = rows.quote["mid2"] / 2, price.astype(np.float64), lots.astype(np.float64)
+        parts.append(Sight(rows.ts.copy(), who, mid, px, sz))
     return Sight(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 

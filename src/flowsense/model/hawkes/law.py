@@ -19,14 +19,15 @@ from flowsense.simulate.points import Floats, Ints, Process
 
 HALF = 64  # largest difference that is told apart; beyond it, a normal law
 WIDE = 6.0  # deviations that must fit into it
-FIRST, GROWTH = (
-    0.02,
-    0.04,
-)  # first step, of the shortest decay time; and of the time that has passed
+FIRST = 0.02  # first step, of the shortest decay time
+GROWTH = 0.04  # later ones, of the time that has passed
 CORRECTIONS = 3  # of the end of each step
 NUDGE = 1e-20  # imaginary: an exact derivative
 APART = 1e-3  # real: of a second difference of exact derivatives
 STRIDE, STRIDES = 0.15, 200  # of the integral over the next point: growth of a step, most steps
+NOTHING = -40.0  # log of a frequency that no chance is changed by
+CERTAIN = 30.0  # minus the log of a survival that leaves nothing to share
+ROOT2 = math.sqrt(2.0)
 COMPLEX = np.complex128
 
 
@@ -174,7 +175,7 @@ LAWS = types.Tuple((TABLE4, TABLE3, TABLE3, TABLE4, TABLE4))
 @kernel
 def beyond(x: float) -> float:
     """P(a standard normal number > x)."""
-    return 0.5 * math.erfc(x * 0.7071067811865476)
+    return 0.5 * math.erfc(x / ROOT2)
 
 
 @kernel
@@ -183,7 +184,7 @@ def signs(log: Any, angle: Any, weights: Any) -> tuple[float, float]:
     half = len(log)
     above, same = (half - 1) / (2.0 * half), 0.5 / half
     for m in range(half):
-        if log[m] > -40.0:
+        if log[m] > NOTHING:
             size = math.exp(log[m])
             real, imaginary = size * math.cos(angle[m]), size * math.sin(angle[m])
             above += real * weights[0][m] - imaginary * weights[1][m]
@@ -280,7 +281,7 @@ def following(now: Any, weight: Any, beta: Any, out: Any) -> None:
                     mean = 0.5 * (share[k] / before + size[k] / total)
                 out[i, kinds + k] += mean * (left - survival)
             left = survival
-            if waited > 30.0:
+            if waited > CERTAIN:
                 break
         named = out[i, kinds:].sum()
         for k in range(kinds):
