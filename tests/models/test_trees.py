@@ -7,6 +7,7 @@ import pytest
 
 from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
+from flowsense.forecast import DOWN, FLAT, UP
 from flowsense.model import Budget
 from flowsense.model.trees import slopes, turned
 from flowsense.models import build
@@ -46,6 +47,16 @@ def test_steps_and_seconds_bound_the_trees(name, stream, planted):
     assert grown(few).max() == 3
     spent = build(name).fit(stream, planted, seed=0, budget=Budget(seconds=1e-6))
     assert 1 <= grown(spent).max() <= 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_every_move_went_up_no_side_is_called(name, stream, planted, whole):
+    """There is nothing to tell apart, so that the side is open, and a fall is not foretold."""
+    up = planted._replace(y=np.where(planted.y == FLAT, FLAT, UP).astype(np.float32))
+    model = build(name).fit(stream, up, seed=0, budget=Budget(steps=5))
+    proba = forecast(model, whole).proba[:, 0]
+    assert proba[:, UP].max() > 0.01
+    assert proba[:, DOWN] == pytest.approx(proba[:, UP])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -134,7 +134,7 @@ class Trees(ABC):
             if head == int(sized):
                 fitted.gain[j] += grown.gain
                 shown[who, head, j] = some(task.stop_X if task.stops else task.X)
-        rest(fitted)
+        rest(fitted, np.where(magnitudes(labels.targets), 0.0, 0.0 if self.odds else 0.5))
         fitted.gain[:] /= np.maximum(fitted.gain.sum(axis=1, keepdims=True), 1e-12)
         fitted = fitted._replace(forest=planted(heads))
         explain(fitted, shown)
@@ -281,14 +281,17 @@ def mean_size(rows: Gathered, who: int, j: int, sized: bool) -> float:
     return float(rows.size[learn, j].mean()) if len(learn) else 0.0
 
 
-def rest(fitted: Fitted) -> None:
-    """Place K, and heads without trees of their own, start at the mean of those that have."""
+def rest(fitted: Fitted, unknown: Floats) -> None:
+    """Place K, and heads without trees of their own, start at the mean of those that have.
+
+    unknown (T,): what is said where none has, a chance of one half or no size.
+    """
     base, own, size = fitted.base, fitted.own, fitted.size
     k, _, targets = own.shape
     for j in range(targets):
         for head in range(2):
             mine = own[:, head, j]
-            start = base[:k, head, j][mine].mean() if mine.any() else 0.0
+            start = base[:k, head, j][mine].mean() if mine.any() else unknown[j]
             base[np.r_[~mine, True], head, j] = start
         seen = size[:k, j] > 0
         if seen.any():
