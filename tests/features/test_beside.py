@@ -246,3 +246,15 @@ def test_rows_every_millisecond_are_those_of_one_clock(instruments, stream):
         alone = tape_of(spec(("depth", "bars", "observed:vix"), (clock,)), instruments, stream)
         assert both.rows[k].X.tobytes() == alone.rows[0].X.tobytes()
     assert int(np.diff(both.rows[0].ts).min()) in (0, 20 * MS) and EVENT.itemsize == 56
+
+
+def test_what_bars_say_of_a_side_turns_where_prices_fall_as_they_rose():
+    asked, said = spec(("bars", "depth"), ("events:1",)), []
+    for first, last in ((100, 200), (200, 100)):
+        bars = hourly((first,) * 4, (first, 200, 100, last))
+        tape = tape_of(asked, (CANDLES,), Chunk(closes(bars), bars, observed()))
+        said.append(dict(zip(asked.columns, tape.rows[0].X[1].tolist(), strict=True)))
+    signs = {c.name: c.mirror for c in family("bars").COLUMNS}
+    assert said[0]["bar_ret"] == -said[1]["bar_ret"] > 0 and signs["bar_ret"] == "-"
+    assert signs["bar_ema14_gap"] == "-"
+    assert said[0]["bar_range"] == said[1]["bar_range"] and signs["bar_range"] == ""

@@ -31,12 +31,12 @@ STATE = np.dtype(
     ]
 )
 COLUMNS = (
-    Column("bar_ret", "1", "log(close / close before)"),
+    Column("bar_ret", "1", "log(close / close before)", "-"),
     Column("bar_range", "1", "log(high / low)"),
     Column("bar_place", "1", "(close - low) / (high - low)"),
     Column("bar_volume", "1", f"lots / mean lots of about {LONG} bars before"),
     Column("bar_rsi14", "1", "mean rise / (mean rise + mean fall), Wilder's over 14 bars"),
-    Column("bar_ema14_gap", "1", "log(close / exponential mean of 14 closes)"),
+    Column("bar_ema14_gap", "1", "log(close / exponential mean of 14 closes)", "-"),
     Column("bar_parkinson", "1", f"root of mean log(high / low)^2 / (4 log 2), about {LONG} bars"),
     Column("bar_age", "s", "since the last bar closed"),
 )
