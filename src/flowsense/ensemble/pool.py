@@ -88,7 +88,8 @@ class Pool:
 
     def importances(self, columns: tuple[str, ...]) -> dict[str, dict[str, float]]:
         """Of each target, the mean over the members of a column's share."""
-        each: list[Any] = [m.importances(columns) for m in self.members]  # type: ignore[attr-defined]
+        members: tuple[Any, ...] = self.members  # linear ones and trees: both tell
+        each = [m.importances(columns) for m in members]
         return {
             str(t): {c: float(np.mean([m[str(t)][c] for m in each])) for c in columns}
             for t in self.targets

@@ -49,8 +49,8 @@ class Residual:
     @property
     def needs(self) -> Needs:
         a, b = self.base.needs, self.net.needs
-        every = "all" if "all" in (a.instruments, b.instruments) else "one"
-        return Needs(a.events or b.events, max(a[1], b[1]), max(a[2], b[2]), every)  # type: ignore[arg-type]
+        wider = a if a.instruments == "all" else b
+        return Needs(a.events or b.events, max(a[1], b[1]), max(a[2], b[2]), wider.instruments)
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -61,8 +61,8 @@ class Residual:
         each = budget._replace(seconds=budget.seconds / (2 * (self.folds + 1)))
         blocks = out_of_fold(self.base, reader, labels, self.folds, seed=seed, budget=each)
         base = self.base.fit(reader, labels, seed=seed, budget=each)
-        whole, learn = said(base, reader, len(labels.y)), learned(labels)
-        side, known = (np.where(learn, a, b) for a, b in zip(blocks, whole, strict=True))
+        all_rows, learn = said(base, reader), learned(labels)
+        side, known = (np.where(learn, a, b) for a, b in zip(blocks, all_rows, strict=True))
         early, late = halves(labels, times(reader))
         given = labels._replace(
             valid=known & (learn | early), stop=early, offset=side.astype(np.float32)
@@ -133,7 +133,7 @@ def out_of_fold(
         inside[a:b] = True
         others = learn & (before | after) & ~inside
         fitted = base.fit(reader, labels.to_fit(others, stop), seed=seed, budget=budget)
-        found = said(fitted, reader, len(learn))
+        found = said(fitted, reader)
         side[a:b], known[a:b] = found.side[a:b], found.known[a:b]
     return Said(side, known)
 
@@ -143,17 +143,11 @@ def times(reader: Reader) -> NDArray[np.int64]:
     return np.concatenate([tape.rows[0].ts for tape in reader])
 
 
-def said(model: Model[Any], reader: Reader, n: int) -> Said:
-    """Of all n rows, in one pass."""
-    state, t, first = model.init(reader.instruments), len(model.targets), 0
-    side, known = np.zeros((n, t), np.float32), np.zeros((n, t), np.bool_)
-    for tape in reader:
-        state, found = model.predict(state, tape)
-        here = slice(first, first + len(found.ready))
-        for j in range(t):
-            side[here, j], known[here, j] = odds(found.proba[:, j])[0], found.ready[:, j]
-        first = here.stop
-    return Said(side, known)
+def said(model: Model[Any], reader: Reader) -> Said:
+    """Of all rows, in one pass."""
+    found = whole(model, reader)
+    side = [odds(found.proba[:, j])[0] for j in range(len(found.targets))]
+    return Said(np.stack(side, axis=1).astype(np.float32), found.ready)
 
 
 def halves(labels: Labels, ts: NDArray[np.int64]) -> tuple[Flags, Flags]:

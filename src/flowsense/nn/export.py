@@ -48,14 +48,14 @@ class Names(NamedTuple):
 
 def exported(module: Any, examples: tuple[torch.Tensor, ...], names: Names) -> NDArray[np.uint8]:
     """The graph of a module; its first axis, of every input and output, is any number."""
-    file = io.BytesIO()
+    file: Any = io.BytesIO()
     axes = {name: {0: "instruments"} for name in (*names.into, *names.out)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter of graphs is 20 times as slow
         torch.onnx.export(
             module.eval(),
             examples,
-            file,  # type: ignore[arg-type]
+            file,
             dynamo=False,
             opset_version=OPSET,
             input_names=names.into,

@@ -112,7 +112,7 @@ def learn(module: nn.Module, optimizer: Any, batch: Batch, course: Course) -> No
 def loss_of(module: nn.Module, batch: Batch, course: Course) -> torch.Tensor:
     """Of what a module says of a batch."""
     to = course.device
-    answers = Answers(*(torch.from_numpy(a).to(to) for a in batch.answers))  # type: ignore[arg-type]
+    answers = Answers._make(torch.from_numpy(a).to(to) for a in batch.answers)
     out = module(*(torch.from_numpy(x).to(to) for x in batch.inputs))
     if out.dim() == 4:  # a stretch is read from further back than it is answered for
         out = out[:, -answers.up.shape[1] :]
