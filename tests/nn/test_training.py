@@ -18,6 +18,14 @@ BUILT = {
 }
 
 
+@pytest.fixture(autouse=True)
+def alike():
+    """Weights and inputs are the same at every run."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
 @pytest.fixture(scope="module")
 def planted():
     return lagged(1_000)
