@@ -81,6 +81,7 @@ class Needs(NamedTuple):
 
     events: bool = False
     history: int = 1  # rows of one instrument
+    back_ns: int = 0  # how far back its state reaches, where that is more than ten minutes
     clocks: int = 1  # how many of the spec's clocks
     instruments: Literal["one", "all"] = "one"
 

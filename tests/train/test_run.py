@@ -1,17 +1,20 @@
 """The main job on a small market: honest about what it learned and from which rows."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from toys import Ewma
 
 from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
 from flowsense.forecast import Target
 from flowsense.models import asked
+from flowsense.schema import SECOND
+from flowsense.tape import Needs
 from flowsense.train.config import RunConfig
-from flowsense.train.dataset import prepare
+from flowsense.train.dataset import Dataset, prepare
 from flowsense.train.material import material
 from flowsense.train.run import judge, models_of, run
 
@@ -89,6 +92,25 @@ def test_a_model_never_sees_a_label_known_after_its_training_rows(learn):
         seen = labels.valid[:, t]
         assert seen.any() and labels.known_at[seen, t].max() < test_from
         assert not (labels.stop[:, t] & ~seen).any()
+
+
+@pytest.mark.parametrize(("back_ns", "before"), [(0, 600 * SECOND), (1800 * SECOND, 1800 * SECOND)])
+def test_a_model_is_warmed_up_as_far_back_as_it_looks(learn, back_ns, before):
+    begun = []
+
+    class Heard(Dataset):
+        def between(self, start, end):
+            begun.append(start)
+            return super().between(start, end)
+
+    class Far(Ewma):
+        needs = Needs(back_ns=back_ns)
+
+    data = Heard(**{f.name: getattr(learn, f.name) for f in fields(learn)})
+    of = material(data, (), replace(CONFIG, targets=TARGETS[:1]))
+    of.forecast(Far(TARGETS[0]), of.folds[0])
+    asked = (of.folds[0].validation | of.folds[0].test).any(axis=1)
+    assert begun == [of.index.ts[asked][0] - before]
 
 
 def test_test_files_are_scored_alone_and_late_enough(learn):

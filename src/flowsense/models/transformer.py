@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from flowsense.errors import InputError
 from flowsense.nn.attention import Attention, attention
 from flowsense.nn.net import Net, Shape, needs_torch
-from flowsense.tape import Tape
+from flowsense.schema import SECOND
+from flowsense.tape import Needs, Tape
 
+MINUTE = 60 * SECOND
 PRESETS = {"small": (4, 128), "base": (6, 256), "large": (6, 512)}  # layers, width
 
 
@@ -46,6 +48,10 @@ class Transformer(Net):
     @property
     def streams(self) -> bool:
         return True
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(history=self.history, back_ns=self.minutes * MINUTE)
 
     @property
     def bands(self) -> tuple[int, ...]:

@@ -86,7 +86,8 @@ class Material:
         n = len(self.learn)
         used = self.index.ts[:n][inside[:n]]
         if len(used):
-            yield from forecasts(model, self.learn, int(used[0]) - WARM_UP, int(used[-1]) + 1)
+            before = max(WARM_UP, model.needs.back_ns)
+            yield from forecasts(model, self.learn, int(used[0]) - before, int(used[-1]) + 1)
         for test in self.tests:
             if inside[n : n + len(test)].any():
                 for first, part in forecasts(model, test):
