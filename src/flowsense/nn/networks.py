@@ -19,11 +19,11 @@ from flowsense.model.graph.typed import (
     kinds,
     names,
 )
+from flowsense.nn import windowed
 from flowsense.nn.fitted import Fitted, Table, walk
 from flowsense.nn.heads import said
-from flowsense.nn.inputs import Floats, Ints, Seen, nothing_seen
+from flowsense.nn.inputs import Floats, Ints, Seen
 from flowsense.nn.serving import opened
-from flowsense.nn.windowed import present
 from flowsense.schema import Instrument
 from flowsense.tape import Tape
 
@@ -49,14 +49,9 @@ class Networked(NamedTuple):
 
 def init(fitted: Fitted | None, words: Ints, instruments: tuple[Instrument, ...]) -> Networked:
     """Before the first row; words (S,) are the columns of strategies."""
-    k, h, d, t = len(instruments), 0, 0, 0
-    if fitted is not None:
-        h, d, t = int(fitted.history), fitted.inputs.width, len(fitted.known.target)
-    table = Table.of(None if fitted is None else fitted.known, instruments)
-    ordered = tuple(instruments[j] for j in np.argsort(table.slot))
-    tail, held = np.zeros((k, h, d), np.float32), np.zeros((k, t, 3), np.float32)
-    own = (np.zeros(k, np.int64), tail, held)
-    parts: Any = (table, nothing_seen(k), own, names(ordered), Told.empty(k, len(words)))
+    own = windowed.init(fitted, instruments)
+    ordered = tuple(instruments[j] for j in np.argsort(own.slot))
+    parts: Any = (own, names(ordered), Told.empty(len(instruments), len(words)))
     return Networked(*(array for part in parts for array in part))
 
 
@@ -66,7 +61,7 @@ def inputs_of(window: Floats, slots: Ints, told: Told, known: Names) -> list[NDA
     k, strategies = told.said.shape
     x = np.zeros((len(index), *window.shape[1:]), np.float32)
     x[len(index) - k :] = window
-    return [x, kinds(known, strategies, present(slots, k)), index, edge]
+    return [x, kinds(known, strategies, windowed.present(slots, k)), index, edge]
 
 
 def predict(
