@@ -82,6 +82,12 @@ def test_nothing_to_note_prints_nothing(screen):
     assert screen.file.getvalue() == ""
 
 
+def test_what_was_said_as_a_caution_is_no_note(screen):
+    warnings = ["mid@1s: few blocks", "ofi@1s: few blocks"]
+    notes({"left_out": [], "warnings": warnings}, screen, ["Caution: mid@1s: few blocks."])
+    assert screen.file.getvalue() == "\nNote: ofi@1s: few blocks\n"
+
+
 @pytest.mark.parametrize(
     ("interval", "mark"),
     [

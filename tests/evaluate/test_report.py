@@ -313,6 +313,7 @@ def test_regimes_are_listed_where_there_are_any(scored, drawn):
     found = Page(render(altered(scored, by_regime={"calm": part, "wild": part}), drawn))
     row = line(found, "By regime", "calm")
     assert row[2][0] == figure(part["accuracy"]) and row[1] == [DASH]
+    assert "thought likeliest" in render(altered(scored, by_regime={"a": part, "b": part}), drawn)
 
 
 def test_the_first_model_leads_where_none_was_chosen(scored):

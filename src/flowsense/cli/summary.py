@@ -1,6 +1,6 @@
 """What ends a run on the terminal: the finding, a line per target, and where the files are."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ def say(metrics: Mapping[str, Any], folder: Path) -> None:
     to = console()
     to.print()
     to.print(verdict.title(metrics), style="bold")
-    for sentence in verdict.sentences(metrics):
+    said = list(verdict.sentences(metrics))
+    for sentence in said:
         to.print(sentence)
     if metrics["models"].get(verdict.chosen(metrics)):
         to.print()
@@ -31,16 +32,18 @@ def say(metrics: Mapping[str, Any], folder: Path) -> None:
             "interval of their difference." + (SKILL if knows(metrics) else ""),
             style="dim",
         )
-    notes(metrics, to)
+    notes(metrics, to, said)
     to.print()
     for name, what in FILES:
         to.print(f"{folder / name}  {what}", soft_wrap=True)
 
 
-def notes(metrics: Mapping[str, Any], to: Console) -> None:
-    """What was left out and what a reader should be warned of; the same of several once."""
+def notes(metrics: Mapping[str, Any], to: Console, said: Collection[str] = ()) -> None:
+    """What was left out and what a reader should be warned of, each once, unless it is said."""
     found = dict[str, list[str]]()
     for note in (*metrics["left_out"], *metrics["warnings"]):
+        if f"Caution: {note}." in said:
+            continue
         about, _, what = note.partition(": ")
         found.setdefault(what, []).append(about)
     if found:

@@ -38,8 +38,8 @@ def sections(metrics: Metrics, curves: Curves) -> Iterator[tuple[str, Html]]:
     yield "Importances", _importances(name, metrics.get("importances", {}))
     yield "What moves the forecast", _shap(name, metrics.get("shap", {}))
     yield "Every model", _models(metrics, name)
-    yield "By instrument", _parts(scores, "by_instrument")
-    yield "By regime", _parts(scores, "by_regime")
+    yield "By instrument", _parts(name, scores, "by_instrument")
+    yield "By regime", _parts(name, scores, "by_regime")
     yield "Ceiling", _ceiling(scores)
     yield "Tradable thresholds", _tradable(scores)
     yield "Backtest", facts(metrics["backtest"]) if metrics.get("backtest") else Html()
@@ -210,10 +210,16 @@ def _models(metrics: Metrics, name: str) -> Html:
     return join((_quiet(told), tables.overview(models, targets, name), *each))
 
 
-def _parts(scores: Metrics, what: str) -> Html:
+def _parts(name: str, scores: Metrics, what: str) -> Html:
     """Nothing where one instrument is the whole."""
     names = {name for score in scores.values() for name in score[what]}
-    return tables.parts(scores, what) if len(names) > 1 else Html()
+    told = (
+        f"Accuracy of {name} over moved rows (mean absolute error of a magnitude), the number of "
+        "rows below."
+    )
+    if what == "by_regime":
+        told += " A row counts in the regime that the model of regimes thought likeliest then."
+    return join((_quiet(told), tables.parts(scores, what))) if len(names) > 1 else Html()
 
 
 def _ceiling(scores: Metrics) -> Html:
