@@ -46,6 +46,14 @@ class Taught:
         return state, Forecast(self.targets, probabilities(move, up), up.astype("f4"), ready)
 
 
+class Far(Taught):
+    needs = Needs(events=True, history=1, back_ns=7, clocks=2, instruments="all")
+
+
+def test_it_needs_what_either_needs():
+    assert Residual(Far([]), Lstm(history=9)).needs == Needs(True, 9, 7, 2, "all")
+
+
 def test_no_block_is_forecast_by_what_was_taught_of_it_or_beside_it():
     reader, told = lagged(300)
     asked: list[Any] = []

@@ -49,8 +49,13 @@ class Residual:
     @property
     def needs(self) -> Needs:
         a, b = self.base.needs, self.net.needs
-        wider = a if a.instruments == "all" else b
-        return Needs(a.events or b.events, max(a[1], b[1]), max(a[2], b[2]), wider.instruments)
+        return Needs(
+            events=a.events or b.events,
+            history=max(a.history, b.history),
+            back_ns=max(a.back_ns, b.back_ns),
+            clocks=max(a.clocks, b.clocks),
+            instruments=(a if a.instruments == "all" else b).instruments,
+        )
 
     @property
     def targets(self) -> tuple[Target, ...]:
