@@ -6,6 +6,7 @@ import pkgutil
 import re
 import shlex
 import struct
+import textwrap
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_examples_in_python_hold(document, tmp_path, monkeypatch):
 def test_other_python_parses(document):
     for body in blocks(TEXTS[document.name], "python"):
         if ">>>" not in body:
-            ast.parse("\n".join(line.strip() for line in body.splitlines()))
+            ast.parse(textwrap.dedent(body))
 
 
 def layers():
