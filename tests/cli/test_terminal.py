@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from flowsense.cli import bench, expected
-from flowsense.cli.summary import NOTES, notes, table
+from flowsense.cli.summary import NOTES, models, notes, table
 from flowsense.cli.terminal import OFTEN, Bars, Left, watched
 from flowsense.sources.position import Position
 from flowsense.train.estimate import Estimate
@@ -75,6 +75,23 @@ def test_notes_of_several_targets_are_one(screen):
 def test_many_notes_are_counted(screen):
     notes({"left_out": [], "warnings": [f"mid@1s: {k}" for k in range(NOTES + 2)]}, screen)
     assert screen.file.getvalue().endswith(f": {NOTES - 1}\n2 more notes stand with the results.\n")
+
+
+def scored(value, low, high):
+    null = {"accuracy": 0.55, "difference": {"accuracy": (low, high)}}
+    return {"n": 900, "accuracy": value, "nulls": {"vote": null}, "by_instrument": {"A": {}}}
+
+
+def test_every_model_has_a_line_on_the_target_that_is_told_of(screen):
+    found = {
+        "first": {"mid@1s": scored(0.6, 0.01, 0.09)},
+        "other": {"mid@1s": scored(0.5, -0.1, -0.02)},
+    }
+    screen.print(models({"models": found, "chosen": "first"}))
+    head, first, other = (line.split() for line in screen.file.getvalue().splitlines())
+    assert head[:3] == ["model,", "mid@1s", "score"]
+    assert first == ["first", "0.600", "0.550", "vote", "+0.010", "to", "+0.090", "above"]
+    assert other[0] == "other" and other[-1] == "below"
 
 
 def test_nothing_to_note_prints_nothing(screen):

@@ -32,6 +32,9 @@ def say(metrics: Mapping[str, Any], folder: Path) -> None:
             "interval of their difference." + (SKILL if knows(metrics) else ""),
             style="dim",
         )
+    if len(metrics["models"]) > 1 and verdict.shown(metrics):
+        to.print()
+        to.print(models(metrics))
     notes(metrics, to, said)
     to.print()
     for name, what in FILES:
@@ -68,22 +71,44 @@ FILES = (
 
 def table(metrics: Mapping[str, Any]) -> Table:
     """Of the chosen model; never wider than 80 columns."""
-    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    name = verdict.chosen(metrics)
-    skilled = knows(metrics)
-    for column in ("target", "rows", "score", "best null", "difference", "", "skill")[
-        : 6 + skilled
-    ]:
-        right = column in ("rows", "score", "skill")
-        out.add_column(column, justify="right" if right else "left", no_wrap=True)
+    name, skilled = verdict.chosen(metrics), knows(metrics)
+    columns = ("target", "rows", "score", "best null", "difference", "", "skill")
+    out = lines(*columns[: 6 + skilled])
     for target, score in metrics["models"][name].items():
         found = verdict.judge(score, verdict.main_key(score))
         beside = f"{number(found.beside)} {found.null}"
-        interval = "{:+.3f} to {:+.3f}".format(*found.interval) if found.interval else "-"
-        mark = Text(found.mark, style=COLOURS[found.mark])
-        row = [target, f"{score['n']:,}", number(found.value), beside, interval, mark]
+        row = [target, f"{score['n']:,}", number(found.value), beside, *stands(found)]
         out.add_row(*row, *([share(score.get("share_of_skill"))] if skilled else []))
     return out
+
+
+def models(metrics: Mapping[str, Any]) -> Table:
+    """Every model on the target that the finding is of, the chosen one marked."""
+    target, name = verdict.shown(metrics), verdict.chosen(metrics)
+    out = lines("model", "score", "best null", "difference", "")
+    out.columns[0].header = f"model, {target}"
+    for model, scores in metrics["models"].items():
+        if target in scores:
+            found = verdict.judge(scores[target], verdict.main_key(scores[target]))
+            beside = f"{number(found.beside)} {found.null}"
+            style = "bold" if model == name else ""
+            out.add_row(model, number(found.value), beside, *stands(found), style=style)
+    return out
+
+
+def lines(*columns: str) -> Table:
+    """A table without lines, numbers to the right."""
+    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        right = column in ("rows", "score", "skill")
+        out.add_column(column, justify="right" if right else "left", no_wrap=True)
+    return out
+
+
+def stands(found: verdict.Verdict) -> tuple[str, Text]:
+    """The interval of the difference, and in a word what it says."""
+    interval = "{:+.3f} to {:+.3f}".format(*found.interval) if found.interval else "-"
+    return interval, Text(found.mark, style=COLOURS[found.mark])
 
 
 def knows(metrics: Mapping[str, Any]) -> bool:
