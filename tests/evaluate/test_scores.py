@@ -139,3 +139,13 @@ def test_coverage_is_the_mean_over_every_order_of_ties(drawn):
         top = order[: math.ceil(len(q) / 4)]
         tops.append(scores.hits(q, came)[top].mean())
     assert scores.coverage(p, y)["0.25"] == pytest.approx(np.mean(tops), abs=0.01)
+
+
+def test_the_loss_of_a_side_by_hand():
+    """Moved: .4 against .1 and up (ln 1.25), .4 against .1 and down (ln 5), nothing said (ln 2)."""
+    p = np.array([[0.1, 0.5, 0.4], [0.1, 0.5, 0.4], [0.2, 0.2, 0.6], [0.0, 1.0, 0.0]])
+    y = np.array([UP, DOWN, FLAT, UP])
+    expected = (np.log(1.25) + np.log(5) + np.log(2)) / 3
+    assert scores.side_loss(p, y) == pytest.approx(expected)
+    assert scores.side_loss(p, np.full(4, FLAT)) is None
+    assert scores.side_loss(np.array([[0.0, 0.0, 1.0]]), np.array([DOWN])) < 20

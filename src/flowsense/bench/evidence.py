@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from flowsense.bench import Result, recordings
 from flowsense.errors import InputError
-from flowsense.evaluate.scores import COVERAGES, conviction, hits
+from flowsense.evaluate.scores import COVERAGES, conviction, hits, side_loss
 from flowsense.evaluate.significance import Blocks, blocks, interval
 from flowsense.features.catalogue import spec
-from flowsense.forecast import FLAT, UP, Forecast, Target
+from flowsense.forecast import FLAT, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model import Budget
-from flowsense.model.calibrated import odds as log_odds
 from flowsense.models import build
 from flowsense.schema import MILLISECOND, SECOND
 from flowsense.sources.open import open_source
@@ -120,12 +119,12 @@ def market() -> Dataset:
 
 
 def surprise(said: Forecast, choose: Labels) -> float:
-    """Mean log-loss of the side over the targets, on the moved rows that choose."""
-    losses = []
-    for j, rows in enumerate(choose.valid.T & (choose.y.T != FLAT)):
-        odds, _ = log_odds(said.proba[rows, j])
-        losses.append(np.logaddexp(0.0, np.where(choose.y[rows, j] == UP, -odds, odds)).mean())
-    return float(np.mean(losses))
+    """Mean log-loss of the side over the targets, on the rows that choose."""
+    losses = [
+        side_loss(said.proba[rows, j].astype(np.float64), choose.y[rows, j].astype(np.int64))
+        for j, rows in enumerate(choose.valid.T)
+    ]
+    return float(np.mean([x for x in losses if x is not None]))
 
 
 def cells_of(

@@ -140,6 +140,19 @@ def log_loss(p: Floats, y: Classes) -> float | None:
     return number(ratio(surprise(p, y).sum(), len(y)))
 
 
+def side_loss(p: Floats, y: Classes) -> float | None:
+    """Log-loss, nats, of P(up) / (P(up) + P(down)) over the rows that moved; ln 2: no opinion.
+
+    What a proper score makes of the side alone: most of a log-loss of three classes is whether the
+    target moves at all, on which side and coverage have no say.
+    """
+    moved = y != FLAT
+    sides, up = p[moved][:, [DOWN, UP]], (y[moved] == UP).astype(np.int64)
+    whole = np.maximum(sides.sum(axis=1, keepdims=True), 2 * SMALLEST)
+    taken = np.where(sides.sum(axis=1, keepdims=True) > 0, sides / whole, 0.5)
+    return number(ratio(surprise(taken, up).sum(), len(up)))
+
+
 def squares(p: Floats, y: Classes) -> Floats:
     """(n,) squared distance of p (n, 3) from the class that came, 0 to 2."""
     return np.asarray(((p - np.eye(3)[y]) ** 2).sum(axis=1))

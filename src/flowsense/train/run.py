@@ -10,7 +10,7 @@ import numpy as np
 from flowsense.errors import InputError
 from flowsense.evaluate.results import SCHEMA, Evaluation, Score, SizeScore
 from flowsense.evaluate.score import Forecasts, evaluate
-from flowsense.evaluate.scores import log_loss
+from flowsense.evaluate.scores import log_loss, side_loss
 from flowsense.evaluate.walk import Moves
 from flowsense.features.catalogue import spec
 from flowsense.forecast import Forecast, Target
@@ -278,7 +278,8 @@ def together(data: tuple[Data, ...]) -> dict[str, Cost]:
 def held_out(of: Material, forecasts: tuple[Forecast, ...]) -> float:
     """Mean log-loss over targets on the validation rows kept for the choice of the model.
 
-    A smoothed label, which is for comparison, decides only where there is no other.
+    Of a direction that of its side, on moved rows: what its scores are of. A smoothed label, which
+    is for comparison, decides only where there is no other.
     """
     losses, directed = [], [t for t in of.labels.targets if t.kind != "magnitude"]
     asked = [t for t in directed if t.kind != "smoothed"] or directed
@@ -288,7 +289,8 @@ def held_out(of: Material, forecasts: tuple[Forecast, ...]) -> float:
         for fold, forecast in zip(of.folds, forecasts, strict=True):
             rows = fold.choose[:, t] & of.labels.valid[:, t]
             p = forecast.proba[rows, t].astype(np.float64)
-            loss = log_loss(p, of.labels.y[rows, t].astype(np.int64))
+            y = of.labels.y[rows, t].astype(np.int64)
+            loss = side_loss(p, y) if target.directed else log_loss(p, y)
             losses += [loss] if loss is not None else []
     return float(np.mean(losses)) if losses else float("inf")
 
