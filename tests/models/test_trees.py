@@ -66,6 +66,7 @@ def test_rows_that_tell_nothing_grow_nothing_that_is_not_finite(name, stream, pl
     said = forecast(model, whole)
     assert np.isfinite(said.proba).all() and np.isfinite(said.value).all()
     assert said.proba[:, 0, 0] == pytest.approx(said.proba[:, 0, 2])
+    assert (said.proba[:, 0, FLAT] > 0.98).all()  # what never moved will hardly move
 
 
 @pytest.mark.parametrize("name", NAMES)

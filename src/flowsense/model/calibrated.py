@@ -15,13 +15,12 @@ from flowsense.forecast import DOWN, UP, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model import Budget, Model
 from flowsense.model.isotonic import KNOTS, bent, curve
-from flowsense.model.sides import Floats, moved, probabilities, sigmoid
+from flowsense.model.sides import SURE, Floats, logit, moved, probabilities, sigmoid
 from flowsense.schema import Instrument
 from flowsense.tape import Needs, Reader, Tape
 
 FEWEST = 200  # rows that a scale is fitted on
 PRIOR = 20.0  # rows, not overlapping, that speak for leaving all as it is
-TINY = 1e-6
 STEPS = 30
 SCALE, CURVE = "calibration", "calibration_curve"  # their names among the parameters
 SIDE, MOVE = range(2)
@@ -111,15 +110,10 @@ class Calibrated:
         return replace(self, model=model, scale=params[SCALE], curves=params[CURVE])
 
 
-def logit(p: Floats) -> Floats:
-    p = np.clip(p, TINY, 1 - TINY)
-    return np.log(p) - np.log1p(-p)
-
-
 def odds(p: NDArray[np.float32]) -> tuple[Floats, Floats]:
     """(n, 3) -> log-odds of up given a move, and of a move."""
     wide = p.astype(np.float64)
-    moves = np.maximum(wide[:, DOWN] + wide[:, UP], 2 * TINY)
+    moves = np.maximum(wide[:, DOWN] + wide[:, UP], 2 * (1 - SURE))
     return logit(wide[:, UP] / moves), logit(moves)
 
 

@@ -28,6 +28,12 @@ class Gathered(NamedTuple):
         """Places of the rows of one instrument that were drawn for this."""
         return np.flatnonzero((self.instrument == instrument) & (self.role[:, target] == role))
 
+    def share_of_moves(self, target: int) -> float:
+        """Of all that was learned from; one row of each kind more, so that it is never 0 or 1."""
+        learned = self.role[:, target] == LEARN
+        w, moves = self.weight[learned, target], moved(self.y[learned, target])
+        return float((w[moves].sum() + 1.0) / (w.sum() + 2.0))
+
 
 class Draw(NamedTuple):
     """Rows of one target that were drawn for one use, in order, and how many each stands for."""

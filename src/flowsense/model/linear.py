@@ -17,7 +17,7 @@ from flowsense.labels import Labels
 from flowsense.model import Budget
 from flowsense.model.gather import LEARN, STOP, Gathered, gather, present
 from flowsense.model.instruments import Known, Places, arrays
-from flowsense.model.sides import Floats, combine, magnitudes, moved, sigmoid
+from flowsense.model.sides import Floats, combine, logit, magnitudes, moved, sigmoid
 from flowsense.model.terms import Products, Terms, even, expand, multiplied, standards, weigh
 from flowsense.schema import Instrument
 from flowsense.tape import Column, Needs, Reader, Tape
@@ -297,7 +297,7 @@ def share(fitted: Fitted, rows: Gathered, j: int, sized: bool) -> None:
         if own.any():
             offset, weight = fitted.offset[:-1][own, head], fitted.weight[:-1][own, :, head]
         else:
-            offset = np.array([0.0 if sized or head < T else share_of_moves(rows, j)])
+            offset = np.array([0.0 if sized or head < T else logit(rows.share_of_moves(j))])
             weight = np.zeros((1, fitted.weight.shape[1]))
         others = np.r_[~own, True]
         fitted.offset[others, head] = offset.mean()
@@ -305,13 +305,6 @@ def share(fitted: Fitted, rows: Gathered, j: int, sized: bool) -> None:
     seen = fitted.size[:-1, j] > 0
     if seen.any():
         fitted.size[np.r_[~seen, True], j] = fitted.size[:-1, j][seen].mean()
-
-
-def share_of_moves(rows: Gathered, j: int) -> float:
-    """Log-odds of a move among the learned rows of all instruments."""
-    learned = rows.role[:, j] == LEARN
-    w, m = rows.weight[learned, j], moved(rows.y[learned, j])
-    return float(np.log((w[m].sum() + 1.0) / (w[~m].sum() + 1.0)))
 
 
 def standard_of_others(fitted: Fitted) -> None:

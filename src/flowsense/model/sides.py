@@ -19,6 +19,12 @@ def sigmoid(x: Floats) -> Floats:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)), np.float64)
 
 
+def logit(p: Floats | float) -> Floats:
+    """Log-odds, of chances that are no surer than any model's."""
+    p = np.clip(p, 1 - SURE, SURE)
+    return np.asarray(np.log(p) - np.log1p(-p), np.float64)
+
+
 def probabilities(move: Floats, up: Floats) -> NDArray[np.float32]:
     """(..., 3) down, flat, up of P(move) and P(up | move): none is 0 or 1."""
     move, up = (np.clip(p, 1 - SURE, SURE) for p in (move, up))

@@ -23,7 +23,7 @@ from flowsense.model import Budget
 from flowsense.model.forest import Forest, Tree, margins, planted
 from flowsense.model.gather import LEARN, STOP, Gathered, Ints, gather, present
 from flowsense.model.instruments import Known, Places, arrays
-from flowsense.model.sides import Floats, combine, magnitudes, moved, sigmoid
+from flowsense.model.sides import Floats, combine, logit, magnitudes, moved, sigmoid
 from flowsense.model.terms import mirror
 from flowsense.model.trees_shap import contributions
 from flowsense.schema import Instrument
@@ -134,7 +134,7 @@ class Trees(ABC):
             if head == int(sized):
                 fitted.gain[j] += grown.gain
                 shown[who, head, j] = some(task.stop_X if task.stops else task.X)
-        rest(fitted, np.where(magnitudes(labels.targets), 0.0, 0.0 if self.odds else 0.5))
+        rest(fitted, self.unknown(rows, labels.targets))
         fitted.gain[:] /= np.maximum(fitted.gain.sum(axis=1, keepdims=True), 1e-12)
         fitted = fitted._replace(forest=planted(heads))
         explain(fitted, shown)
@@ -173,6 +173,12 @@ class Trees(ABC):
         """What is said before the first tree."""
         chance = not task.sized and self.odds
         return float(np.log(task.mean / (1 - task.mean))) if chance else task.mean
+
+    def unknown(self, rows: Gathered, targets: tuple[Target, ...]) -> Floats:
+        """(2, T) what heads say where none has a tree: no side, the share of moves, no size."""
+        moves = np.array([rows.share_of_moves(j) for j in range(len(targets))])
+        chance = np.stack([np.full(len(targets), 0.5), moves])
+        return np.where(magnitudes(targets), 0.0, logit(chance) if self.odds else chance)
 
     def init(self, instruments: tuple[Instrument, ...]) -> Places:
         return Places.of(self.fitted.known if self.fitted else None, instruments)
@@ -284,14 +290,14 @@ def mean_size(rows: Gathered, who: int, j: int, sized: bool) -> float:
 def rest(fitted: Fitted, unknown: Floats) -> None:
     """Place K, and heads without trees of their own, start at the mean of those that have.
 
-    unknown (T,): what is said where none has, a chance of one half or no size.
+    unknown (2, T): what is said where none has.
     """
     base, own, size = fitted.base, fitted.own, fitted.size
     k, _, targets = own.shape
     for j in range(targets):
         for head in range(2):
             mine = own[:, head, j]
-            start = base[:k, head, j][mine].mean() if mine.any() else unknown[j]
+            start = base[:k, head, j][mine].mean() if mine.any() else unknown[head, j]
             base[np.r_[~mine, True], head, j] = start
         seen = size[:k, j] > 0
         if seen.any():
