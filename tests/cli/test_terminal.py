@@ -135,6 +135,11 @@ def test_what_is_expected_is_a_line_per_recording(screen):
     ]
 
 
+def test_figures_of_a_benchmark_are_read_at_a_glance():
+    found = [bench.figure(x) for x in (39_990.4, 1_234_567, 0.00123456, 12, 999.44, None)]
+    assert found == ["39,990", "1,234,567", "0.001235", "12", "999.4", ""]
+
+
 def test_a_benchmark_is_a_table_or_json(flowsense, monkeypatch, screen):
     from flowsense.bench import Result, book
 

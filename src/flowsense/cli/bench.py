@@ -63,4 +63,7 @@ def table(result: "Result") -> "Table":
 
 
 def figure(value: object) -> str:
-    return f"{value:,.4g}" if isinstance(value, int | float) else ""
+    """Four digits; thousands are counted."""
+    if not isinstance(value, int | float):
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
