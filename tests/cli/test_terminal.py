@@ -147,7 +147,7 @@ def test_a_benchmark_is_a_table_or_json(flowsense, monkeypatch, screen):
     screen.print(bench.table(found))
     assert [x.split() for x in screen.file.getvalue().splitlines()] == [
         ["book", "flowsense", "plain", "Python"],
-        ["rate", "6e+06", "2e+05"],
+        ["rate", "6,000,000", "200,000"],
         ["times", "better", "30"],
     ]
     monkeypatch.setattr(book, "run", lambda: found)
