@@ -219,8 +219,9 @@ def test_a_target_with_a_narrow_interval_is_marked_where_it_is_shaded(scored, dr
 
 
 def test_a_warning_of_one_target_is_not_of_another():
-    metrics = {"warnings": ["mid@5s: intervals from 4 blocks are too narrow", "a, mid@1s: silent"]}
-    assert verdict.about(metrics, "mid@1s") == ["a, mid@1s: silent"]
+    narrow, mine, theirs = "mid@5s: intervals are narrow", "a, mid@1s: silent", "b, mid@1s: silent"
+    metrics = {"models": {"a": {}, "b": {}}, "chosen": "a", "warnings": [narrow, mine, theirs]}
+    assert verdict.about(metrics, "mid@1s") == [mine]
     assert verdict.doubtful(metrics, "mid@5s") and not verdict.doubtful(metrics, "mid@500ms")
 
 

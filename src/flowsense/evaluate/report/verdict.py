@@ -155,8 +155,10 @@ def doubtful(metrics: Metrics, target: str) -> bool:
 
 
 def about(metrics: Metrics, target: str) -> list[str]:
-    """Warnings that touch the finding itself."""
-    return [w for w in metrics.get("warnings", []) if target in w.split(": ")[0].split(", ")]
+    """Warnings that touch the finding itself, not what another model made of the target."""
+    others = set(metrics["models"]) - {chosen(metrics)}
+    named = [(w, set(w.split(": ")[0].split(", "))) for w in metrics.get("warnings", [])]
+    return [w for w, about in named if target in about and not about & others]
 
 
 def _direction(name: str, target: str, score: Score) -> str:
