@@ -48,6 +48,7 @@ def test_the_mid_moves_when_a_pattern_says_and_not_before(rebuild, seen):
     assert abs(early.mean()) < 4 * early.std() / np.sqrt(len(ts)) + 0.2
 
 
+@pytest.mark.compiled
 def test_a_burst_is_trades_of_one_side():
     made = planted(Pattern(orders=12, every_s=15.0), seconds=60)
     trades = made.events[made.events["action"] == TRADE]
@@ -58,6 +59,7 @@ def test_a_burst_is_trades_of_one_side():
         assert len(mine) == 12 and (mine["side"] == side).all()
 
 
+@pytest.mark.compiled
 def test_a_spoofer_places_layers_and_takes_them_back():
     made = planted(Spoofer(every_s=10.0, layers=3, lots=77), seconds=60)
     events = made.events[made.events["lots"] == 77]
@@ -71,6 +73,7 @@ def test_a_spoofer_places_layers_and_takes_them_back():
         assert len(back) and (back["ts_event"] <= end + 3).all()
 
 
+@pytest.mark.compiled
 def test_rates_multiply_to_one_but_for_planted_cycles():
     made = simulate(arbitrage(4), 300, 2)
     pairs, cycles = (made.truth.planted[f"0.{k}"] for k in ("pairs", "cycles"))
@@ -87,6 +90,7 @@ def test_rates_multiply_to_one_but_for_planted_cycles():
     assert [i.symbol for i in made.instruments[:2]] == ["A/B", "A/C"]
 
 
+@pytest.mark.compiled
 def test_a_correlation_breaks_when_it_is_said_to():
     made = simulate(breaks((100.0, 200.0)), 300, 3)
     at = EPOCH + np.arange(1, 1500) * (SECOND // 5)
@@ -98,6 +102,7 @@ def test_a_correlation_breaks_when_it_is_said_to():
     assert all(0.8 < v < 1.25 for v in vol)
 
 
+@pytest.mark.compiled
 def test_regimes_drift_as_they_are_said_to():
     made = simulate(trends(), 3_000, 4)
     path, latent = made.truth.latent, made.truth.market.latent
@@ -108,6 +113,7 @@ def test_regimes_drift_as_they_are_said_to():
         assert abs(step[state == k].sum() / total - drift) < 4 * vol / np.sqrt(total) + 0.05
 
 
+@pytest.mark.compiled
 def test_a_useful_signal_foretells_and_a_useless_one_does_not():
     plants = Signal("good", delay_s=0.1, lead_s=3.0), Signal("bad", worth=0.0, lead_s=3.0)
     made = planted(*plants, seconds=2_000)
@@ -121,6 +127,7 @@ def test_a_useful_signal_foretells_and_a_useless_one_does_not():
     assert abs(slopes[0] - 1 / (1 + 0.5**2)) < 0.06 and slopes[1] == 0
 
 
+@pytest.mark.compiled
 def test_late_and_revised_observations_come_in_the_order_in_which_they_were_known():
     made = planted(Signal("s", every_s=1.0, late=0.2, revised=0.3), seconds=500)
     seen = made.observations
@@ -151,6 +158,7 @@ def test_a_signal_without_noise_is_its_own_posterior_mean():
     assert first.tolist() == both.tolist() == [2.0]
 
 
+@pytest.mark.compiled
 def test_hints_foretell_the_moves_of_what_is_told():
     made = planted(Pattern(lag_s=2.0, ticks=3.0, every_s=5.0))
     hints, (ts, _, side) = made.truth.hints, made.truth.planted["0.signs"].T
@@ -159,6 +167,7 @@ def test_hints_foretell_the_moves_of_what_is_told():
     assert hints["step"].tolist() == (3.0 * side).tolist()
 
 
+@pytest.mark.compiled
 def test_a_network_has_as_many_names_as_instruments_and_its_lags_are_found():
     market = network(100, seed=2)
     assert len({i.symbol for i in market.table()}) == 100
@@ -173,6 +182,7 @@ def test_a_network_has_as_many_names_as_instruments_and_its_lags_are_found():
         assert np.sign(lead.beta) * found[1] > max(0.15, *np.abs([found[0], found[2]]))
 
 
+@pytest.mark.compiled
 def test_a_plant_changes_no_other():
     one = planted(Pattern(every_s=3.0), seconds=20)
     two = planted(Pattern(every_s=3.0), Signal(), Spoofer(), seconds=20)
@@ -180,6 +190,7 @@ def test_a_plant_changes_no_other():
         assert np.array_equal(one.truth.planted[name], two.truth.planted[name])
 
 
+@pytest.mark.compiled
 def test_everything_planted_is_repeated_by_its_seed():
     plants = Pattern(every_s=3.0), Signal(), Spoofer(every_s=4.0)
     one, again, other = (planted(*plants, seconds=20, seed=s) for s in (1, 1, 2))
@@ -228,7 +239,11 @@ def test_two_signals_need_two_names():
         planted(Signal("a"), Signal("a"), seconds=1)
 
 
-@pytest.mark.parametrize("name", MARKETS)
+HEAVY = ("flow", "network")  # minutes where nothing is compiled
+EACH = [pytest.param(m, marks=pytest.mark.compiled if m in HEAVY else ()) for m in MARKETS]
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_every_market_by_name_can_be_simulated(name):
     made = simulate(composed((name,)), 1, 0)
     assert len(made.events) > 50 and len(made.instruments) == made.truth.market.instruments

@@ -53,6 +53,7 @@ def test_what_is_no_truth_is_named(small, tmp_path):
         load_truth(tmp_path / "sim")
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("name", [*MARKETS, "alternative,patterns,spoofed,network"])
 def test_the_truth_of_every_market_comes_back(name, tmp_path):
     made = simulate(composed(tuple(name.split(","))), 2, 1)
