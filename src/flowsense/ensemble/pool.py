@@ -69,8 +69,7 @@ class Pool:
             raise InputError("pool: fit or load it before it predicts")
         states, said = list[Any](), list[Forecast]()
         for k, member in enumerate(self.members):
-            own = type(member.init(tape.instruments))
-            after, forecast = member.predict(part(state, k, own), tape)
+            after, forecast = member.predict(part(state, k), tape)
             states.append(after)
             said.append(forecast)
         return joined(states), pooled(said)
@@ -118,19 +117,18 @@ def own(params: Params, k: int) -> Params:
 
 
 @cache
-def kind(fields: tuple[str, ...]) -> Any:
-    """A flat state with these fields."""
-    return namedtuple("Pooled", fields)  # its fields depend on the members
+def kind(parts: tuple[Any, ...]) -> Any:
+    """A flat state that is made of states of these types, and knows them: ``m0_place``, ..."""
+    fields = [f"m{k}_{name}" for k, own in enumerate(parts) for name in own._fields]
+    return type("Pooled", (namedtuple("Flat", fields),), {"parts": parts, "__slots__": ()})
 
 
 def joined(states: list[Any]) -> Any:
-    """The states of all members as one: ``m0_place``, ..."""
-    fields = {
-        f"m{k}_{name}": x for k, one in enumerate(states) for name, x in one._asdict().items()
-    }
-    return kind(tuple(fields))(**fields)
+    """The states of all members as one."""
+    return kind(tuple(map(type, states)))(*(x for one in states for x in one))
 
 
-def part(state: Any, k: int, own: Any) -> Any:
+def part(state: Any, k: int) -> Any:
     """The state of member k."""
-    return own(**{name: getattr(state, f"m{k}_{name}") for name in own._fields})
+    own = type(state).parts[k]
+    return own(*(getattr(state, f"m{k}_{name}") for name in own._fields))

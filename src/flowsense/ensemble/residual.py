@@ -83,9 +83,8 @@ class Residual:
     def predict(self, state: Any, tape: Tape) -> tuple[Any, Forecast]:
         if not len(self.share):
             raise InputError("residual: fit or load it before it predicts")
-        models = (self.base, self.net)
-        before = (part(state, k, type(m.init(tape.instruments))) for k, m in enumerate(models))
-        (a, base), (b, net) = (m.predict(s, tape) for m, s in zip(models, before, strict=True))
+        models = enumerate((self.base, self.net))
+        (a, base), (b, net) = (m.predict(part(state, k), tape) for k, m in models)
         return joined([a, b]), added(base, net, self.share)
 
     def params(self) -> dict[str, NDArray[Any]]:
