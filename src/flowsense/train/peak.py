@@ -11,7 +11,8 @@ HELD = re.compile(r"VmHWM:\s+(\d+) kB")
 class Peak:
     """``with Peak() as peak: ...``, then `peak.bytes`; 0 where the system does not tell.
 
-    Linux counts the most since it was last asked to begin anew, which this asks.
+    Linux counts the most since it was last asked to begin anew, which this asks. Some containers
+    leave that unheard: what is told there is the most since the process began, never too little.
     """
 
     def __init__(self) -> None:
@@ -23,8 +24,13 @@ class Peak:
         return self
 
     def __exit__(self, *error: object) -> None:
-        try:
-            found = HELD.search((PROCESS / "status").read_text())
-        except OSError:
-            return
-        self.bytes = int(found[1]) * 1024 if found else 0
+        self.bytes = held()
+
+
+def held() -> int:
+    """The most that this process held, in bytes."""
+    try:
+        found = HELD.search((PROCESS / "status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
