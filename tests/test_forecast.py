@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 
 from flowsense.errors import InputError
-from flowsense.forecast import Target, Width
+from flowsense.forecast import SIGNAL, Signal, Target, Veto, Width
 
 TEXTS = ["mid@500ms", "barrier@30s", "barrier:2x@30s", "barrier:4t@1m", "smoothed:1.5bp@1s"]
 
@@ -38,3 +39,15 @@ def test_a_width_is_a_part_of_the_target():
 def test_what_is_no_target_is_refused(text, why):
     with pytest.raises(InputError, match=why):
         Target.parse(text)
+
+
+def test_a_signal_names_what_forbids_it():
+    record = np.zeros(1, SIGNAL)
+    record["ts"], record["side"], record["size"], record["stop2"] = 5, 1, 0.1, 2001
+    good = Signal.of(record[0])
+    record["vetoes"] = Veto.DRAWDOWN | Veto.TOO_FEW
+    bad = Signal.of(record[0])
+    assert good.should_trade
+    assert good.stop == 1000.5
+    assert bad.vetoes == ("too_few", "drawdown")
+    assert not bad.should_trade

@@ -1,9 +1,9 @@
-"""What models say of which targets."""
+"""What models say of which targets, and the one record that a caller may act on."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntFlag, StrEnum
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -117,3 +117,74 @@ class Forecast:
     value: NDArray[np.float32]  # (n, T) expected move (ticks, lots), or expected magnitude
     ready: NDArray[np.bool_]  # (n, T) False while the model warms up
     aux: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # "regime" (n, R), ...
+
+
+class Veto(IntFlag):
+    """Why a signal must not be acted on; bits of SIGNAL's `vetoes`."""
+
+    NOT_READY = 1  # no forecast, or one that warms up
+    UNSURE = 2  # less confidence than asked for
+    DISAGREEMENT = 4  # members of the ensemble name different sides
+    TOO_FEW = 8  # members answered than the quorum
+    POOR_REWARD = 16  # less reward for the risk than asked for, after costs
+    EXPOSURE = 32  # the limit of this instrument, or of all, is used up
+    CORRELATED = 64  # what is held already bets on the same
+    DRAWDOWN = 128  # lost as much as may be lost
+    BREAKER = 256  # a circuit breaker is open
+    NOT_TRADING = 512  # halted, an auction, outside the session, or the book has a gap
+    TOO_SMALL = 1024  # less than a lot, or than the venue takes
+
+
+SIGNAL = np.dtype(  # a recommendation for one instrument, as of one row
+    [
+        ("ts", "i8"),
+        ("instrument", "i4"),
+        ("side", "i4"),  # +1 buy, -1 sell, 0: nothing is recommended
+        ("vetoes", "i8"),  # of `Veto`; where there is any, size is 0
+        ("horizon", "i8"),  # ns
+        ("magnitude", "f8"),  # expected move of the mid to the side, ticks, >= 0
+        ("confidence", "f8"),  # P(side | it moves), 0 to 1
+        ("size", "f8"),  # of the capital, 0 to the greatest leverage
+        ("stop2", "i8"),  # a price times two, ticks, as `mid2`; 0 where side is 0
+        ("target2", "i8"),
+        ("reward_risk", "f8"),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A record of SIGNAL for people and for JSON. Prices in ticks."""
+
+    ts: int
+    instrument: int
+    horizon_ns: int
+    direction: int
+    magnitude: float
+    confidence: float
+    size: float
+    stop: float
+    target: float
+    reward_risk: float
+    vetoes: tuple[str, ...]  # like ``drawdown``
+
+    @property
+    def should_trade(self) -> bool:
+        return self.direction != 0 and self.size > 0 and not self.vetoes
+
+    @classmethod
+    def of(cls, s: np.void) -> "Signal":
+        """Of one record."""
+        return cls(
+            ts=int(s["ts"]),
+            instrument=int(s["instrument"]),
+            horizon_ns=int(s["horizon"]),
+            direction=int(s["side"]),
+            magnitude=float(s["magnitude"]),
+            confidence=float(s["confidence"]),
+            size=float(s["size"]),
+            stop=float(s["stop2"]) / 2,
+            target=float(s["target2"]) / 2,
+            reward_risk=float(s["reward_risk"]),
+            vetoes=tuple(str(v.name).lower() for v in Veto if int(s["vetoes"]) & v),
+        )

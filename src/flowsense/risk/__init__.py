@@ -1,0 +1,1 @@
+"""From forecasts to recommendations: sizes, limits and circuit breakers. No orders here."""
