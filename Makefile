@@ -9,7 +9,7 @@ PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11 python;
 export OMP_WAIT_POLICY ?= passive# two busy workers on two cores must not spin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test docs bench soak core dev clean
+.PHONY: help demo check lint test docs bench soak core dev clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -17,12 +17,14 @@ help: ## print this list
 demo: core ## simulated market -> book -> features -> models -> report, in about a minute
 	$(BIN)/flowsense demo
 
-check: dev ## format, lint, types, layers and the fast tests; what to run before a push
+check: lint ## format, lint, types, layers and the fast tests; what to run before a push
+	$(BIN)/pytest -q -n 2 -m "not slow and not soak"
+
+lint: dev ## format, lint, types and layers alone
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy src scripts
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 -m "not slow and not soak"
 
 # Compiled code cannot be traced: the first run counts the kernels, as plain Python.
 KERNELS := $(addprefix tests/,book exchange simulate sources features model)
