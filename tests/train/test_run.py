@@ -175,3 +175,25 @@ def test_a_target_that_an_estimator_cannot_be_fitted_to_is_refused_before_anythi
     with pytest.raises(InputError, match=r"magnitude@1s is a size: give Estimator a regressor"):
         models_of(config)
     assert list(models_of(replace(config, targets=TARGETS[:2]))) == ["DecisionTreeClassifier"]
+
+
+class Counted(Ewma):
+    """Knows how many rows it was asked for."""
+
+    asked = 0
+
+    def predict(self, state, tape):
+        Counted.asked += len(tape.rows[0].ts)
+        return super().predict(state, tape)
+
+
+@pytest.mark.parametrize("tests", [0, 1])
+def test_a_budget_knows_how_many_rows_will_be_forecast(learn, tests):
+    of = material(learn, (learn,) * tests, CONFIG)
+    model, fold, Counted.asked = Counted(TARGETS[0]), of.folds[0], 0
+    for inside in (fold.validation, fold.validation | fold.test):
+        for _ in of.spoken(model, inside.any(axis=1)):
+            pass
+    tape = max(len(t.rows[0].ts) for t in learn)
+    assert 0 <= Counted.asked - of.ahead(model, fold) <= 4 * tape
+    assert of.ahead(model, fold) >= tests * len(learn) + int(fold.validation[:, 0].sum())

@@ -25,7 +25,7 @@ from flowsense.nn.windows import Pool, Segments, collect
 from flowsense.tape import Reader
 from flowsense.wall import Stopwatch
 
-FORECASTS = 1.25  # instants that will be forecast, per instant of the labels
+UNTOLD = 1.25  # rows that will be forecast, per row to learn from, where nobody says how many
 HOLDS = (1, 2, 5, 10)
 HALF = 0.5  # of the seconds, at most, that forecasts may take before they are held
 TIMED = 30  # calls
@@ -51,7 +51,7 @@ def fit(
         if net.antisymmetric:
             module = Mirrored(module, inputs)
         made = graph(net, module, inputs.width, seed)
-        seconds = FORECASTS * (int(index.instant.max()) + 1) * speed(made, k)
+        seconds = ahead(index, budget) * speed(made, k)
     hold = 1 if net.streams else held(seconds, budget.seconds)
     left = max(budget.seconds - watch.seconds - seconds / hold, 1e-9)
     with repeatable(seed):
@@ -103,6 +103,12 @@ def timed(session: Session, inputs: list[NDArray[Any]]) -> float:
         for _ in range(TIMED):
             session.run(inputs)
     return watch.seconds / TIMED
+
+
+def ahead(index: Index, budget: Budget) -> float:
+    """Instants that will be forecast."""
+    share = budget.rows / len(index.instant) if budget.rows else UNTOLD
+    return share * (int(index.instant.max()) + 1)
 
 
 def held(seconds: float, budget: float) -> int:

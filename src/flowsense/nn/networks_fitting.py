@@ -15,7 +15,7 @@ from flowsense.model.instruments import Known
 from flowsense.nn import export
 from flowsense.nn.architectures.graph import MirroredGraph
 from flowsense.nn.fitted import Fitted
-from flowsense.nn.fitting import FORECASTS, course, held, timed
+from flowsense.nn.fitting import ahead, course, held, timed
 from flowsense.nn.heads import scaled
 from flowsense.nn.inputs import Index, Inputs, Ints, measured
 from flowsense.nn.instants import Instants
@@ -51,7 +51,7 @@ def fit(
         data = Networks(reader, pool, index, words, history=net.history, seed=seed)
         module = made(net, Shape(inputs.width, net.history, len(labels.targets)), inputs)
         graph = compiled(module, net.history, inputs.width, len(words))
-        seconds = FORECASTS * (int(index.instant.max()) + 1) * speed(graph, data)
+        seconds = ahead(index, budget) * speed(graph, data)
     hold = held(seconds, budget.seconds)
     left = max(budget.seconds - watch.seconds - seconds / hold, 1e-9)
     with repeatable(seed):

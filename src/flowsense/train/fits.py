@@ -143,7 +143,8 @@ class Bench:
             self.add(f"fit {name}", found.cost)
             return found.model
         fold, watch, peak = self.of.folds[k], Stopwatch(), Peak()
-        budget = Budget(self.config.epochs, self.config.budget_s / len(self.of.folds))
+        seconds = self.config.budget_s / len(self.of.folds)
+        budget = Budget(self.config.epochs, seconds, self.of.ahead(unfitted, fold))
         with watch, peak, threadpool_limits(1, "blas"):  # the same bits on any number of cores
             model = Calibrated(unfitted)
             labels = self.of.fit_labels(fold)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,15 +80,33 @@ class Material:
         self.release()
         return found
 
+    def ahead(self, model: Model[Any], fold: Split) -> int:
+        """How many rows are forecast for a fold: to scale the model, then to choose and score it.
+
+        With those before them, from which its state is folded.
+        """
+        n, found = len(self.learn), 0
+        for inside in (any_of(fold.validation), any_of(fold.validation | fold.test)):
+            if span := self.span(model, inside[:n]):
+                found += int(np.diff(np.searchsorted(self.learn.ts, span))[0])
+            ends = n + np.cumsum([0, *map(len, self.tests)])
+            heard = (inside[a:b].any() * (b - a) for a, b in pairwise(ends.tolist()))
+            found += sum(heard)
+        return found
+
+    def span(self, model: Model[Any], inside: NDArray[np.bool_]) -> tuple[int, ...]:
+        """First time and end of the rows of `learn` that are forecast for those `inside` (n,)."""
+        used = self.index.ts[: len(inside)][inside]
+        before = max(WARM_UP, model.needs.back_ns)
+        return (int(used[0]) - before, int(used[-1]) + 1) if len(used) else ()
+
     def spoken(
         self, model: Model[Any], inside: NDArray[np.bool_]
     ) -> Iterator[tuple[int, Forecast]]:
         """What is said of the rows `inside` (n,), and of others beside them; see `forecasts`."""
         n = len(self.learn)
-        used = self.index.ts[:n][inside[:n]]
-        if len(used):
-            before = max(WARM_UP, model.needs.back_ns)
-            yield from forecasts(model, self.learn, int(used[0]) - before, int(used[-1]) + 1)
+        if span := self.span(model, inside[:n]):
+            yield from forecasts(model, self.learn, *span)
         for test in self.tests:
             if inside[n : n + len(test)].any():
                 for first, part in forecasts(model, test):
