@@ -23,7 +23,7 @@ class Transformer(Net):
     history: int = 100  # rows that each layer looks back on
     asked: int = 64
     batch: int = 8
-    rate: float = 1e-3
+    rate: float = 3e-3
     layers: int = 3  # the last of which reads seconds and minutes
     units: int = 64
     heads: int = 8
