@@ -1,0 +1,193 @@
+"""A venue made of candles: what orders would have met where only bars were kept, not the book.
+
+A bar hides its path, so every doubt is decided against the order:
+
+- An order sent at a close meets the next bar that opens then or later, never the one it was
+  decided on. A market order executes at its open, half a spread and the slippage worse, and what
+  the bar has no room for is cancelled.
+- A limit order executes where the bar trades strictly through its price, at its price. One that
+  would take at the open of its first bar takes there.
+- ``STOP`` requests give up what is held once their price is touched, at the worse of price and
+  open, less half a spread and slippage. They never open a position. One that is hit takes the
+  limits on its side away; they go when the position is gone.
+- Where a bar reaches an entry and its stop, or a stop and the target beside it, the stop counts.
+- All executions in a bar are at most `share` of its volume.
+
+Slippage is impact * volatility * sqrt(our share of the bar's volume): the square-root law (Toth et
+al. 2011, "Anomalous price impact", eq. 1), with the volatility of a bar as an exponential mean over
+the 20 bars before. Where bars tell no volume there is none, and `share` must be None.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense._jit import records
+from flowsense.backtest.fills import advance
+from flowsense.backtest.resting import PLACE, RESTING, STOP, VENUE, take
+from flowsense.errors import InputError
+from flowsense.exchange.client import KINDS, REPORT, Reports, Requests
+from flowsense.exchange.matching import REPLACE, REQUEST, WITHDRAW
+from flowsense.schema import BAR, CLOSE, Bars, Events, Instrument, check, checked, zeros
+from flowsense.sources import NO_BARS
+from flowsense.store.checkpoint import pack, unpack
+
+__all__ = ["STOP", "BarVenue", "Frictions"]
+ARRAYS = ("venue", "places", "orders")
+
+
+@dataclass(frozen=True, slots=True)
+class Frictions:
+    """What trading on bars is assumed to lose, beside fees. Raises InputError.
+
+    Attributes:
+        half_spread: share of the price, 1e-4 is one basis point.
+        impact: volatilities of a bar that taking all its volume would cost.
+        share: of a bar's volume that may be ours; None where bars tell no volume.
+        delay: bars that pass before an order is there.
+        patience_ns: an order that no bar met for so long is cancelled, as nobody knows what it
+            would have met; None: an hour, or five bars where that is longer.
+    """
+
+    half_spread: float = 1e-4
+    impact: float = 1.0
+    share: float | None = 0.1
+    delay: int = 0
+    patience_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, good, rule in (
+            ("half_spread", 0 <= self.half_spread < 1, "a share of the price from 0, below 1"),
+            ("impact", 0 <= self.impact < np.inf, "a number from 0"),
+            ("share", self.share is None or 0 < self.share <= 1, "above 0, at most 1, or None"),
+            ("delay", 0 <= self.delay < 2**31, "bars from 0"),
+            ("patience_ns", self.patience_ns is None or self.patience_ns >= 0, "ns, or None"),
+        ):
+            if not good:
+                raise InputError(f"{name} {getattr(self, name)} of bars cannot be: give {rule}")
+
+    def times(self, factor: float) -> Self:
+        """The same with so many times the spread and the impact."""
+        return replace(self, half_spread=self.half_spread * factor, impact=self.impact * factor)
+
+
+class BarVenue:
+    """A `Venue` of bars: a fold over bars, what is said of the venue, and requests.
+
+    STATUS halts an instrument: orders are refused, those that rest meet no bar. After a GAP nobody
+    knows what they met: they are cancelled, and others refused until the next bar. A CLOSE that
+    comes without its bar is a bar of one price. `most` orders may rest.
+
+    Raises InputError for terms of bars that cannot be.
+    """
+
+    def __init__(
+        self,
+        instruments: tuple[Instrument, ...],
+        frictions: Frictions | None = None,
+        most: int = 256,
+    ) -> None:
+        if not 0 < most < 2**20:
+            raise InputError(f"bars: {most} orders at most: give 1 to {2**20 - 1}")
+        f = frictions or Frictions()
+        self._instruments = instruments
+        self.venue, self.places = zeros(VENUE, 1), zeros(PLACE, len(instruments))
+        self.orders = zeros(RESTING, most)
+        self.venue["half_spread"], self.venue["impact"] = f.half_spread, f.impact
+        self.venue["share"] = -1.0 if f.share is None else f.share
+        self.venue["patience"] = -1 if f.patience_ns is None else f.patience_ns
+        self.venue["delay"] = f.delay
+        self.settings = f"{f} {most} {instruments}"
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        return self._instruments
+
+    def push(self, events: Events, requests: Requests, bars: Bars = NO_BARS) -> Reports:
+        """Reports of these requests, then of what these bars and events did. Raises InputError.
+
+        Each has the `ts` at which the client may know: of the request, or the end of the bar;
+        executions have the open of the bar as `ts_venue`, or its end where they came later.
+        """
+        events = checked(events, len(self.places))
+        bars = self._sound(bars) if len(bars) else self._alone(events)
+        parts = [self._taken(requests)] if len(requests) else []
+        return np.concatenate([*parts, *self._advanced(bars, events)]).view(REPORT)
+
+    def _taken(self, requests: Requests) -> Reports:
+        out = zeros(REPORT, len(requests))
+        take(*self._arrays(), records(self._asked(requests)), records(out))
+        return out
+
+    def _advanced(self, bars: Bars, events: Events) -> list[Reports]:
+        v, parts = self.venue[0], []
+        v["done"] = v["read"] = 0
+        inputs, done = (records(bars), records(events)), False
+        while not done:
+            out = zeros(REPORT, 2 * int(v["live"]) + 64)
+            done = advance(*self._arrays(), *inputs, records(out))
+            parts.append(out[: v["told"]])
+        return parts
+
+    def _arrays(self) -> tuple[Any, Any, Any]:
+        return records(self.venue), records(self.places), records(self.orders)
+
+    def _sound(self, bars: Bars) -> Bars:
+        check("bars", bars, BAR, range(len(self.places)))
+        low, high = bars["low"], bars["high"]
+        inside = (low <= bars["open"]) & (bars["open"] <= high)
+        inside &= (low <= bars["close"]) & (bars["close"] <= high)
+        good = inside & (low > 0) & (bars["lots"] >= 0) & (bars["ts_open"] <= bars["ts_recv"])
+        if not good.all():
+            i = int(good.argmin())
+            shown = ", ".join(f"{n} {bars[n][i]}" for n in ("open", "high", "low", "close", "lots"))
+            raise InputError(f"bars: {shown} at {i} cannot be: leave it out")
+        return bars.view(BAR)
+
+    def _alone(self, events: Events) -> Bars:
+        """Closes whose bars nobody told."""
+        closes = events[events["action"] == CLOSE]
+        closes = closes[closes["ts_recv"] > self.places["ts"][closes["instrument"]]]
+        out = zeros(BAR, len(closes))
+        for name in ("open", "high", "low", "close"):
+            out[name] = closes["price"]
+        for name in ("ts_recv", "lots", "instrument"):
+            out[name] = closes[name]
+        out["ts_open"] = out["ts_recv"]
+        return self._sound(out) if len(out) else out
+
+    def _asked(self, requests: Requests) -> NDArray[Any]:
+        if requests.dtype != REQUEST:
+            raise InputError(f"requests: dtype {requests.dtype}, not REQUEST")
+        q, n = requests, len(self.places)
+        changes = (q["kind"] == WITHDRAW) | (q["kind"] == REPLACE)
+        for name, good, rule in (
+            ("instrument", (q["instrument"] >= 0) & (q["instrument"] < n), f"0 to {n - 1}"),
+            ("kind", np.isin(q["kind"], (*KINDS, STOP)), f"{min(KINDS)} to {STOP}"),
+            ("side", changes | (np.abs(q["side"]) == 1), "+1 or -1"),
+            ("order_id", q["order_id"] > 0, "ids above 0"),
+            ("ts", np.diff(q["ts"], prepend=q["ts"][0]) >= 0, "ns that never fall"),
+        ):
+            if not good.all():
+                i = int(np.argmin(good))
+                raise InputError(f"request {i}: {name} {q[name][i]} cannot be, give {rule}")
+        return q.view(REQUEST)
+
+    def snapshot(self) -> bytes:
+        """Everything that later reports depend on."""
+        return pack(
+            {"settings": np.array(self.settings)} | {n: getattr(self, n).copy() for n in ARRAYS}
+        )
+
+    def restore(self, data: bytes) -> None:
+        """Go on where a snapshot was taken. Raises InputError where it is of another venue."""
+        arrays = unpack(data)
+        if str(arrays["settings"]) != self.settings:
+            raise InputError(
+                f"snapshot of bars {arrays['settings']}, these are {self.settings}: "
+                "restore what it was taken of"
+            )
+        for name in ARRAYS:
+            setattr(self, name, arrays[name].view(getattr(self, name).dtype))
