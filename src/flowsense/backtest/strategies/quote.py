@@ -1,0 +1,105 @@
+"""A maker: its forecast is worth what it spares it, quotes that informed orders would have hit."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense.backtest import View
+from flowsense.backtest.ledger import LEAVES
+from flowsense.backtest.strategies import Request, asked, withdrawn
+from flowsense.errors import InputError
+from flowsense.exchange.client import POST, Requests
+from flowsense.forecast import Veto
+from flowsense.schema import SECOND, WHOLE, Instrument
+
+DEAF = int(Veto.NOT_READY | Veto.NOT_TRADING)  # such a signal says nothing of the price
+
+
+class Quoting(NamedTuple):
+    serial: NDArray[np.int64]  # (1,) the last order id
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A bid and an ask of one order each, kept at the touch or behind it.
+
+    Both lean by what is expected of the mid less what the inventory makes unwelcome; the side
+    that leans out goes further behind, and is withdrawn where the expected move reaches `turn`.
+    An order whose price is still right stays where it is, and keeps its place in the queue.
+
+    Attributes:
+        lots: of each order.
+        most: lots of inventory, either way, beyond which that side is not quoted.
+        behind: ticks behind the touch.
+        skew: ticks further behind, per tick of lean.
+        turn: ticks of expected move against a quote at which it is withdrawn.
+        inventory: ticks of lean at the most inventory.
+        heeds: whether it hears the forecasts at all.
+        stale_ns: age at which a signal is forgotten.
+    """
+
+    lots: int = 1
+    most: int = 10
+    behind: int = 0
+    skew: float = 1.0
+    turn: float = 0.25
+    inventory: float = 1.0
+    heeds: bool = True
+    stale_ns: int = SECOND
+
+    def __post_init__(self) -> None:
+        rules = (self.lots > 0, self.most >= self.lots, self.behind >= 0, self.turn > 0)
+        if not all(rules) or not (self.skew >= 0 and self.inventory >= 0):
+            raise InputError(
+                f"{self}: give lots and turn above 0, most of at least lots, others >= 0"
+            )
+
+    def init(self, instruments: tuple[Instrument, ...]) -> Quoting:
+        """No order sent."""
+        return Quoting(np.zeros(1, np.int64))
+
+    def decide(self, state: Quoting, view: View) -> tuple[Quoting, Requests]:
+        """Keep, withdraw or send, for each side of each instrument that has a row."""
+        serial, out = int(state.serial[0]), list[Request]()
+        for i in np.flatnonzero(view.here).tolist():
+            mine = view.orders[view.orders["instrument"] == i]
+            for side, price in zip((1, -1), self.prices(view, i), strict=True):
+                quoted = mine[mine["side"] == side]
+                out += gone(view, quoted, price)
+                if price is not None and not len(quoted):
+                    serial += 1
+                    out.append((view.ts, serial, price, self.lots, i, POST, side))
+        if serial == state.serial[0]:
+            return state, asked(out)
+        return Quoting(np.array([serial], np.int64)), asked(out)
+
+    def prices(self, view: View, i: int) -> tuple[int | None, int | None]:
+        """Of the bid and the ask that should rest; None: no such quote."""
+        if view.quote["state"][i] != WHOLE:
+            return None, None
+        held, expected = int(view.position[i]), self.expected(view, i)
+        lean = expected - self.inventory * held / self.most
+        prices = list[int | None]()
+        for side, touch in ((1, view.book["bid_px"][i, 0]), (-1, view.book["ask_px"][i, 0])):
+            away = self.behind + round(self.skew * max(0.0, -side * lean))
+            full = side * held + self.lots > self.most
+            pulled = full or -side * expected >= self.turn
+            prices.append(None if pulled else int(touch) - side * away)
+        return prices[0], prices[1]
+
+    def expected(self, view: View, i: int) -> float:
+        """Ticks of the mid, by the signal."""
+        s = view.signal[i]
+        if not self.heeds or int(s["vetoes"]) & DEAF or view.ts - int(s["ts"]) > self.stale_ns:
+            return 0.0
+        return float(s["side"] * s["magnitude"])
+
+
+def gone(view: View, quoted: NDArray[Any], price: int | None) -> Iterator[Request]:
+    """Withdrawals of quotes at another price; one that is on its way out is let go."""
+    for order in quoted:
+        if order["told"] != LEAVES and order["price"] != price:
+            yield withdrawn(view.ts, order)
