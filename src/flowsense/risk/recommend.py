@@ -1,0 +1,85 @@
+"""The recommendation for one row: side, expected move, stop and target, size, and vetoes.
+
+Prices are moves of the mid in ticks. With m the expected move, s the deviation of the mid over
+the horizon and c the costs of a way in and out::
+
+    target      m + take * s from the mid; for a barrier its distance
+    stop        stop * s from the mid; for a barrier its distance
+    reward/risk (target - c) / (stop + c)
+    size        fraction * Kelly * trust * leverage * scale * cushion, at most the limit
+"""
+
+from math import ceil, floor
+
+from flowsense._jit import Record, kernel
+from flowsense.forecast import Veto
+from flowsense.risk.breaker import NUMBER, PROBABILITY
+from flowsense.risk.kelly import binary, bounded, continuous, trust
+from flowsense.risk.limits import leverage
+from flowsense.schema import WHOLE
+
+NOT_READY, UNSURE, DISAGREEMENT, TOO_FEW, POOR_REWARD = map(int, list(Veto)[:5])
+EXPOSURE, CORRELATED, OVERDRAWN, OPEN, NOT_TRADING, TOO_SMALL = map(int, list(Veto)[5:])
+CREDIBLE = 3.0  # deviations: what a forecast says beyond them is not believed
+DISTANT = 2.0**52  # ticks: no stop is farther
+
+
+@kernel
+def judged(c: Record, t: Record, confidence: float) -> int:
+    """Vetoes by what is known of the row alone."""
+    found = 0 if c.ready else NOT_READY
+    found |= 0 if confidence >= t.least_confidence else UNSURE
+    found |= 0 if c.agreement >= t.least_agreement else DISAGREEMENT
+    found |= 0 if c.members >= t.quorum else TOO_FEW
+    found |= 0 if c.state == WHOLE else NOT_TRADING
+    return int(found)
+
+
+@kernel
+def towards(c: Record) -> int:
+    """The side, or 0 where numbers cannot be, the forecast warms up, or it has none."""
+    usable = c.ready != 0 and c.trips & (NUMBER | PROBABILITY) == 0 and c.sigma > 0.0
+    return (int(c.up > c.down) - int(c.up < c.down)) if usable and c.state == WHOLE else 0
+
+
+@kernel
+def width(c: Record, t: Record) -> float:
+    """Distance of a barrier, ticks."""
+    if t.width_unit == 0:
+        return float(t.width * c.sigma)
+    return float(t.width if t.width_unit == 1 else t.width * 1e-4 * 0.5 * c.mid2)
+
+
+@kernel
+def kelly(c: Record, t: Record, confidence: float, m: float, win: float, lose: float) -> float:
+    """The share of the capital; m, win and lose in ticks, costs taken off."""
+    mid = 0.5 * c.mid2
+    edge = trust(2.0 * confidence - 1.0, 2.0 * t.error)
+    if t.barrier:
+        return float(t.fraction * edge * binary(confidence, win / mid, lose / mid))
+    return float(t.fraction * edge * continuous(m / mid, (c.sigma / mid) * (c.sigma / mid)))
+
+
+@kernel
+def propose(c: Record, t: Record, left: float, out: Record) -> None:
+    """Writes what would be done with `left` of the cushion, were nothing else held."""
+    out.ts, out.instrument, out.horizon = c.ts, c.instrument, t.horizon_ns
+    side, moved = towards(c), c.up + c.down
+    confidence = min(max(c.up, c.down) / moved, 1.0) if side != 0 else 0.0
+    out.side, out.confidence, out.vetoes = side, confidence, judged(c, t, confidence)
+    if side == 0:
+        return
+    m, mid = min(max(side * c.value, 0.0), CREDIBLE * c.sigma), 0.5 * c.mid2
+    cost = t.spreads * c.spread + 2.0 * t.fee * mid
+    win = width(c, t) if t.barrier else m + t.take * c.sigma
+    lose = width(c, t) if t.barrier else t.stop * c.sigma
+    up, down = max(floor(min(2.0 * win, DISTANT)), 1), max(ceil(min(2.0 * lose, DISTANT)), 1)
+    up, down = (up, min(down, c.mid2)) if side > 0 else (min(up, c.mid2), down)
+    out.target2, out.stop2 = c.mid2 + side * up, c.mid2 - side * down
+    win, lose = 0.5 * up - cost, 0.5 * down + cost
+    out.magnitude, out.reward_risk = m, max(win, 0.0) / lose
+    share = kelly(c, t, confidence, m - cost, win, lose)
+    if not (share > 0.0 and out.reward_risk >= t.least_reward_risk):
+        out.vetoes |= POOR_REWARD
+    size = bounded(share * leverage(confidence) * t.scale * left, t.instrument)
+    out["size"] = size  # not `.size`, which plain Python takes for the array's own
