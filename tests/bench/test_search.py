@@ -28,13 +28,14 @@ def test_a_small_search_ends_with_nothing_or_with_the_planted_one(small):
 
 @pytest.mark.slow
 def test_a_result_says_both_rates_and_those_of_the_best_at_its_word(small, monkeypatch):
-    monkeypatch.setattr(search, "WORTHLESS", 20)
-    monkeypatch.setattr(search, "PLANTED", 5)
+    monkeypatch.setattr(search, "WORTHLESS", 10)
+    monkeypatch.setattr(search, "PLANTED", 3)
+    monkeypatch.setattr(search, "EDGES", (1.0, 6.0))
     result = search.run()
     m = result.metrics
-    assert max(m[f"false_alarms_{kind}"] for kind in search.KINDS) <= 0.15
+    assert max(m[f"false_alarms_{kind}"] for kind in search.KINDS) <= 0.2
     assert result.baseline["false_alarms_normal"] > 0.9 and result.ratio > 1.3
-    assert m["found_2"] <= m["found_3"] <= m["found_4"] == 1
+    assert m["found_1"] < m["found_6"] == 1
     assert m["pbo_planted"] < 0.1 < 0.35 < m["pbo_worthless"] < 0.65
 
 

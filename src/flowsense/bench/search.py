@@ -97,4 +97,5 @@ def mean(values: Iterator[float | None]) -> float:
 
 def correct(figures: dict[str, Any]) -> float:
     """Mean share of right answers: nothing of noise, the planted one of the strongest edge."""
-    return (1 - figures["false_alarms_normal"] + figures[f"found_{max(EDGES):g}"]) / 2
+    nothing, something = figures["false_alarms_normal"], figures[f"found_{max(EDGES):g}"]
+    return float(1 - nothing + something) / 2
