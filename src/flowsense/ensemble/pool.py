@@ -6,14 +6,12 @@ unlike ones gain most: here an antisymmetric linear model, boosted trees as they
 trees that see every row in the mirror too (bids and asks swapped) and few columns at a time.
 """
 
-from collections import namedtuple
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from flowsense.ensemble.states import Params, joined, numbered, own, part
 from flowsense.errors import InputError
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels
@@ -24,7 +22,6 @@ from flowsense.models import build
 from flowsense.schema import Instrument
 from flowsense.tape import Needs, Reader, Tape
 
-Params = dict[str, NDArray[Any]]
 MIRRORED = {"mirrored": 1.0, "columns": 0.25, "smallest": 30.0, "rate": 0.04}
 
 
@@ -75,11 +72,7 @@ class Pool:
         return joined(states), pooled(said)
 
     def params(self) -> Params:
-        return {
-            f"{k}/{name}": values
-            for k, member in enumerate(self.members)
-            for name, values in member.params().items()
-        }
+        return numbered([member.params() for member in self.members])
 
     def load(self, params: Params) -> Self:
         found = (m.load(own(params, k)) for k, m in enumerate(self.unfitted()))
@@ -108,27 +101,3 @@ def pooled(said: list[Forecast]) -> Forecast:
             up, move = (np.mean(part, axis=0) for part in zip(*pairs, strict=True))
             proba[rows, t] = probabilities(sigmoid(move), sigmoid(up))
     return Forecast(first.targets, proba, value, ready)
-
-
-def own(params: Params, k: int) -> Params:
-    """The arrays of member k."""
-    found = (name.split("/", 1) for name in params)
-    return {name: params[f"{who}/{name}"] for who, name in found if who == str(k)}
-
-
-@cache
-def kind(parts: tuple[Any, ...]) -> Any:
-    """A flat state that is made of states of these types, and knows them: ``m0_place``, ..."""
-    fields = [f"m{k}_{name}" for k, own in enumerate(parts) for name in own._fields]
-    return type("Pooled", (namedtuple("Flat", fields),), {"parts": parts, "__slots__": ()})
-
-
-def joined(states: list[Any]) -> Any:
-    """The states of all members as one."""
-    return kind(tuple(map(type, states)))(*(x for one in states for x in one))
-
-
-def part(state: Any, k: int) -> Any:
-    """The state of member k."""
-    own = type(state).parts[k]
-    return own(*(getattr(state, f"m{k}_{name}") for name in own._fields))

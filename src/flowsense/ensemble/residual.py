@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from flowsense.ensemble.pool import joined, own, part
+from flowsense.ensemble.held import blocks, times
+from flowsense.ensemble.states import joined, numbered, own, part, united
 from flowsense.errors import InputError
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels
@@ -48,14 +49,7 @@ class Residual:
 
     @property
     def needs(self) -> Needs:
-        a, b = self.base.needs, self.net.needs
-        return Needs(
-            events=a.events or b.events,
-            history=max(a.history, b.history),
-            back_ns=max(a.back_ns, b.back_ns),
-            clocks=max(a.clocks, b.clocks),
-            instruments=(a if a.instruments == "all" else b).instruments,
-        )
+        return united((self.base, self.net))
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -88,9 +82,7 @@ class Residual:
         return joined([a, b]), added(base, net, self.share)
 
     def params(self) -> dict[str, NDArray[Any]]:
-        models = (self.base.params(), self.net.params())
-        found = {f"{k}/{name}": x for k, of in enumerate(models) for name, x in of.items()}
-        return found | {SHARE: self.share}
+        return numbered([self.base.params(), self.net.params()]) | {SHARE: self.share}
 
     def load(self, params: dict[str, NDArray[Any]]) -> Self:
         rest = {name: x for name, x in params.items() if name != SHARE}
@@ -122,29 +114,14 @@ def out_of_fold(
     Rows whose labels reach into a block, and rows that the labels of the block reach into, are
     left out of its fit. Raises InputError for a recording too short for so many blocks.
     """
-    learn, ts = learned(labels), times(reader)
-    rows = np.flatnonzero(learn.any(axis=1))
-    if len(rows) < 2 * folds:
-        raise InputError(f"{len(rows)} rows to learn from: {folds} folds need more: give fewer")
-    side, known = np.zeros(learn.shape, np.float32), np.zeros(learn.shape, np.bool_)
-    stop = np.zeros_like(learn) if labels.stop is None else labels.stop
-    for block in np.array_split(rows, folds):
-        a, b = int(block[0]), int(block[-1]) + 1
-        ends = np.where(learn[a:b], labels.known_at[a:b], 0).max()
-        before = labels.known_at <= ts[a]
-        after = (ts > ends)[:, None]
-        inside = np.zeros_like(learn)
-        inside[a:b] = True
-        others = learn & (before | after) & ~inside
+    shape = labels.valid.shape
+    side, known = np.zeros(shape, np.float32), np.zeros(shape, np.bool_)
+    stop = np.zeros_like(known) if labels.stop is None else labels.stop
+    for block, others in blocks(labels, times(reader), folds):
         fitted = base.fit(reader, labels.to_fit(others, stop), seed=seed, budget=budget)
         found = said(fitted, reader)
-        side[a:b], known[a:b] = found.side[a:b], found.known[a:b]
+        side[block], known[block] = found.side[block], found.known[block]
     return Said(side, known)
-
-
-def times(reader: Reader) -> NDArray[np.int64]:
-    """(n,) ts of all rows."""
-    return np.concatenate([tape.rows[0].ts for tape in reader])
 
 
 def said(model: Model[Any], reader: Reader) -> Said:

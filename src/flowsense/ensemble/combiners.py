@@ -1,0 +1,125 @@
+"""Ways to combine by name, and both models and combiners as text that a checkpoint holds."""
+
+import json
+from dataclasses import fields, is_dataclass
+from typing import Any, Protocol, Self, runtime_checkable
+
+from flowsense.ensemble import Combiner
+from flowsense.errors import InputError
+from flowsense.model import Model
+from flowsense.model.calibrated import Calibrated
+from flowsense.models import BESIDE, MODELS, build
+from flowsense.registry import Entry, load
+
+COMBINERS: dict[str, Entry] = {
+    "blend": Entry(
+        "flowsense.ensemble.blend:Blend",
+        "log-odds weighted by regime, weights learned (Genest & Zidek 1986)",
+    ),
+    "agree": Entry(
+        "flowsense.ensemble.agree:Agree",
+        "a side where enough members name it, 3 of 5 (Kuncheva 2004)",
+    ),
+    "select": Entry(
+        "flowsense.ensemble.select:Select",
+        "the member that is surest by its record (Cruz et al. 2018)",
+    ),
+    "stack": Entry(
+        "flowsense.ensemble.stack:Stack",
+        "boosted trees that correct the mean (Wolpert 1992)",
+    ),
+    "fallback": Entry(
+        "flowsense.ensemble.fallback:Fallback",
+        "the best of these, or one member where none is better",
+    ),
+}
+CALIBRATED = "calibrated"
+
+
+@runtime_checkable
+class ByRegime(Protocol):
+    """A combiner that wants to know what the regimes are called."""
+
+    def in_regimes(self, names: tuple[str, ...]) -> Self: ...
+
+
+def combiner(name: str, **config: Any) -> Combiner[Any]:
+    """The combiner of that name, not yet fitted. Raises InputError."""
+    found: Combiner[Any] = load("combiner", name, COMBINERS)(**config)
+    return found
+
+
+def in_regimes(of: Combiner[Any], names: tuple[str, ...]) -> Combiner[Any]:
+    """The same, told what the regimes are called where it asks."""
+    return of.in_regimes(names) if isinstance(of, ByRegime) and names else of
+
+
+def told(what: Combiner[Any]) -> str:
+    """A combiner as text; its fitted arrays are `params`. Raises InputError for no name."""
+    return json.dumps({"combiner": name_of(what, "combiner"), "config": settings(what)})
+
+
+def untold(text: str) -> Combiner[Any]:
+    """The combiner that `told` wrote. Raises InputError."""
+    about = parsed(text)
+    return combiner(str(about["combiner"]), **tuples(about["config"]))
+
+
+def described(model: Model[Any]) -> str:
+    """A model as text, so that an empty one of its kind can be loaded; "" for what has no name."""
+    inner = model.model if isinstance(model, Calibrated) else model
+    try:
+        name = name_of(inner, "model")
+    except InputError:
+        return ""
+    about = {"model": name, "config": settings(inner), CALIBRATED: isinstance(model, Calibrated)}
+    return json.dumps(about)
+
+
+def undescribed(text: str) -> Model[Any]:
+    """The model that `described` wrote, not yet fitted. Raises InputError."""
+    if not text:
+        raise InputError("ensemble: a member is of no registered model: give it to Ensemble itself")
+    about = parsed(text)
+    found = build(str(about["model"]), **tuples(about["config"]))
+    return Calibrated(found) if about[CALIBRATED] else found
+
+
+def parsed(text: str) -> dict[str, Any]:
+    try:
+        about = json.loads(text)
+    except ValueError as error:
+        raise InputError(
+            f"ensemble: {text[:60]!r} describes no part of it: fit it again"
+        ) from error
+    if not isinstance(about, dict) or "config" not in about:
+        raise InputError(f"ensemble: {text[:60]!r} describes no part of it: fit it again")
+    return about
+
+
+def name_of(what: Any, kind: str) -> str:
+    """Its name in our registry, by its class. Raises InputError."""
+    where = f"{type(what).__module__}:{type(what).__qualname__}"
+    known = COMBINERS if kind == "combiner" else MODELS | BESIDE
+    ours = {entry.where: name for name, entry in known.items()}
+    if where not in ours:
+        raise InputError(f"{kind} {where}: has no name, so that no checkpoint can hold it")
+    return ours[where]
+
+
+def settings(what: Any) -> dict[str, Any]:
+    """Fields that are plain: numbers, texts, and tuples of texts."""
+    assert is_dataclass(what)
+    values = {f.name: getattr(what, f.name) for f in fields(what)}
+    return {n: list(v) if isinstance(v, tuple) else v for n, v in values.items() if plain(v)}
+
+
+def plain(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(isinstance(v, str) for v in value) and type(value) is tuple
+    return isinstance(value, bool | int | float | str)
+
+
+def tuples(config: dict[str, Any]) -> dict[str, Any]:
+    """Lists, which JSON makes of tuples, as they were."""
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in config.items()}
