@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from grids import rows
 
 from flowsense.ensemble.settle import Waiting, settle
 from flowsense.features.catalogue import spec
@@ -9,24 +10,11 @@ from flowsense.features.fold import Replay
 from flowsense.forecast import Target
 from flowsense.labels import join
 from flowsense.labels.stages import Stages
-from flowsense.schema import BROKEN, MILLISECOND, ONE_SIDED, QUOTE, SECOND, WHOLE
+from flowsense.schema import BROKEN, ONE_SIDED, SECOND, WHOLE
 from flowsense.sources.open import open_source
-from flowsense.tape import Rows
 from flowsense.testing import Recording, tape_of
 
-MS = MILLISECOND
 TARGETS = tuple(map(Target.parse, ("mid@500ms", "ofi@1s", "magnitude@300ms", "barrier@1s")))
-
-
-def rows(*lines):
-    """Each line: ms, mid in ticks[, state, breaks, ms of the quote]; one instrument."""
-    quote, n = np.zeros(len(lines), QUOTE), len(lines)
-    for i, (ms, mid, *more) in enumerate(lines):
-        state, breaks, at = (*more, *(WHOLE, 0, ms - 1)[len(more) :])
-        quote[i] = (at * MS, 2 * mid, 10 * mid, breaks, 0, state)
-    ts, none = np.array([line[0] * MS for line in lines]), np.zeros((n, 0))
-    zeros = np.zeros(n, np.int64)
-    return Rows(ts, zeros, none, none, zeros, zeros, quote)
 
 
 def told(targets, rows, cuts=()):
