@@ -1,0 +1,329 @@
+"""One loop over recorded events and the requests that reach the venue among them.
+
+A request arrives before the first event whose venue time is later, never inside a message.
+"""
+
+import numpy as np
+from numba import from_dtype, types
+
+from flowsense._jit import Record, array, compiled, kernel
+from flowsense.book.orders import ORDER, l3
+from flowsense.book.sides import ALL, LEVEL, NONE, l2, show
+from flowsense.exchange.client import (
+    ACCEPTED,
+    CANCELLED,
+    POST,
+    REJECTED,
+    REPLACED,
+    REPORT,
+    Why,
+)
+from flowsense.exchange.matching import MARKET as AT_MARKET
+from flowsense.exchange.matching import REPLACE, REQUEST, WITHDRAW
+from flowsense.exchange.resting import (
+    MARKET,
+    MINE,
+    ONE,
+    OWN,
+    advance,
+    available,
+    digest,
+    drop,
+    eat,
+    eaten_at,
+    execute,
+    first,
+    level_changed,
+    lots_at,
+    mark,
+    recount,
+    tell,
+    trade,
+    visible,
+)
+from flowsense.schema import (
+    BEAT,
+    CLEAR,
+    CLOSE,
+    CONTROL,
+    EVENT,
+    GAP,
+    LARGEST,
+    LAST,
+    SET,
+    SNAPSHOT,
+    STATUS,
+    TRADE,
+    TRADING,
+)
+
+INBOX = np.dtype([("arrival", "i8"), *((n, REQUEST[n].str) for n in REQUEST.names or ())])
+FINE = -1
+ASKED, UNKNOWN, WOULD_CROSS, OFF_GRID, NO_COUNTERPART, NOT_TRADING, NO_BOOK, FULL = map(int, Why)
+
+
+@compiled(types.void(ONE, array(LEVEL), MINE, array(REPORT), types.int64, types.int64))
+def take(m: Record, levels: Record, mine: Record, out: Record, i: int, worst: int) -> None:
+    """Execute against displayed lots down to key `worst` of the other side.
+
+    An order that rests is met by them at its own price, one that comes meets them at theirs.
+    """
+    o, k, maker = mine[0, i], 1 - mine[0, i].k, int(mine[0, i].rank > 0)
+    key = available(m, levels, mine, k, ALL)
+    while o.lots > 0 and key != NONE and key >= worst and m.eaten < mine.shape[1]:
+        lots = min(o.lots, lots_at(levels, m.sides, k, key) - eaten_at(m, mine, k, key))
+        eat(m, mine, k, key, lots)
+        execute(m, out, o, o.key * (1 - 2 * o.k) if maker else key * (1 - 2 * k), lots, maker)
+        key = available(m, levels, mine, k, key)
+
+
+@kernel
+def rest(m: Record, levels: Record, orders: Record, ranks: Record, o: Record) -> None:
+    """To the back of the queue at its price."""
+    m.ranks += 1
+    o.rank, o.traded, o.spared, o.stamp = m.ranks, 0.0, 0.0, 0
+    o.ahead = float(lots_at(levels, m.sides, o.k, o.key))
+    if m.sides.order_slots:
+        mark(m, orders, ranks, o)
+
+
+@kernel
+def refusal(m: Record, levels: Record, mine: Record, o: Record, price: int, lots: int) -> int:
+    """Why an order cannot be at this price with these lots, or FINE."""
+    k, key, priced = o.k, price * (1 - 2 * o.k), o.kind != AT_MARKET
+    if not m.least <= lots <= LARGEST or (priced and not -LARGEST <= price <= LARGEST):
+        return OFF_GRID
+    if m.phase != TRADING:
+        return NOT_TRADING
+    if m.ready == 0 or (priced and not visible(m, levels, k, key)):
+        return NO_BOOK
+    if o.kind == POST and available(m, levels, mine, 1 - k, ALL) >= -key:
+        return WOULD_CROSS
+    return FINE
+
+
+@kernel
+def submit(
+    m: Record, levels: Record, orders: Record, ranks: Record, mine: Record, out: Record, q: Record
+) -> None:
+    o, market = mine[0, m.mine], q.kind == AT_MARKET
+    o.order_id, o.k, o.lots, o.rank = q.order_id, (0 if q.side > 0 else 1), q.lots, 0
+    o.kind, o.key = q.kind, q.price * q.side
+    why = refusal(m, levels, mine, o, q.price, q.lots)
+    if why == FINE and m.mine == m.most:
+        why = FULL
+    if why != FINE:
+        o.lots = 0
+        tell(m, out, o, REJECTED, why, q.price, q.lots)
+        return
+    m.mine += 1
+    tell(m, out, o, ACCEPTED, ASKED, q.price, q.lots)
+    take(m, levels, mine, out, m.mine - 1, NONE if market else -o.key)
+    if market and o.lots > 0:
+        lots, o.lots = o.lots, 0
+        tell(m, out, o, CANCELLED, NO_COUNTERPART, q.price, lots)
+    elif o.lots > 0:
+        rest(m, levels, orders, ranks, o)
+
+
+@kernel
+def find(m: Record, mine: Record, order_id: int) -> int:
+    for i in range(m.mine):
+        if mine[0, i].order_id == order_id:
+            return i
+    return -1
+
+
+@kernel
+def withdraw(m: Record, mine: Record, out: Record, i: int, lots: int) -> None:
+    o = mine[0, i]
+    if lots < 1:
+        tell(m, out, o, REJECTED, OFF_GRID, o.key * (1 - 2 * o.k), 0)
+        return
+    lots = min(lots, o.lots)
+    o.lots -= lots
+    tell(m, out, o, CANCELLED, ASKED, o.key * (1 - 2 * o.k), lots)
+
+
+@kernel
+def replace(
+    m: Record, levels: Record, orders: Record, ranks: Record, mine: Record, out: Record, q: Record
+) -> None:
+    i = find(m, mine, q.order_id)
+    o = mine[0, i]
+    price, why = o.key * (1 - 2 * o.k), refusal(m, levels, mine, o, q.price, q.lots)
+    if why != FINE:
+        tell(m, out, o, REJECTED, why, price, 0)
+        return
+    if q.price == price and q.lots <= o.lots:
+        o.lots = q.lots
+        tell(m, out, o, REPLACED, ASKED, price, q.lots)
+        return
+    last = m.mine
+    mine[0, last] = mine[0, i]
+    o.lots = 0  # its old place is dropped when the request is done
+    m.mine += 1
+    o = mine[0, last]
+    o.key, o.lots, o.rank = q.price * (1 - 2 * o.k), q.lots, 0
+    tell(m, out, o, REPLACED, ASKED, q.price, q.lots)
+    take(m, levels, mine, out, last, -o.key)
+    if o.lots > 0:
+        rest(m, levels, orders, ranks, o)
+
+
+@compiled(
+    types.void(ONE, array(LEVEL), *(array(ORDER),) * 2, MINE, array(REPORT), from_dtype(INBOX))
+)
+def act(
+    m: Record, levels: Record, orders: Record, ranks: Record, mine: Record, out: Record, q: Record
+) -> None:
+    """One request."""
+    old = q.kind == WITHDRAW or q.kind == REPLACE
+    i = find(m, mine, q.order_id) if old else 0
+    if i < 0:
+        o = mine[0, m.mine]
+        o.order_id, o.k, o.lots = q.order_id, (0 if q.side >= 0 else 1), 0
+        tell(m, out, o, REJECTED, UNKNOWN, q.price, q.lots)
+    elif q.kind == WITHDRAW:
+        withdraw(m, mine, out, i, q.lots)
+    elif q.kind == REPLACE:
+        replace(m, levels, orders, ranks, mine, out, q)
+    else:
+        submit(m, levels, orders, ranks, mine, out, q)
+    drop(m, ranks, mine)
+
+
+@kernel
+def hit(m: Record, e: Record) -> int:
+    """The side at whose expense an execution was, or -1: by the touch where the feed is silent."""
+    if e.side != 0:
+        return 1 if e.side > 0 else 0
+    if m.book.ask_sz[0] > 0 and e.price >= m.book.ask_px[0]:
+        return 1
+    return 0 if m.book.bid_sz[0] > 0 and e.price <= m.book.bid_px[0] else -1
+
+
+@kernel
+def meet(m: Record, levels: Record, mine: Record, out: Record) -> None:
+    """Displayed lots of the other side that have come to our orders or through them."""
+    if m.book.bid_px[0] >= m.book.ask_px[0]:
+        return
+    for k in range(2):
+        touch = available(m, levels, mine, 1 - k, ALL)
+        i = first(m, mine, k, -touch - 1) if touch != NONE else -1
+        while i >= 0:
+            take(m, levels, mine, out, i, -mine[0, i].key)
+            i = first(m, mine, k, -touch - 1) if mine[0, i].lots == 0 else -1
+
+
+@kernel
+def hear(m: Record, e: Record) -> None:
+    if e.action == STATUS:
+        m.phase = e.lots
+    if e.bits & GAP or (e.action == CLEAR and e.bits & SNAPSHOT):
+        m.ready = 0
+    m.open = int((e.bits & LAST) == 0)
+
+
+@kernel
+def change(
+    m: Record, levels: Record, orders: Record, ranks: Record, mine: Record, e: Record, stamp: int
+) -> None:
+    """The book, and where our orders stand in it."""
+    told = m.mine > 0 and m.ready and not e.bits & SNAPSHOT
+    if m.sides.order_slots:
+        if told:
+            advance(m, orders, ranks, mine, e)
+        l3(m.touch, levels, m.sides, orders, e)
+    else:
+        l2(m.touch, levels, m.sides, e)
+        if told and e.action == SET:
+            level_changed(m, mine, e, stamp)
+    if told and e.action == CLEAR:
+        recount(m, levels, orders, ranks, mine)
+
+
+@kernel
+def observe(
+    m: Record, levels: Record, orders: Record, ranks: Record, mine: Record, out: Record, e: Record
+) -> None:
+    """One event of the market."""
+    stamp = e.ts_event if e.ts_event > 0 else e.ts_recv
+    hear(m, e)
+    live = m.mine > 0 and m.ready and m.phase == TRADING
+    if e.action == TRADE and live and not e.bits & SNAPSHOT:
+        k = hit(m, e)
+        if k >= 0:
+            trade(m, mine, out, k, e, stamp)
+            drop(m, ranks, mine)
+    change(m, levels, orders, ranks, mine, e, stamp)
+    if not e.bits & LAST:
+        return
+    show(m.book, levels, m.sides, m.touch)
+    if m.eaten:
+        digest(m, levels, mine)
+    if e.bits & SNAPSHOT:
+        m.ready = 1
+        recount(m, levels, orders, ranks, mine)
+    if m.mine > 0 and m.ready and m.phase == TRADING:
+        meet(m, levels, mine, out)
+        drop(m, ranks, mine)
+
+
+@kernel
+def venue_time(e: Record, feed: int) -> int:
+    """When it happened, by our clock: never after it was received; 0 where nobody says."""
+    if feed >= 0:
+        return int(e.ts_recv - feed)
+    if e.ts_event > 0:
+        return int(min(e.ts_event, e.ts_recv))
+    return 0 if e.action == BEAT or e.action == CONTROL else int(e.ts_recv)
+
+
+@compiled(
+    types.UniTuple(types.int64, 3)(
+        array(MARKET),
+        array(LEVEL),
+        array(ORDER),
+        array(ORDER),
+        array(OWN, 3),
+        array(INBOX, readonly=True),
+        array(EVENT, readonly=True),
+        array(REPORT),
+    )
+)
+def replay(
+    state: Record,
+    levels: Record,
+    orders: Record,
+    ranks: Record,
+    own: Record,
+    inbox: Record,
+    events: Record,
+    out: Record,
+) -> tuple[int, int, int]:
+    """-> events and requests done, reports written; it stops before `out` could be too small."""
+    g, done, told, most = state[0], 0, 0, 2 * own.shape[2] + 4
+    for i in range(len(events)):
+        e = events[i]
+        now = max(g.clock, venue_time(e, g.feed))
+        while done < len(inbox) and inbox[done].arrival < now:
+            q = inbox[done]
+            m = state[q.instrument]
+            if m.open:
+                break
+            if told + most > len(out):
+                return i, done, told
+            m.now, m.told = max(g.clock, q.arrival), told
+            act(m, levels, orders, ranks, own[q.instrument], out, q)
+            told, done = m.told, done + 1
+        if told + most > len(out):
+            return i, done, told
+        g.clock = now
+        if e.action == BEAT or e.action == CONTROL or e.action == CLOSE:
+            continue
+        m = state[e.instrument]
+        m.now, m.told = now, told
+        observe(m, levels, orders, ranks, own[e.instrument], out, e)
+        told = m.told
+    return len(events), done, told
