@@ -210,7 +210,8 @@ def mixture(said: Sequence[Forecast], logs: Floats, regime: Ints, quorum: int) -
     """The linear pool of those who are ready: `logs` (n, R * T, N) of the row's regime (n,)."""
     of, targets = Opinions.of(said), said[0].targets
     T = len(targets)
-    mine = logs.reshape(len(logs), -1, T, len(said))[np.arange(len(logs)), regime]
+    apart = logs.reshape(len(logs), logs.shape[1] // T, T, len(said))
+    mine = apart[np.arange(len(logs)), regime]
     ready = of.ready.transpose(1, 2, 0)
     top = np.where(ready, mine, -np.inf).max(axis=2, initial=-np.inf, keepdims=True)
     raised = np.where(ready, np.exp(np.minimum(mine - np.where(top > -np.inf, top, 0), 0)), 0.0)
