@@ -35,7 +35,7 @@ from flowsense.sources import NO_BARS
 from flowsense.store.checkpoint import pack, unpack
 
 __all__ = ["STOP", "BarVenue", "Frictions"]
-ARRAYS = ("venue", "places", "orders")
+ARRAYS = ("venue", "places", "orders", "waiting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,8 @@ class BarVenue:
     knows what they met: they are cancelled, and others refused until the next bar. A CLOSE that
     comes without its bar is a bar of one price. `most` orders may rest.
 
-    Raises InputError for terms of bars that cannot be.
+    A driver that pushes events alone, as that of ticks does, tells the bars by `expect`. Raises
+    InputError.
     """
 
     def __init__(
@@ -94,86 +95,64 @@ class BarVenue:
         f = frictions or Frictions()
         self._instruments = instruments
         self.venue, self.places = zeros(VENUE, 1), zeros(PLACE, len(instruments))
-        self.orders = zeros(RESTING, most)
+        self.orders, self.waiting = zeros(RESTING, most), NO_BARS
         self.venue["half_spread"], self.venue["impact"] = f.half_spread, f.impact
         self.venue["share"] = -1.0 if f.share is None else f.share
         self.venue["patience"] = -1 if f.patience_ns is None else f.patience_ns
         self.venue["delay"] = f.delay
         self.settings = f"{f} {most} {instruments}"
+        self._bind()
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
         return self._instruments
 
     def push(self, events: Events, requests: Requests, bars: Bars = NO_BARS) -> Reports:
-        """Reports of these requests, then of what these bars and events did. Raises InputError.
+        """Reports of these requests, then of what these events and their bars did.
 
         Each has the `ts` at which the client may know: of the request, or the end of the bar;
         executions have the open of the bar as `ts_venue`, or its end where they came later.
+        Raises InputError.
         """
-        events = checked(events, len(self.places))
-        bars = self._sound(bars) if len(bars) else self._alone(events)
+        events, k = checked(events, len(self.places)), len(self.places)
+        return self.fold(events, requests, sound(bars, k) if len(bars) else self._due(events))
+
+    def expect(self, bars: Bars) -> None:
+        """Bars of closes yet to come, for a caller that pushes events alone. Raises InputError."""
+        if len(bars):
+            self.waiting = np.concatenate([self.waiting, sound(bars, len(self.places))])
+
+    def _due(self, events: Events) -> Bars:
+        """Those that have closed."""
+        if len(self.waiting):
+            now = int(events["ts_recv"][-1]) if len(events) else -1
+            n = int(np.searchsorted(self.waiting["ts_recv"], now, side="right"))
+            due, self.waiting = self.waiting[:n], self.waiting[n:]
+            return due
+        return self.alone(events)
+
+    def alone(self, events: Events) -> Bars:
+        """Bars of one price, of closes whose bars nobody told."""
+        closes = events[events["action"] == CLOSE]
+        closes = closes[closes["ts_recv"] > self.places["ts"][closes["instrument"]]]
+        return sound(flat(closes), len(self.places)) if len(closes) else NO_BARS
+
+    def fold(self, events: Events, requests: Requests, bars: Bars) -> Reports:
+        """`push` of events and bars that were checked."""
         parts = [self._taken(requests)] if len(requests) else []
-        return np.concatenate([*parts, *self._advanced(bars, events)]).view(REPORT)
-
-    def _taken(self, requests: Requests) -> Reports:
-        out = zeros(REPORT, len(requests))
-        take(*self._arrays(), records(self._asked(requests)), records(out))
-        return out
-
-    def _advanced(self, bars: Bars, events: Events) -> list[Reports]:
-        v, parts = self.venue[0], []
+        v = self.venue[0]
         v["done"] = v["read"] = 0
         inputs, done = (records(bars), records(events)), False
         while not done:
-            out = zeros(REPORT, 2 * int(v["live"]) + 64)
-            done = advance(*self._arrays(), *inputs, records(out))
+            out = zeros(REPORT, 2 * int(v["live"]) + 8)
+            done = advance(*self._arrays, *inputs, records(out))
             parts.append(out[: v["told"]])
-        return parts
+        return parts[0] if len(parts) == 1 else np.concatenate(parts).view(REPORT)
 
-    def _arrays(self) -> tuple[Any, Any, Any]:
-        return records(self.venue), records(self.places), records(self.orders)
-
-    def _sound(self, bars: Bars) -> Bars:
-        check("bars", bars, BAR, range(len(self.places)))
-        low, high = bars["low"], bars["high"]
-        inside = (low <= bars["open"]) & (bars["open"] <= high)
-        inside &= (low <= bars["close"]) & (bars["close"] <= high)
-        good = inside & (low > 0) & (bars["lots"] >= 0) & (bars["ts_open"] <= bars["ts_recv"])
-        if not good.all():
-            i = int(good.argmin())
-            shown = ", ".join(f"{n} {bars[n][i]}" for n in ("open", "high", "low", "close", "lots"))
-            raise InputError(f"bars: {shown} at {i} cannot be: leave it out")
-        return bars.view(BAR)
-
-    def _alone(self, events: Events) -> Bars:
-        """Closes whose bars nobody told."""
-        closes = events[events["action"] == CLOSE]
-        closes = closes[closes["ts_recv"] > self.places["ts"][closes["instrument"]]]
-        out = zeros(BAR, len(closes))
-        for name in ("open", "high", "low", "close"):
-            out[name] = closes["price"]
-        for name in ("ts_recv", "lots", "instrument"):
-            out[name] = closes[name]
-        out["ts_open"] = out["ts_recv"]
-        return self._sound(out) if len(out) else out
-
-    def _asked(self, requests: Requests) -> NDArray[Any]:
-        if requests.dtype != REQUEST:
-            raise InputError(f"requests: dtype {requests.dtype}, not REQUEST")
-        q, n = requests, len(self.places)
-        changes = (q["kind"] == WITHDRAW) | (q["kind"] == REPLACE)
-        for name, good, rule in (
-            ("instrument", (q["instrument"] >= 0) & (q["instrument"] < n), f"0 to {n - 1}"),
-            ("kind", np.isin(q["kind"], (*KINDS, STOP)), f"{min(KINDS)} to {STOP}"),
-            ("side", changes | (np.abs(q["side"]) == 1), "+1 or -1"),
-            ("order_id", q["order_id"] > 0, "ids above 0"),
-            ("ts", np.diff(q["ts"], prepend=q["ts"][0]) >= 0, "ns that never fall"),
-        ):
-            if not good.all():
-                i = int(np.argmin(good))
-                raise InputError(f"request {i}: {name} {q[name][i]} cannot be, give {rule}")
-        return q.view(REQUEST)
+    def _taken(self, requests: Requests) -> Reports:
+        out = zeros(REPORT, len(requests))
+        take(*self._arrays, records(asked(requests, len(self.places))), records(out))
+        return out
 
     def snapshot(self) -> bytes:
         """Everything that later reports depend on."""
@@ -191,3 +170,51 @@ class BarVenue:
             )
         for name in ARRAYS:
             setattr(self, name, arrays[name].view(getattr(self, name).dtype))
+        self._bind()
+
+    def _bind(self) -> None:
+        self._arrays = records(self.venue), records(self.places), records(self.orders)
+
+
+def sound(bars: Bars, instruments: int) -> Bars:
+    """Bars checked. Raises InputError."""
+    check("bars", bars, BAR, range(instruments))
+    low, high = bars["low"], bars["high"]
+    inside = (low <= bars["open"]) & (bars["open"] <= high)
+    inside &= (low <= bars["close"]) & (bars["close"] <= high)
+    good = inside & (low > 0) & (bars["lots"] >= 0) & (bars["ts_open"] <= bars["ts_recv"])
+    if not good.all():
+        i = int(good.argmin())
+        shown = ", ".join(f"{n} {bars[n][i]}" for n in ("open", "high", "low", "close", "lots"))
+        raise InputError(f"bars: {shown} at {i} cannot be: leave it out")
+    return bars.view(BAR)
+
+
+def flat(closes: Events) -> Bars:
+    """Bars of one price."""
+    out = zeros(BAR, len(closes))
+    for name in ("open", "high", "low", "close"):
+        out[name] = closes["price"]
+    for name in ("ts_recv", "lots", "instrument"):
+        out[name] = closes[name]
+    out["ts_open"] = out["ts_recv"]
+    return out
+
+
+def asked(requests: Requests, instruments: int) -> NDArray[Any]:
+    """Requests checked. Raises InputError."""
+    if requests.dtype != REQUEST:
+        raise InputError(f"requests: dtype {requests.dtype}, not REQUEST")
+    q, kinds = requests, (*KINDS, STOP)
+    changes = (q["kind"] == WITHDRAW) | (q["kind"] == REPLACE)
+    for name, good, rule in (
+        ("instrument", (q["instrument"] >= 0) & (q["instrument"] < instruments), "of the table"),
+        ("kind", (q["kind"] >= min(kinds)) & (q["kind"] <= max(kinds)), f"1 to {max(kinds)}"),
+        ("side", changes | (np.abs(q["side"]) == 1), "+1 or -1"),
+        ("order_id", q["order_id"] > 0, "ids above 0"),
+        ("ts", np.diff(q["ts"], prepend=q["ts"][0]) >= 0, "ns that never fall"),
+    ):
+        if not good.all():
+            i = int(np.argmin(good))
+            raise InputError(f"request {i}: {name} {q[name][i]} cannot be, give {rule}")
+    return q.view(REQUEST)

@@ -11,8 +11,9 @@ so that where an entry and its stop are both reached, the stop is hit; and where
 target beside it are, the stop is first and takes the target away.
 """
 
-from math import ceil, floor, log, sqrt
+from math import floor, log, sqrt
 
+import numpy as np
 from numba import types
 
 from flowsense._jit import Record, array, compiled, kernel
@@ -30,7 +31,19 @@ from flowsense.backtest.resting import (
 )
 from flowsense.exchange.client import CANCELLED, FILLED, POST, REPORT
 from flowsense.exchange.matching import LIMIT, MARKET
-from flowsense.schema import BAR, CLOSE, DAY, EVENT, GAP, LARGEST, STATUS, TRADING
+from flowsense.schema import (
+    BAR,
+    BROKEN,
+    CLOSE,
+    DAY,
+    EVENT,
+    GAP,
+    LARGEST,
+    QUOTE,
+    STATUS,
+    TRADING,
+    WHOLE,
+)
 
 MEMORY = 20  # bars of the exponential mean of squared returns
 SPLIT = log(1.4)  # a jump between two bars beyond it; the smallest usual split is three for two
@@ -43,7 +56,7 @@ def room(v: Record, p: Record, lots: int) -> int:
     """Lots of the bar that may still be ours."""
     if v.share < 0.0:
         return int(lots)
-    return max(min(int(lots), floor(v.share * p.lots) - int(p.used)), 0)
+    return int(max(min(lots, floor(v.share * p.lots) - p.used), 0))
 
 
 @kernel
@@ -53,8 +66,8 @@ def taken_at(v: Record, p: Record, side: int, base: int, lots: int) -> int:
     worse = base * (v.half_spread + v.impact * sqrt(p.variance * part))
     dust = 1e-12 * base  # what floating point adds is no tick
     if side > 0:
-        return ceil(base + worse - dust)
-    return max(floor(base - worse + dust), 1)
+        return int(np.ceil(base + worse - dust))
+    return int(max(np.floor(base - worse + dust), 1.0))
 
 
 @kernel
@@ -196,8 +209,7 @@ def learn(p: Record, b: Record, hole: bool) -> None:
     else:
         p.variance += (log(b.close / p.close) ** 2 - p.variance) / MEMORY
         if abs(log(b.open / p.close)) > SPLIT:
-            p.jumps += 1
-            p.jumped = b.ts_open
+            p.jumps, p.jumped = p.jumps + 1, b.ts_open
     p.ts, p.close = b.ts_recv, b.close
 
 
@@ -259,3 +271,30 @@ def advance(
         hear(v, places[e.instrument], orders, e, out)
         v.read += 1
     return True
+
+
+@kernel
+def close(q: Record, ts: int, price: int) -> None:
+    q.ts, q.mid2, q.state = ts, 2 * price, WHOLE
+
+
+@compiled(types.int64(array(QUOTE), array(np.int64), array(BAR), array(EVENT, readonly=True)))
+def look(quotes: Record, volume: Record, bars: Record, events: Record) -> int:
+    """The touch after bars and events of one time, and all lots so far; -> how many closed."""
+    n = 0
+    for i in range(len(bars)):
+        b = bars[i]
+        close(quotes[b.instrument], b.ts_recv, b.close)
+        volume[b.instrument] += b.lots
+        n += 1
+    for i in range(len(events)):
+        e = events[i]
+        q = quotes[e.instrument]
+        if e.action == CLOSE and q.ts < e.ts_recv:
+            close(q, e.ts_recv, e.price)
+            volume[e.instrument] += e.lots
+            n += 1
+        elif e.action != CLOSE and (e.bits & GAP or (e.action == STATUS and e.lots != TRADING)):
+            q.breaks += int(q.state == WHOLE)
+            q.ts, q.state = e.ts_recv, BROKEN
+    return n

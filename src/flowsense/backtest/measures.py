@@ -35,7 +35,7 @@ class Drawdown(NamedTuple):
 class Trips(NamedTuple):
     """Round trips: an instrument's executions from flat to flat (or through it)."""
 
-    count: int  # finished
+    finished: int
     won: int  # net of fees
     mean: float  # currency, net
     best: float
