@@ -1,7 +1,7 @@
 """What an account holds, as far as its reports told; the arithmetic is in `ledger`."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from flowsense.backtest.ledger import (
 )
 from flowsense.errors import InputError
 from flowsense.exchange.client import Reports, Requests, Terms, Why
+from flowsense.exchange.contracts import checked, contract
+from flowsense.risk.desk import HELD
 from flowsense.schema import LARGEST, Instrument, Quotes, zeros
 
 ROOM = 64  # orders at first; the table grows
@@ -43,6 +45,7 @@ class Account:
         check(instruments, terms)
         self.holdings = holdings_of(instruments, terms)
         self.ledger, self.marks = zeros(LEDGER, 1), zeros(MARK, 1)
+        self.held = zeros(HELD, len(instruments))
         self.ledger["capital"], self.marks["regime"] = capital, -1
         self.orders, self.kept = zeros(OPEN, ROOM), zeros(ORDER, ROOM)
         self.mids = np.zeros((len(instruments), RING), MID)
@@ -51,7 +54,7 @@ class Account:
     def _bind(self) -> None:
         self._money = records(self.ledger), records(self.holdings)
         self._table = records(self.orders), records(self.kept)
-        self._mids, self._mark = records(self.mids), records(self.marks)
+        self._mids, self._told = records(self.mids), (records(self.marks), records(self.held))
 
     @property
     def open(self) -> NDArray[Any]:
@@ -90,8 +93,11 @@ class Account:
         note(self._money[1], self._mids, records(quotes))
 
     def mark(self, quotes: Quotes, ts: int) -> float:
-        """Equity as of ts, by the touch (K,) of every instrument; the whole of it is in `marks`."""
-        return float(mark(*self._money, self._mids, records(quotes), self._mark, ts))
+        """Equity as of ts, by the touch (K,) of every instrument.
+
+        The whole of it is in `marks`, and what risk asks of each instrument in `held`.
+        """
+        return float(mark(*self._money, self._mids, records(quotes), self._told, ts))
 
     def counts(self) -> dict[str, int]:
         """Of orders, by what became of them and why."""
@@ -112,25 +118,20 @@ class Account:
         self._bind()
 
 
-class Contract(NamedTuple):
-    """Of a lot."""
-
-    unit: float
-    inverse: bool
-
-
-def contract(i: Instrument) -> Contract:
-    """Linear: currency of a lot and tick. Inverse: a lot's value in quote currency, by ticks."""
-    lots = float(i.lot) * float(i.contract)
-    return Contract(lots / float(i.tick) if i.inverse else lots * float(i.tick), i.inverse)
+def unit(instrument: Instrument) -> float:
+    """What a lot is worth at one tick; inverse: a lot's value is this divided by the ticks."""
+    c = contract(instrument)
+    return c.size / c.tick if c.inverse else c.size * c.tick
 
 
 def holdings_of(instruments: tuple[Instrument, ...], terms: Sequence[Terms]) -> NDArray[Any]:
     out = zeros(HOLDING, len(instruments))
     out["mid2"], out["funded"] = NOWHERE, -1
-    for h, i, t in zip(out, instruments, terms or [Terms()] * len(instruments), strict=True):
-        h["unit"], h["inverse"] = contract(i)
-        h["maker"], h["taker"], h["each"] = t.maker - t.rebate, t.taker, t.per_lot
+    each = map(checked, terms or [Terms()] * len(instruments))
+    for h, i, t in zip(out, instruments, each, strict=True):
+        h["unit"], h["inverse"], h["least"] = unit(i), i.inverse, t.least
+        h["maker"], h["taker"] = t.maker - t.rebate, t.taker
+        h["each"] = t.per_lot / float(i.tick) if i.inverse else t.per_lot
         h["rate"], h["period"] = t.funding, t.funding_ns if t.funding else 0
     return out
 

@@ -25,6 +25,7 @@ from flowsense.exchange.client import (
     Why,
 )
 from flowsense.exchange.matching import LIMIT, MARKET, REPLACE, REQUEST, WITHDRAW
+from flowsense.risk.desk import HELD
 from flowsense.schema import QUOTE, WHOLE
 
 NOWHERE = -(2**62)  # a mid that nobody knows yet
@@ -46,7 +47,8 @@ HOLDING = np.dtype(  # one instrument
         ("inverse", "i8"),
         ("maker", "f8"),  # a share of the value, less the rebate
         ("taker", "f8"),
-        ("each", "f8"),  # currency for each lot
+        ("each", "f8"),  # fee for each lot, in what `unit` is
+        ("least", "i8"),  # lots of an order
         ("rate", "f8"),  # of funding
         ("period", "i8"),  # ns of funding
     ]
@@ -190,7 +192,8 @@ def execute(h: Record, mids: Record, f: Record, r: Record, decided2: int) -> Non
         decided2 = 2 * r.price
     each = worth(h, r.price * 1.0)
     signed, value = r.side * r.lots, abs(each) * r.lots
-    fee = value * (h.maker if r.maker else h.taker) + h.each * r.lots
+    fee = value * (h.maker if r.maker else h.taker)
+    fee += h.each * r.lots / r.price if h.inverse else h.each * r.lots
     h.lots += signed
     h.paid += signed * each
     h.fair += signed * worth(h, decided2 / 2.0)
@@ -269,13 +272,19 @@ def tell(
 
 @compiled(
     types.float64(
-        array(LEDGER), array(HOLDING), array(MID, 2), array(QUOTE), array(MARK), types.int64
+        array(LEDGER),
+        array(HOLDING),
+        array(MID, 2),
+        array(QUOTE),
+        types.Tuple((array(MARK), array(HELD))),
+        types.int64,
     )
 )
 def mark(
-    ledger: Record, holdings: Record, mids: Record, quotes: Record, marks: Record, ts: int
+    ledger: Record, holdings: Record, mids: Record, quotes: Record, told: Record, ts: int
 ) -> float:
     """-> equity at ts, all of it into marks[0]; funding first, then mids as of ts (K,)."""
+    marks, held = told
     m = marks[0]
     m.ts, m.equity, m.fees, m.slippage, m.funding = ts, ledger[0].capital, 0.0, 0.0, 0.0
     m.exposure, m.net, m.turnover = 0.0, 0.0, 0.0
@@ -285,16 +294,16 @@ def mark(
         remember(h, mids[i], quotes[i])
         if quotes[i].state == WHOLE:
             h.mid2 = quotes[i].mid2
-        if h.turnover == 0.0:
+        if h.mid2 == NOWHERE:
             continue
         each = worth(h, h.mid2 / 2.0)
-        value = h.lots * abs(each)
+        held[i].exposure, held[i].least = h.lots * abs(each), h.least * abs(each)
         m.equity += h.lots * each - h.paid - h.fees - h.funding
         m.fees += h.fees
         m.funding += h.funding
         m.slippage += h.paid - h.fair
-        m.exposure += abs(value)
-        m.net += value
+        m.exposure += abs(held[i].exposure)
+        m.net += held[i].exposure
         m.turnover += h.turnover
     m.gross = m.equity + m.fees + m.funding + m.slippage
     return float(m.equity)

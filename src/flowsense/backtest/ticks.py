@@ -6,9 +6,9 @@ forecasts of its rows into signals; the strategy decides; what it sends is with 
 the next event. All of it is one fold, so that live trading can feed the same events as they come.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,77 +17,82 @@ from flowsense.backtest import FILL, MARK, Result, Strategy, View
 from flowsense.backtest.account import Account
 from flowsense.engine import Engine
 from flowsense.errors import InputError
-from flowsense.exchange.client import REPORT, Requests, Terms, Venue
+from flowsense.exchange.client import REPORT, Reports, Requests, Terms, Venue
 from flowsense.exchange.matching import REQUEST
 from flowsense.forecast import SIGNAL, Forecast
-from flowsense.schema import BEAT, BOOK, EVENT, QUOTE, SECOND, Events, Instrument, zeros
+from flowsense.risk.desk import Standing
+from flowsense.schema import BEAT, BOOK, EVENT, QUOTE, SECOND, Events, zeros
 from flowsense.sources import Told, chunks
 from flowsense.store.checkpoint import pack, unpack
 from flowsense.tape import Reader, Rows, Tape
 
 S = TypeVar("S")  # a flat NamedTuple of arrays
 MINUTE = 60 * SECOND
-NO_FILLS, NO_REPORTS, NO_REQUESTS = zeros(FILL), zeros(REPORT), zeros(REQUEST)
+NO_FILLS, NO_MARKS = zeros(FILL), zeros(MARK)
+NO_REPORTS, NO_REQUESTS = zeros(REPORT), zeros(REQUEST)
 
 
-class Known(NamedTuple):
-    """What risk decides by, as of one instant: its n rows, and the K instruments' account."""
+class Adviser(Protocol[S]):
+    """What makes signals of forecasts: `risk.desk.Risk`, or a rule of one's own."""
 
-    ts: int
-    instrument: NDArray[np.int64]  # (n,)
-    forecast: Forecast  # of these rows
-    quote: NDArray[Any]  # (n,) QUOTE
-    book: NDArray[Any]  # (n,) BOOK
-    position: NDArray[np.int64]  # (K,) lots
-    equity: float
-    exposure: float
+    @property
+    def regimes(self) -> tuple[str, ...]: ...
+    def init(self, capital: float) -> S: ...
+    def cases(self, state: S, rows: Rows, forecast: Forecast) -> tuple[S, NDArray[Any]]:
+        """One record for each of these rows, whole instants; changes no argument."""
+        ...
 
-
-class Risk(Protocol[S]):
-    """A frozen dataclass of settings that makes signals of forecasts."""
-
-    def init(self, instruments: tuple[Instrument, ...]) -> S: ...
-    def signals(self, state: S, known: Known) -> tuple[S, NDArray[Any]]:
-        """(n,) SIGNAL, one for each row; changes neither argument. Raises InputError."""
+    def signals(self, state: S, cases: NDArray[Any], standing: Standing) -> tuple[S, NDArray[Any]]:
+        """(k,) SIGNAL of the k rows of one instant; changes no argument."""
         ...
 
 
 class Backtest:
     """A fold over tapes and their forecasts; `result` tells of it so far.
 
-    Raises InputError for capital that is not above 0, and terms that are not of each instrument
-    of the venue.
+    Args:
+        venue: where orders go.
+        strategy: what sends them.
+        risk: makes signals of forecasts; None: the strategy hears none.
+        capital: in the currency that gains are settled in.
+        terms: of each instrument, as the venue has them; none: nothing costs anything.
+        name: of the result; none: that of the strategy.
+
+    Raises:
+        InputError: capital that is not above 0, terms of other instruments, contracts that are
+            settled in several currencies.
     """
 
     def __init__(
         self,
         venue: Venue,
         strategy: Strategy[Any],
-        risk: Risk[Any],
+        risk: Adviser[Any] | None = None,
         *,
         capital: float,
         terms: Sequence[Terms] = (),
-        regimes: tuple[str, ...] = (),
         name: str = "",
     ) -> None:
-        self.venue, self.strategy, self.risk = venue, strategy, risk
-        self.name, self.capital, self.regimes = name, capital, regimes
         table, k = venue.instruments, len(venue.instruments)
-        self.instruments, self.account = table, Account(table, capital, terms)
-        self.state, self.cautious = strategy.init(table), risk.init(table)
-        self.quote, self.book = zeros(QUOTE, k), zeros(BOOK, k)
-        self.signal, self.here = zeros(SIGNAL, k), np.zeros(k, np.bool_)
+        self.venue, self.strategy, self.risk = venue, strategy, risk
+        self.name, self.capital, self.instruments = name, capital, table
+        self.account = Account(table, capital, terms)
+        self.state = strategy.init(table)
+        self.caution: Any = risk.init(capital) if risk else None
+        self.quote, self.book, self.signal = zeros(QUOTE, k), zeros(BOOK, k), zeros(SIGNAL, k)
         self.quote["instrument"] = self.signal["instrument"] = np.arange(k)
-        self.requests, self.reports = list[Requests](), list[NDArray[Any]]()
-        self.fills, self.marks = [NO_FILLS], [zeros(MARK)]
-        self.minute, self.beat = -1, zeros(EVENT, 1)
-        self.beat["action"] = BEAT
+        self.market = (np.zeros(k, np.bool_), self.quote, self.book, self.signal)
+        self.requests, self.reports = list[Requests](), list[Reports]()
+        self.fills, self.marks = [NO_FILLS], [NO_MARKS]
+        self.minute = -1
 
-    def push(self, tape: Tape, forecast: Forecast) -> None:
+    def push(self, tape: Tape, forecast: Forecast | None = None) -> None:
         """All instants of a tape. Raises InputError for one of other instruments."""
         if tape.instruments != self.instruments:
-            raise InputError(f"the stream holds {names(tape)}, the venue {names(self)}")
+            raise InputError(f"the stream holds {names(tape)}, the venue trades {names(self)}")
         rows, at, seen = tape.rows[0], 0, 0
+        cases = self._cases(rows, forecast)
+        regime = None if forecast is None else forecast.aux.get("regime")
         told = np.searchsorted(tape.quotes["ts"], rows.ts, "right").tolist()
         before, ts = rows.event.tolist(), rows.ts.tolist()
         for a, b in pairwise(rows.instants().tolist()):
@@ -95,19 +100,30 @@ class Backtest:
             if told[a] > seen:
                 self.account.note(tape.quotes[seen : told[a]])
             at, seen = before[a], told[a]
-            self._instant(ts[a], rows, forecast, slice(a, b))
+            self._instant(ts[a], rows, slice(a, b), None if cases is None else cases[a:b])
+            if ts[a] // MINUTE != self.minute:
+                self._keep(ts[a], None if regime is None else regime[a:b])
         self._feed(tape.events[at:])
         if len(tape.quotes) > seen:
             self.account.note(tape.quotes[seen:])
 
+    def _cases(self, rows: Rows, forecast: Forecast | None) -> NDArray[Any] | None:
+        if self.risk is None or not len(rows.ts):
+            return None
+        if forecast is None:
+            raise InputError("signals are made of forecasts: give them, or leave out risk")
+        if len(forecast.ready) != len(rows.ts):
+            raise InputError(f"a forecast of {len(forecast.ready)} rows for {len(rows.ts)} rows")
+        self.caution, cases = self.risk.cases(self.caution, rows, forecast)
+        return cases
+
     def _feed(self, events: Events, ts: int = -1) -> None:
-        """To the venue with what was sent before them; what it reports is told at the instant.
+        """To the venue, with what was sent before them.
 
         Where something is awaited, the venue hears that it is ts now, whatever the market does.
         """
         if ts >= 0 and (self.requests or self.account.ledger["open"][0]):
-            self.beat["ts_recv"] = ts
-            events = np.concatenate([events, self.beat]).view(EVENT)
+            events = followed(events, ts)
         if not len(events):
             return
         reports = self.venue.push(events, joined(self.requests, NO_REQUESTS))
@@ -115,34 +131,28 @@ class Backtest:
         if len(reports):
             self.reports.append(reports)
 
-    def _instant(self, ts: int, rows: Rows, forecast: Forecast, n: slice) -> None:
-        reports, account, who = joined(self.reports, NO_REPORTS), self.account, rows.instrument[n]
+    def _instant(self, ts: int, rows: Rows, n: slice, cases: NDArray[Any] | None) -> None:
+        """What was reported, what it is worth, what is recommended, what is decided."""
+        account, here, who = self.account, self.market[0], rows.instrument[n]
+        reports = joined(self.reports, NO_REPORTS)
         self.reports.clear()
-        self.here[:] = False
-        self.here[who] = True
-        self.quote[who], self.book[who] = rows.quote[n], rows.book[n]
-        if len(reports):
-            fills = account.tell(reports)
-            if len(fills):
-                self.fills.append(fills)
+        if len(reports) and len(fills := account.tell(reports)):
+            self.fills.append(fills)
+        here[:] = False
+        here[who], self.quote[who], self.book[who] = True, rows.quote[n], rows.book[n]
         equity = account.mark(self.quote, ts)
-        said = part(forecast, n)
-        position, exposure = account.position, float(account.marks["exposure"][0])
-        known = Known(ts, who, said, rows.quote[n], rows.book[n], position, equity, exposure)
-        self.cautious, self.signal[who] = self.risk.signals(self.cautious, known)
-        market = (self.here, self.quote, self.book, self.signal)
-        view = View(ts, *market, position, account.open, equity, reports)
+        if self.risk and cases is not None:
+            standing = Standing(equity, account.held)
+            self.caution, self.signal[who] = self.risk.signals(self.caution, cases, standing)
+        view = View(ts, *self.market, account.position, account.open, equity, reports)
         self.state, requests = self.strategy.decide(self.state, view)
         if len(requests):
             account.send(requests, ts)
             self.requests.append(requests)
-        if ts // MINUTE != self.minute:
-            self._keep(ts, said)
 
-    def _keep(self, ts: int, said: Forecast) -> None:
+    def _keep(self, ts: int, regime: NDArray[np.float32] | None) -> None:
         """The first mark of a minute."""
         self.minute = ts // MINUTE
-        regime = said.aux.get("regime")
         self.account.marks["regime"] = -1 if regime is None else int(regime.mean(axis=0).argmax())
         self.marks.append(self.account.marks.copy())
 
@@ -160,20 +170,21 @@ class Backtest:
             np.concatenate(self.fills),
             self.account.counts(),
             config,
-            self.regimes,
+            self.risk.regimes if self.risk else (),
         )
 
     def snapshot(self) -> bytes:
         """Everything that the rest of the run and its result depend on."""
         mine = {n: getattr(self, n) for n in ("quote", "book", "signal")}
         mine |= {"minute": np.array(self.minute), "last": self.account.marks}
+        mine |= {"held": self.account.held}
         mine |= {"venue": np.frombuffer(self.venue.snapshot(), np.uint8)}
         mine |= {"requests": joined(self.requests, NO_REQUESTS)}
         mine |= {"reports": joined(self.reports, NO_REPORTS)}
         mine |= {"fills": np.concatenate(self.fills), "marks": np.concatenate(self.marks)}
-        parts = {"state": self.state._asdict(), "risk": self.cautious._asdict()}
-        parts["account"] = self.account.snapshot()
-        return pack(mine | {f"{p}/{k}": v for p, all_ in parts.items() for k, v in all_.items()})
+        parts = {"state": self.state._asdict(), "account": self.account.snapshot()}
+        parts["risk"] = self.caution._asdict() if self.risk else {}
+        return pack(mine | {f"{p}/{k}": v for p, every in parts.items() for k, v in every.items()})
 
     def restore(self, data: bytes) -> None:
         """Go on from a snapshot of a run with the same settings."""
@@ -181,14 +192,30 @@ class Backtest:
         for name in ("quote", "book", "signal"):
             getattr(self, name)[:] = arrays[name]
         self.minute, self.account.marks[:] = int(arrays["minute"]), arrays["last"]
+        self.account.held[:] = arrays["held"]
         self.venue.restore(arrays["venue"].tobytes())
-        self.requests, self.reports = [arrays["requests"].view(REQUEST)], [arrays["reports"]]
+        self.requests, self.reports = (
+            [arrays["requests"].view(REQUEST)],
+            [arrays["reports"].view(REPORT)],
+        )
         self.fills, self.marks = [arrays["fills"].view(FILL)], [arrays["marks"].view(MARK)]
         self.account.restore({k: arrays[f"account/{k}"] for k in self.account.snapshot()})
-        self.state, self.cautious = (
-            type(s)(**{k: arrays[f"{p}/{k}"] for k in s._fields})
-            for p, s in (("state", self.state), ("risk", self.cautious))
-        )
+        self.state = again(self.state, "state", arrays)
+        self.caution = again(self.caution, "risk", arrays) if self.risk else None
+
+
+def again(state: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
+    """A state of the same types as this one. Arrays are viewed as the dtypes that kernels know."""
+    kept = {k: arrays[f"{name}/{k}"].view(v.dtype) for k, v in state._asdict().items()}
+    return type(state)(**kept)
+
+
+def followed(events: Events, ts: int) -> Events:
+    """The same with a BEAT; `np.concatenate` compares the fields of records each time."""
+    more = zeros(EVENT, len(events) + 1)
+    more[:-1] = events
+    more["ts_recv"][-1], more["action"][-1] = ts, BEAT
+    return more
 
 
 def joined(parts: list[NDArray[Any]], none: NDArray[Any]) -> NDArray[Any]:
@@ -213,7 +240,9 @@ def live(engine: Engine, source: Told) -> Iterator[tuple[Tape, Forecast]]:
         yield from engine.push(events, bars, observations)
 
 
-def stored(reader: Reader, forecast: Forecast) -> Iterator[tuple[Tape, Forecast]]:
+def stored(
+    reader: Reader, forecast: Forecast | None = None
+) -> Iterator[tuple[Tape, Forecast | None]]:
     """The tapes of a reader with their parts of a forecast that was made of all its rows.
 
     Raises InputError where the rows are not as many, or their events were not kept.
@@ -223,13 +252,13 @@ def stored(reader: Reader, forecast: Forecast) -> Iterator[tuple[Tape, Forecast]
         n = len(tape.rows[0].ts)
         if n and not len(tape.events) and tape.rows[0].event.any():
             raise InputError("these rows were prepared without events: prepare them with events")
-        yield tape, part(forecast, slice(at, at + n))
+        yield tape, None if forecast is None else part(forecast, slice(at, at + n))
         at += n
-    if at != len(forecast.ready):
+    if forecast is not None and at != len(forecast.ready):
         raise InputError(f"a forecast of {len(forecast.ready)} rows, the recording has {at}")
 
 
-def backtest(run: Backtest, pairs: Iterator[tuple[Tape, Forecast]]) -> Result:
+def backtest(run: Backtest, pairs: Iterable[tuple[Tape, Forecast | None]]) -> Result:
     """The whole of a stream."""
     for tape, forecast in pairs:
         run.push(tape, forecast)

@@ -1,15 +1,14 @@
 """A maker: its forecast is worth what it spares it, quotes that informed orders would have hit."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.backtest import View
 from flowsense.backtest.ledger import LEAVES
-from flowsense.backtest.strategies import Request, asked, withdrawn
+from flowsense.backtest.strategies import Request, asked, withdrawn, working
 from flowsense.errors import InputError
 from flowsense.exchange.client import POST, Requests
 from flowsense.forecast import Veto
@@ -63,13 +62,13 @@ class Quote:
 
     def decide(self, state: Quoting, view: View) -> tuple[Quoting, Requests]:
         """Keep, withdraw or send, for each side of each instrument that has a row."""
-        serial, out = int(state.serial[0]), list[Request]()
+        serial, out, mine = int(state.serial[0]), list[Request](), working(view)
         for i in np.flatnonzero(view.here).tolist():
-            mine = view.orders[view.orders["instrument"] == i]
             for side, price in zip((1, -1), self.prices(view, i), strict=True):
-                quoted = mine[mine["side"] == side]
-                out += gone(view, quoted, price)
-                if price is not None and not len(quoted):
+                quoted = [o for o in mine if o.instrument == i and o.side == side]
+                wrong = (o for o in quoted if o.price != price and o.told != LEAVES)
+                out += (withdrawn(view.ts, o) for o in wrong)
+                if price is not None and not quoted:
                     serial += 1
                     out.append((view.ts, serial, price, self.lots, i, POST, side))
         if serial == state.serial[0]:
@@ -96,10 +95,3 @@ class Quote:
         if not self.heeds or int(s["vetoes"]) & DEAF or view.ts - int(s["ts"]) > self.stale_ns:
             return 0.0
         return float(s["side"] * s["magnitude"])
-
-
-def gone(view: View, quoted: NDArray[Any], price: int | None) -> Iterator[Request]:
-    """Withdrawals of quotes at another price; one that is on its way out is let go."""
-    for order in quoted:
-        if order["told"] != LEAVES and order["price"] != price:
-            yield withdrawn(view.ts, order)

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.backtest import View
-from flowsense.backtest.account import contract
+from flowsense.backtest.account import unit
 from flowsense.backtest.ledger import RESTS
-from flowsense.backtest.strategies import NOTHING, Request, asked, withdrawn
+from flowsense.backtest.strategies import NOTHING, Request, asked, withdrawn, working
 from flowsense.exchange.client import Requests
 from flowsense.exchange.matching import LIMIT, MARKET
 from flowsense.schema import NEVER, Instrument
@@ -22,8 +22,8 @@ class Held(NamedTuple):
     until: NDArray[np.int64]  # (K,) ns
     stop2: NDArray[np.int64]  # (K,) mid2; 0: none
     target2: NDArray[np.int64]  # (K,) likewise
-    unit: NDArray[np.float64]  # (K,) of `account.contract`
-    inverse: NDArray[np.bool_]  # (K,) likewise
+    unit: NDArray[np.float64]  # (K,) of `account.unit`
+    inverse: NDArray[np.bool_]  # (K,)
 
 
 class Want(NamedTuple):
@@ -41,8 +41,9 @@ def holding(instruments: tuple[Instrument, ...]) -> Held:
     """Before the first order."""
     n = len(instruments)
     none = np.zeros(n, np.int64)
-    unit, inverse = (np.array(x) for x in zip(*map(contract, instruments), strict=True))
-    return Held(np.zeros(1, np.int64), np.full(n, NEVER), none, none, unit, inverse)
+    inverse = np.array([i.inverse for i in instruments], np.bool_)
+    units = np.array([unit(i) for i in instruments])
+    return Held(np.zeros(1, np.int64), np.full(n, NEVER), none, none, units, inverse)
 
 
 def take(
@@ -56,8 +57,9 @@ def take(
     """
     if not wants and not view.position.any() and not len(view.orders):
         return held, NOTHING
-    busy = set(view.orders["instrument"].tolist())
-    out = [withdrawn(view.ts, o) for o in view.orders if o["told"] == RESTS]
+    mine = working(view)
+    busy = {o.instrument for o in mine}
+    out = [withdrawn(view.ts, o) for o in mine if o.told == RESTS]
     wanted = {w.instrument: w for w in wants}
     serial, plans = int(held.serial[0]), []
     for i, side, lots in changes(held, view, wanted):
