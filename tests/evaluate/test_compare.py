@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from flowsense.evaluate import scores
-from flowsense.evaluate.compare import Cell, Rows, Spoken, better, compare, luck, sentence
+from flowsense.evaluate.compare import (
+    Cell,
+    Rows,
+    Spoken,
+    better,
+    chance,
+    compare,
+    luck,
+    sentence,
+)
 from flowsense.forecast import Target
 from flowsense.schema import SECOND
 
@@ -134,9 +143,9 @@ def test_which_side_is_better_by_hand(name, ends, side):
 
 
 def test_sentences_by_hand():
-    up = Cell(0.6, 0.58, 0.02, (0.012, 0.034), "a")
+    up = Cell(0.6, 0.58, 0.02, (0.012, 0.034), 0.002, "a")
     assert sentence("accuracy", up) == "A is better by 1.2 to 3.4 points"
-    down = Cell(1.0, 0.9, 0.1, (0.0512, 0.15), "b")
+    down = Cell(1.0, 0.9, 0.1, (0.0512, 0.15), 0.002, "b")
     assert sentence("log_loss", down) == "B is better by 0.0512 to 0.1500 nats"
 
 
@@ -147,3 +156,28 @@ def test_luck_is_counted_over_all_intervals():
         "12 intervals were looked at: 0.6 of them would leave zero out by luck if there were no "
         "difference at all; 6 did."
     )
+
+
+def test_p_by_hand():
+    assert chance(np.array([1.0, 2, 3, np.nan, -1])) == pytest.approx(0.5)
+    assert chance(np.ones(100)) == 0.02 and chance(np.zeros(100)) == 1
+
+
+def test_p_is_below_a_twentieth_where_the_interval_leaves_zero_out():
+    for shift in (0.3, 0.01):
+        of, up = rows()
+        found = compare(of, told(up), told(np.clip(up + shift, 0, 1)))
+        for cell in found.cells.values():
+            assert (cell.p < 0.052) if cell.better else (cell.p > 0.045)
+
+
+def test_one_who_looks_at_all_times_is_told_of_the_better_one_on_the_way():
+    of, up = rows()
+    found = compare(of, told(up), told(1 - up)).in_turn
+    assert {name: one.better for name, one in found.items()} == {"accuracy": "a", "log_loss": "a"}
+    assert all(0 < one.at < of.ts[-1] for one in found.values())
+    again = compare(of, told(up), told(up)).in_turn["log_loss"]
+    assert again.better is None and again.at is None
+    sizes, up = rows(target=SIZE)
+    good, bad = Spoken(np.zeros((3_000, 3)), up + 0.7), Spoken(np.zeros((3_000, 3)), up + 3)
+    assert compare(sizes, bad, good).in_turn["mae"].better == "b"

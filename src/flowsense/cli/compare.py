@@ -53,8 +53,10 @@ def compare(
     to.print(table(found["targets"]))
     to.print()
     for target, one in found["targets"].items():
-        by = spelled(next(iter(one["cells"])))
-        to.print(f"{target}, {by} of {one['n']:,} rows: {one['verdict']}.")
+        by, cell = next(iter(one["cells"].items()))
+        p = "" if cell["p"] is None else f" (p {cell['p']:.3f})"
+        to.print(f"{target}, {spelled(by)} of {one['n']:,} rows: {one['verdict']}{p}.")
+        to.print(f"  One who looked at all times: {looked(one['in_turn'])}.")
     to.print()
     to.print(found["luck"])
     for note in (*found["left_out"], *found["warnings"]):
@@ -85,6 +87,19 @@ def lines(target: str, cells: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         span = "{:+.3f} to {:+.3f}".format(*cell["ci95"]) if cell["ci95"] else "-"
         numbers = ("-" if cell[x] is None else f"{cell[x]:.3f}" for x in ("a", "b"))
         yield "" if k else target, spelled(name), *numbers, span, (cell["better"] or "-").upper()
+
+
+def looked(found: Mapping[str, Any]) -> str:
+    """``accuracy: A since 2024-03-01 10:20:00 UTC; log-loss: undecided after 52 blocks``."""
+    from flowsense.evaluate.report.markup import moment
+
+    said = []
+    for name, one in found.items():
+        known = f"undecided after {one['blocks']} blocks"
+        if one["better"]:
+            known = f"{one['better'].upper()} since {moment(one['at'])} UTC"
+        said.append(f"{spelled(name)}: {known}")
+    return "; ".join(said)
 
 
 def spelled(name: str) -> str:

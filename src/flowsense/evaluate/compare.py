@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flowsense.evaluate import significance
+from flowsense.evaluate import sequential, significance
 from flowsense.evaluate.direction import judge
 from flowsense.evaluate.magnitude import size
 from flowsense.evaluate.results import Number
 from flowsense.evaluate.sample import Ints, Sample
-from flowsense.evaluate.scores import COVERAGES, Floats, number
+from flowsense.evaluate.scores import COVERAGES, Bools, Floats, number, surprise
+from flowsense.evaluate.sequential import Answer
 from flowsense.evaluate.significance import FEW, Interval, interval
-from flowsense.evaluate.tally import Sums
+from flowsense.evaluate.tally import Calls, Sums
 from flowsense.forecast import Target
 
 SHARES = tuple(f"coverage@{c}" for c in COVERAGES if c < 1)
@@ -50,6 +51,7 @@ class Cell:
     b: Number
     difference: Number
     ci95: Interval | None
+    p: Number  # two-sided: how often a resample of no difference is as far from zero
     better: str | None  # "a", "b", or None where zero lies in the interval
 
 
@@ -62,6 +64,7 @@ class Compared:
     cells: Mapping[str, Cell]
     verdict: str
     warnings: tuple[str, ...]
+    in_turn: Mapping[str, Answer]  # what one who looked at all times would have known
 
     @property
     def main(self) -> str:
@@ -79,10 +82,40 @@ def compare(rows: Rows, a: Spoken, b: Spoken, *, seed: int = 0) -> Compared:
         gap = number(mine[name] - other[name])
         draws = mine_drawn[name] - other_drawn[name] if mine_drawn and other_drawn else None
         found = interval(draws) if draws is not None and gap is not None else None
-        cells[name] = Cell(number(mine[name]), number(other[name]), gap, found, better(name, found))
+        side, p = better(name, found), chance(draws) if draws is not None and found else None
+        cells[name] = Cell(number(mine[name]), number(other[name]), gap, found, p, side)
     warnings = tuple(doubts(of))
     first = next(iter(cells))
-    return Compared(of.counted, int(of.once.sum()), cells, sentence(first, cells[first]), warnings)
+    said = sentence(first, cells[first])
+    return Compared(of.counted, int(of.once.sum()), cells, said, warnings, in_turn(of, a, b))
+
+
+def in_turn(of: Sample, a: Spoken, b: Spoken) -> dict[str, Answer]:
+    """By score: both heard row by row, each row once."""
+    mine, other = (losses(of, said) for said in (a, b))
+    found = {}
+    for name, (rows, loss) in mine.items():
+        here = rows & of.once
+        gap = (loss - other[name][1])[here]
+        found[name] = sequential.compared(of.ts[here], gap, of.target.horizon_ns, level=LEVEL)
+    return found
+
+
+def losses(of: Sample, said: Spoken) -> dict[str, tuple[Bools, Floats]]:
+    """By score: which rows count (m,), and the loss of each (m,)."""
+    every = np.ones(len(of.rows), np.bool_)
+    if of.target.kind == "magnitude":
+        return {"mae": (every, np.abs(said.value - of.y))}
+    calls = Calls.of(of.target.kind, said.p, of.classes)
+    wrong = np.where(calls.counts, 1 - calls.right, 0.0)
+    return {"accuracy": (calls.counts, wrong), "log_loss": (every, surprise(said.p, of.classes))}
+
+
+def chance(draws: Floats) -> float:
+    """p of no difference, from resamples (R,) of it: twice the share on the rarer side of zero."""
+    kept = draws[np.isfinite(draws)]
+    rarer = min((kept <= 0).sum(), (kept >= 0).sum())
+    return float(min(1.0, 2 * max(rarer, 1) / len(kept)))
 
 
 def sample(rows: Rows, seed: int) -> Sample:
