@@ -38,7 +38,7 @@ DESK = np.dtype(  # of the account
         ("ts", "i8"),  # ns, of the instant last judged
         ("equity", "f8"),
         ("peak", "f8"),  # the highest equity since the start, or since the drawdown breaker closed
-        ("day", "i8"),
+        ("day", "i8"),  # -1 before the first instant
         ("opened", "f8"),  # equity when the day began
         ("until", "i8"),  # ns, when the breaker closes; 0: it is closed
         ("why", "i8"),  # of `Trip`, of the last time
@@ -97,7 +97,8 @@ def account(desk: Record, ts: int, equity: float, t: Record) -> bool:
     """Whether the breaker of the account is open; equity is finite."""
     desk.ts, desk.equity = ts, equity
     if ts // DAY != desk.day:
-        desk.day, desk.opened = ts // DAY, equity
+        desk.opened = equity if desk.day >= 0 else desk.opened
+        desk.day = ts // DAY
     if desk.until != 0 and ts >= desk.until:
         desk.peak = equity if desk.why & DRAWDOWN else desk.peak
         desk.until = desk.why = 0

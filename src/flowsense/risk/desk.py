@@ -88,7 +88,7 @@ def allot(seats: Record, cov: Record, t: Record, floor: float, out: Record) -> N
     size = min(wanted, total, same)
     out.vetoes |= EXPOSURE if total <= 0.0 else 0
     out.vetoes |= CORRELATED if same <= 0.0 else 0
-    out.vetoes |= TOO_SMALL if not (size > 0.0 and size >= floor) else 0
+    out.vetoes |= TOO_SMALL if out.vetoes == 0 and size < floor else 0
     out["size"] = size if out.vetoes == 0 else 0.0
     seats[i].planned = out.side * size if out.vetoes == 0 else seats[i].planned
 
@@ -178,6 +178,7 @@ class Risk:
             raise InputError(f"risk: capital {capital}: give an amount above 0")
         k, desk = len(self.instruments), zeros(DESK, 1)
         desk["equity"] = desk["peak"] = desk["opened"] = capital
+        desk["day"] = -1
         seen, level = watching(k, self.columns)
         return State(seen, level, desk, zeros(SEAT, k), np.zeros((k, k)))
 

@@ -3,13 +3,13 @@
 Prices are moves of the mid in ticks. With m the expected move, s the deviation of the mid over
 the horizon and c the costs of a way in and out::
 
-    target      m + take * s from the mid; for a barrier its distance
+    target      m + take * s from the mid; for a barrier its distance (nearest half tick)
     stop        stop * s from the mid; for a barrier its distance
     reward/risk (target - c) / (stop + c)
     size        fraction * Kelly * trust * leverage * scale * cushion, at most the limit
 """
 
-from math import ceil, floor
+from math import floor
 
 from flowsense._jit import Record, kernel
 from flowsense.forecast import Veto
@@ -51,6 +51,12 @@ def width(c: Record, t: Record) -> float:
 
 
 @kernel
+def halves(ticks: float) -> int:
+    """The nearest distance that a mid can move, at least the least."""
+    return max(floor(min(2.0 * ticks, DISTANT) + 0.5), 1)
+
+
+@kernel
 def kelly(c: Record, t: Record, confidence: float, m: float, win: float, lose: float) -> float:
     """The share of the capital; m, win and lose in ticks, costs taken off."""
     mid = 0.5 * c.mid2
@@ -73,7 +79,7 @@ def propose(c: Record, t: Record, left: float, out: Record) -> None:
     cost = t.spreads * c.spread + 2.0 * t.fee * mid
     win = width(c, t) if t.barrier else m + t.take * c.sigma
     lose = width(c, t) if t.barrier else t.stop * c.sigma
-    up, down = max(floor(min(2.0 * win, DISTANT)), 1), max(ceil(min(2.0 * lose, DISTANT)), 1)
+    up, down = halves(win), halves(lose)
     up, down = (up, min(down, c.mid2)) if side > 0 else (min(up, c.mid2), down)
     out.target2, out.stop2 = c.mid2 + side * up, c.mid2 - side * down
     win, lose = 0.5 * up - cost, 0.5 * down + cost
