@@ -33,7 +33,7 @@ def level(side, price, lots, bits=LAST):
     return event(SET, side, price, lots, bits)
 
 
-def traded(side, price, lots, bits=0, oid=0):
+def traded(side, price, lots, bits=LAST, oid=0):
     return event(TRADE, side, price, lots, bits, oid)
 
 
@@ -57,10 +57,13 @@ def snapshot(bids, asks):
 class Client:
     """Says each request and each event in turn; `heard` is what the venue said, in words."""
 
-    def __init__(self, bids=((99, 10), (98, 20)), asks=((101, 10), (102, 20)), **rules):
-        self.venue, self.ts, self.ids = Replay((instrument(),), rules=Rules(**rules)), 1_000, 0
-        self.heard = []
-        self.market(*snapshot(bids, asks))
+    def __init__(
+        self, bids=((99, 10), (98, 20)), asks=((101, 10), (102, 20)), *, lines=None, **rules
+    ):
+        what = instrument(by_order=rules.pop("by_order", False))
+        self.venue, self.ts, self.ids = Replay((what,), rules=Rules(**rules)), 1_000, 0
+        self.heard, self.why = [], None
+        self.market(*(lines or snapshot(bids, asks)))
 
     def market(self, *lines):
         events = written(lines, self.ts)
@@ -86,6 +89,7 @@ class Client:
             for r in reports
         ]
         self.heard += told
+        self.why = int(reports["why"][-1]) if len(reports) else self.why
         return told
 
     def limit(self, side, price, lots):

@@ -27,7 +27,7 @@ from flowsense.store.checkpoint import pack, unpack
 FORMAT = 1
 QUEUES = {"risk-averse": RISK_AVERSE, "probabilistic": PROBABILISTIC}
 MOST = 1024  # orders of one instrument that may rest
-GROWING = ("levels", "orders", "ranks", "inbox", "held")
+TABLES = ("state", "levels", "orders", "ranks", "own")  # of the loop
 NONE = zeros(REQUEST)
 RUN = np.dtype(
     [
@@ -131,8 +131,7 @@ class Replay:
                 self._make_room()
             part = events if len(events) <= self.room else events[: self.room]
             inbox = records(self.arrays["inbox"])
-            state, levels, orders, *ours = self.tables
-            used, done, told = replay(state, levels, orders, *ours, inbox, records(part), self.out)
+            used, done, told = replay(*self.tables, inbox, records(part), self.out)
             self.room -= used
             if done:
                 self.arrays["inbox"] = self.arrays["inbox"][done:]
@@ -162,8 +161,8 @@ class Replay:
         return blake2b(told.encode(), digest_size=8).hexdigest()
 
     def _bind(self) -> None:
-        names = ("state", "levels", "orders", "ranks", "own")
-        self.tables: Any = tuple(records(self.arrays[name]) for name in names)
+        state, levels, orders, ranks, own = (records(self.arrays[name]) for name in TABLES)
+        self.tables = state, levels, orders, ranks, own
         self.room = 0
 
     def _make_room(self) -> None:
