@@ -26,7 +26,7 @@ from flowsense.model.sides import Floats
 from flowsense.schema import Instrument
 from flowsense.tape import Tape
 
-SURELY = 1.0  # standard errors
+SURELY = 2.0  # standard errors
 MEAN = "mean"
 TRIED = ("blend", "select", "agree", "stack")
 ABOUT = "tried"  # its name among the parameters
@@ -190,7 +190,7 @@ def chosen(table: Floats, weight: Floats, combiners: int) -> tuple[int, float, f
     """Who is heard, by the cost (C + N, m) of each row; the gain of the best combiner, its error.
 
     The first combiner, which has learned nothing, has to be no worse than the best member; another
-    has to be better than either by more than a standard error of the difference.
+    has to be better than either by more than two standard errors of the difference.
     """
 
     def gain(of: int, over: int) -> tuple[float, float]:

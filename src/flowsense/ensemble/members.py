@@ -56,7 +56,7 @@ class Ensemble:
             raise InputError(
                 f"ensemble: {given}: give a share between 0 and 1, and 0 or 2 folds up"
             )
-        if self.names and len(self.names) != len(self.members):
+        if self.members and self.names and len(self.names) != len(self.members):
             count = f"{len(self.names)} names of {len(self.members)} members"
             raise InputError(f"ensemble: {count}: give as many")
         if not self.names:
