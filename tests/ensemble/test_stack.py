@@ -13,7 +13,7 @@ from flowsense.errors import InputError
 from flowsense.forecast import DOWN, UP
 
 MEAN = Blend(learn=False, table=False)
-ROWS = 6_000
+ROWS = 8_000
 TRENDS = ("trending up", "trending down", "crisis")
 
 
@@ -29,7 +29,7 @@ def switched():
 @pytest.fixture(scope="module")
 def fitted(switched):
     of, y = switched
-    return Stack(trees=12, rate=0.25).fit(of, labels(y))
+    return Stack(trees=20, rate=0.25, depth=3).fit(of, labels(y))
 
 
 def test_trees_find_who_is_right_when(fitted, switched):
