@@ -103,3 +103,25 @@ def _plain(value: object) -> object:
     if isinstance(value, bool) or value is None:
         return {None: "none", True: "yes", False: "no"}[value]
     return count(value) if isinstance(value, int) else value
+
+
+def card(title: str, beside: str, body: Html) -> Html:
+    return el(
+        "div", el("h3", title, " ", el("small", beside) if beside else ""), body, class_="card"
+    )
+
+
+def quiet(text: str) -> Html:
+    return el("p", text, class_="quiet")
+
+
+def areas(*entries: tuple[str, str]) -> Html:
+    """Swatches of areas."""
+    items = (el("li", el("i", class_=f"swatch {kind}"), words) for kind, words in entries)
+    return el("ul", *items, class_="key")
+
+
+def strokes(*entries: tuple[str, str]) -> Html:
+    """Swatches of lines."""
+    items = (el("li", el("i", class_=f"line {kind}"), words) for kind, words in entries)
+    return el("ul", *items, class_="key")

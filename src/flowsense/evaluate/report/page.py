@@ -1,6 +1,6 @@
 """The page: what was found first, then everything that lets a reader doubt it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,15 @@ def render(metrics: Mapping[str, Any], curves: Mapping[str, Any]) -> str:
     """The whole page from metrics.json and what `evaluate.curves` gives."""
     from flowsense.evaluate.report.sections import sections  # brings matplotlib
 
-    found = [(name, body) for name, body in sections(metrics, curves) if body]
+    return document(verdict.title(metrics), _header(metrics), sections(metrics, curves))
+
+
+def document(title: str, header: Html, sections: Iterable[tuple[str, Html]], more: str = "") -> str:
+    """A page that needs nothing else; sections by name, those with nothing to say left out.
+
+    more: rules of style after those of all pages.
+    """
+    found = [(name, body) for name, body in sections if body]
     links = el("nav", *(el("a", name, href=f"#{slug(name)}") for name, _ in found))
     parts = [
         el("section", el("h2", name, id=slug(name)), body, class_="part") for name, body in found
@@ -26,10 +34,10 @@ def render(metrics: Mapping[str, Any], curves: Mapping[str, Any]) -> str:
         "head",
         el("meta", charset="utf-8"),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("title", verdict.title(metrics)),
-        el("style", Html(SHEET)),
+        el("title", title),
+        el("style", Html(SHEET + more)),
     )
-    page = el("html", head, el("body", el("main", _header(metrics), links, *parts)), lang="en")
+    page = el("html", head, el("body", el("main", header, links, *parts)), lang="en")
     return f"<!doctype html>\n{page}\n"
 
 

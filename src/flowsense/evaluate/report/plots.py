@@ -71,7 +71,7 @@ MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1_200, 2_400, 6_000)  # of span
 def coverage(curve: Curve, shares: Sequence[float], model: str, null: str) -> Html:
     """Accuracy against the share of moved rows taken, the most convinced first."""
     with matplotlib.rc_context(CONFIG):
-        fig, ax = _axes(SMALL)
+        fig, ax = framed(SMALL)
         mine = curve["models"][model]
         for name, other in curve["models"].items():
             if name != model:
@@ -89,13 +89,13 @@ def coverage(curve: Curve, shares: Sequence[float], model: str, null: str) -> Ht
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x * 100:.0f}"))
         ax.set_xlabel("% of moved rows")
-        return _svg(fig, ax, "accuracy against coverage")
+        return svg(fig, ax, "accuracy against coverage")
 
 
 def reliability(points: Mapping[str, Sequence[Sequence[float]]]) -> Html:
     """Frequency against forecast, by name one line: the closer to the diagonal the better."""
     with matplotlib.rc_context(CONFIG):
-        fig, ax = _axes(SMALL)
+        fig, ax = framed(SMALL)
         styles = {
             "side": (MODEL, "-"),
             "down": (NULL, "--"),
@@ -115,15 +115,15 @@ def reliability(points: Mapping[str, Sequence[Sequence[float]]]) -> Html:
         ax.set_xlabel("forecast")
         ax.set_ylabel("came true")
         ax.xaxis.set_major_formatter(FuncFormatter(_tick))
-        return _svg(fig, ax, "reliability")
+        return svg(fig, ax, "reliability")
 
 
 def over_time(curve: Curve, model: str, null: str) -> Html:
     """Accuracy in each part of the test span, and of all rows so far with its interval."""
     with matplotlib.rc_context(CONFIG):
-        fig, ax = _axes(SMALL)
+        fig, ax = framed(SMALL)
         part, mine = curve["time"], curve["models"][model]["time"]
-        start, end = _dates(part["start"]), _dates(part["end"])
+        start, end = dates(part["start"]), dates(part["end"])
         middle = start + (end - start) // 2
         ax.plot(middle, curve["nulls"][null]["time"]["accuracy"], color=NULL, lw=1, ls="--")
         size = 4 + 14 * np.sqrt(np.array(part["n"]) / max(part["n"]))
@@ -135,21 +135,21 @@ def over_time(curve: Curve, model: str, null: str) -> Html:
             ax.fill_between(end[known], low, high, color=MODEL, alpha=0.16, lw=0)
         ax.axhline(0.5, color=FAINT, lw=0.6)
         dated(ax, most=4, offset=False)
-        return _svg(fig, ax, "accuracy over time")
+        return svg(fig, ax, "accuracy over time")
 
 
 def layout(folds: Sequence[Mapping[str, Sequence[int] | None]]) -> Html:
     """Which time trains, chooses and tests; three lanes per fold, the first fold on top."""
     with matplotlib.rc_context(CONFIG):
         inches = 0.3 * min(len(folds), 20)
-        fig, ax = _axes((WIDE[0], 0.62 + inches), left=0.16)
+        fig, ax = framed((WIDE[0], 0.62 + inches), left=0.16)
         thick = 0.26 * 72 * inches / len(folds)  # points
         parts = (("train", OTHER), ("validation", NULL), ("test", MODEL))
         for row, fold in enumerate(folds):
             for lane, (name, colour) in enumerate(parts):
                 ends = fold[name] or ()
                 for first in range(0, len(ends), 2):
-                    stretch = _dates(ends[first : first + 2])
+                    stretch = dates(ends[first : first + 2])
                     at = [row + (lane - 1) * 0.28] * 2
                     ax.plot(stretch, at, color=colour, lw=thick, solid_capstyle="butt")
         ax.set_ylim(len(folds) - 0.4, -0.6)
@@ -157,13 +157,13 @@ def layout(folds: Sequence[Mapping[str, Sequence[int] | None]]) -> Html:
         ax.spines.left.set_visible(False)
         ax.grid(axis="y", visible=False)
         dated(ax, most=8)
-        return _svg(fig, ax, "training, choice and test spans", plain=True)
+        return svg(fig, ax, "training, choice and test spans", plain=True)
 
 
 def price(stretch: Mapping[str, Any], model: str) -> Html:
     """The mid over the test block, and the most convinced calls by how they ended."""
     with matplotlib.rc_context(CONFIG):
-        fig, ax = _axes(WIDE, left=0.8)
+        fig, ax = framed(WIDE, left=0.8)
         start = stretch["start"]
         ax.plot(_after(start, stretch["seconds"]), stretch["price"], color=INK, lw=0.7)
         calls = stretch["calls"].get(model)
@@ -187,22 +187,22 @@ def price(stretch: Mapping[str, Any], model: str) -> Html:
         ax.yaxis.set_major_locator(MaxNLocator(5))
         ax.ticklabel_format(axis="y", useOffset=False, style="plain")
         dated(ax, most=8)
-        return _svg(fig, ax, f"price of {stretch['symbol']} with calls", plain=True)
+        return svg(fig, ax, f"price of {stretch['symbol']} with calls", plain=True)
 
 
-def _axes(size: tuple[float, float], left: float = 0.42) -> tuple[Figure, Axes]:
+def framed(size: tuple[float, float], left: float = 0.42) -> tuple[Figure, Axes]:
     """With room in inches: on the left for figures, below for two lines of ticks."""
     fig, (width, height) = Figure(figsize=size), size
     fig.subplots_adjust(left / width, 0.36 / height, 1 - 0.16 / width, 1 - 0.08 / height)
     return fig, fig.add_subplot()
 
 
-def _dates(ts: Sequence[int]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+def dates(ts: Sequence[int]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
     return np.array(ts, np.int64).astype("datetime64[ns]")
 
 
 def _after(start: int, seconds: Sequence[float]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
-    return _dates((start + np.round(np.array(seconds) * 1e9).astype(np.int64)).tolist())
+    return dates((start + np.round(np.array(seconds) * 1e9).astype(np.int64)).tolist())
 
 
 class Clock(Locator):
@@ -245,7 +245,7 @@ def _tick(x: float, _: int) -> str:
     return "0" if x == 0 else figure(x, 2).rstrip("0").rstrip(".")
 
 
-def _svg(fig: Figure, ax: Axes, name: str, plain: bool = False) -> Html:
+def svg(fig: Figure, ax: Axes, name: str, plain: bool = False) -> Html:
     """The figure as an element: no prologue, no metadata, no ids but those it refers to."""
     if not plain:
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))

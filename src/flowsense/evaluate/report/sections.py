@@ -5,7 +5,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flowsense.evaluate.report import plots, tables, verdict
-from flowsense.evaluate.report.markup import Html, count, el, facts, join, moment, span
+from flowsense.evaluate.report.markup import (
+    Html,
+    areas,
+    card,
+    count,
+    el,
+    facts,
+    join,
+    moment,
+    quiet,
+    span,
+    strokes,
+)
 from flowsense.evaluate.report.words import TERMS
 from flowsense.forecast import spell
 from flowsense.schema import NEVER, SECOND
@@ -60,8 +72,8 @@ def _scores(metrics: Metrics, name: str, scores: Metrics) -> Html:
     )
     return join(
         (
-            _quiet(told),
-            _key(("above", "above the best null"), ("below", "below it, or miscalibrated")),
+            quiet(told),
+            areas(("above", "above the best null"), ("below", "below it, or miscalibrated")),
             tables.headline(scores, doubtful),
             tables.sizes(scores, doubtful),
         )
@@ -73,7 +85,7 @@ def _coverage(name: str, scores: Metrics, drawn: Metrics, shares: list[float]) -
         "Accuracy over the moved rows with the most conviction, from 2 % of them to all. A model "
         "that rises while one fixed side on its rows stays low knows more than the drift."
     )
-    key = _lines(
+    key = strokes(
         ("model", name),
         ("null", "best null, named above each plot"),
         ("other", "other nulls"),
@@ -83,8 +95,8 @@ def _coverage(name: str, scores: Metrics, drawn: Metrics, shares: list[float]) -
     for target, curve in drawn.items():
         null = _drawn_null(scores[target], curve)
         plot = plots.coverage(curve, shares, name, null)
-        cards.append(_card(target, f"{count(scores[target]['n'])} moved, {_short(null)}", plot))
-    return join((_quiet(told), key, el("div", *cards, class_="grid"))) if cards else Html()
+        cards.append(card(target, f"{count(scores[target]['n'])} moved, {_short(null)}", plot))
+    return join((quiet(told), key, el("div", *cards, class_="grid"))) if cards else Html()
 
 
 def _reliability(name: str, drawn: Metrics) -> Html:
@@ -92,12 +104,12 @@ def _reliability(name: str, drawn: Metrics) -> Html:
         "How often it came true against how sure the forecast was, in ten bins of equal size; dots "
         "grow with the rows. The side is P(up) of the two moves, over moved rows."
     )
-    key = _lines(("model", "side"), ("null", "down"), ("other", "flat"), ("side", "up"))
+    key = strokes(("model", "side"), ("null", "down"), ("other", "flat"), ("side", "up"))
     cards = [
-        _card(target, "", plots.reliability({"side": own["sides"]} | own["classes"]))
+        card(target, "", plots.reliability({"side": own["sides"]} | own["classes"]))
         for target, own in ((t, curve["models"][name]) for t, curve in drawn.items())
     ]
-    return join((_quiet(told), key, el("div", *cards, class_="grid"))) if cards else Html()
+    return join((quiet(told), key, el("div", *cards, class_="grid"))) if cards else Html()
 
 
 def _confusion(scores: Metrics) -> Html:
@@ -106,8 +118,8 @@ def _confusion(scores: Metrics) -> Html:
         "are of each line."
     )
     found = {t: s for t, s in scores.items() if "confusion" in s}
-    cards = [_card(t, "", tables.confusion(s)) for t, s in found.items()]
-    return join((_quiet(told), el("div", *cards, class_="grid"))) if cards else Html()
+    cards = [card(t, "", tables.confusion(s)) for t, s in found.items()]
+    return join((quiet(told), el("div", *cards, class_="grid"))) if cards else Html()
 
 
 def _over_time(name: str, scores: Metrics, drawn: Metrics, folds: list[Any]) -> Html:
@@ -115,15 +127,15 @@ def _over_time(name: str, scores: Metrics, drawn: Metrics, folds: list[Any]) -> 
         "Dots: accuracy in equal parts of the test span, the larger the more rows moved. Line: of "
         "all rows so far, with its 95 % interval where the span is long enough for one."
     )
-    key = _lines(("model", name), ("null", "the best null, in each part"))
+    key = strokes(("model", name), ("null", "the best null, in each part"))
     cards = []
     for target, curve in drawn.items():
         null = _drawn_null(scores[target], curve)
-        cards.append(_card(target, _short(null), plots.over_time(curve, name, null)))
-    grid = join((_quiet(told), key, el("div", *cards, class_="grid"))) if cards else Html()
+        cards.append(card(target, _short(null), plots.over_time(curve, name, null)))
+    grid = join((quiet(told), key, el("div", *cards, class_="grid"))) if cards else Html()
     if not any(any(fold.values()) for fold in folds):
         return grid
-    spans = _key(("train", "trains"), ("wrong", "calibrates, then chooses"), ("hit", "is tested"))
+    spans = areas(("train", "trains"), ("wrong", "calibrates, then chooses"), ("hit", "is tested"))
     return join((grid, el("figure", spans, el("div", plots.layout(folds), class_="wide"))))
 
 
@@ -135,7 +147,7 @@ def _folds(scores: Metrics) -> Html:
     )
     found = {t: s for t, s in scores.items() if len(s["folds"]) > 1}
     each = (el("details", el("summary", t), tables.folds(s)) for t, s in found.items())
-    return join((_quiet(told), *each)) if found else Html()
+    return join((quiet(told), *each)) if found else Html()
 
 
 def _prices(name: str, prices: list[Any]) -> Html:
@@ -155,27 +167,27 @@ def _prices(name: str, prices: list[Any]) -> Html:
         "Triangles point the way that was called: the strongest call of each 1/150 of the stretch "
         "among the tenth of its rows with the most conviction."
     )
-    key = _key(("hit", "right"), ("hollow", "flat"), ("wrong", "wrong"))
-    return join((_quiet(told), key, *figures)) if figures else Html()
+    key = areas(("hit", "right"), ("hollow", "flat"), ("wrong", "wrong"))
+    return join((quiet(told), key, *figures)) if figures else Html()
 
 
 def _importances(name: str, weights: Metrics) -> Html:
     """Of the chosen model, else of all that have them."""
     shown = {name: weights[name]} if name in weights else weights
     cards = [
-        _card(target, "" if model == name else model, tables.importances(columns))
+        card(target, "" if model == name else model, tables.importances(columns))
         for model, each in shown.items()
         for target, columns in each.items()
     ]
     told = "Share of all weight that a column carries in the fitted model; it is not a cause."
-    return join((_quiet(told), el("div", *cards, class_="grid"))) if cards else Html()
+    return join((quiet(told), el("div", *cards, class_="grid"))) if cards else Html()
 
 
 def _shap(name: str, values: Metrics) -> Html:
     """Of the chosen model, else of all that have them."""
     shown = {name: values[name]} if name in values else values
     cards = [
-        _card(target, "" if model == name else model, tables.shap(columns))
+        card(target, "" if model == name else model, tables.shap(columns))
         for model, each in shown.items()
         for target, columns in each.items()
     ]
@@ -184,9 +196,9 @@ def _shap(name: str, values: Metrics) -> Html:
         "the call of the side, or the size of a magnitude, on rows held back from the fit. To the "
         "right: the more of the column, the more it says up (or larger); to the left: down."
     )
-    key = _key(("hit", "says up"), ("wrong", "says down"), ("train", "either"))
+    key = areas(("hit", "says up"), ("wrong", "says down"), ("train", "either"))
     grid = el("div", *cards, class_="grid broad")
-    return join((_quiet(told), key, grid)) if cards else Html()
+    return join((quiet(told), key, grid)) if cards else Html()
 
 
 def _models(metrics: Metrics, name: str) -> Html:
@@ -207,7 +219,7 @@ def _models(metrics: Metrics, name: str) -> Html:
         )
         for target in targets
     )
-    return join((_quiet(told), tables.overview(models, targets, name), *each))
+    return join((quiet(told), tables.overview(models, targets, name), *each))
 
 
 def _parts(name: str, scores: Metrics, what: str) -> Html:
@@ -219,7 +231,7 @@ def _parts(name: str, scores: Metrics, what: str) -> Html:
     )
     if what == "by_regime":
         told += " A row counts in the regime that the model of regimes thought likeliest then."
-    return join((_quiet(told), tables.parts(scores, what))) if len(names) > 1 else Html()
+    return join((quiet(told), tables.parts(scores, what))) if len(names) > 1 else Html()
 
 
 def _ceiling(scores: Metrics) -> Html:
@@ -230,7 +242,7 @@ def _ceiling(scores: Metrics) -> Html:
         "sees the feed alone reaches all of it."
     )
     found = tables.ceilings(scores)
-    return join((_quiet(told), found)) if found else Html()
+    return join((quiet(told), found)) if found else Html()
 
 
 def _tradable(scores: Metrics) -> Html:
@@ -240,14 +252,14 @@ def _tradable(scores: Metrics) -> Html:
         "is usually a small part of the spread."
     )
     found = tables.tradable(scores)
-    key = _key(("hit", "hit"), ("still", "flat"), ("wrong", "wrong"))
-    return join((_quiet(told), key, found)) if found else Html()
+    key = areas(("hit", "hit"), ("still", "flat"), ("wrong", "wrong"))
+    return join((quiet(told), key, found)) if found else Html()
 
 
 def _warnings(metrics: Metrics) -> Html:
     said = [*metrics.get("warnings", []), *metrics.get("left_out", [])]
     if not said:
-        return _quiet("None.")
+        return quiet("None.")
     return el("ul", *(el("li", sentence) for sentence in said), class_="warnings")
 
 
@@ -304,25 +316,3 @@ def _drawn_null(score: Metrics, curve: Metrics) -> str:
 
 def _short(null: str) -> str:
     return f"against {verdict.spoken(null)}"
-
-
-def _card(title: str, beside: str, body: Html) -> Html:
-    return el(
-        "div", el("h3", title, " ", el("small", beside) if beside else ""), body, class_="card"
-    )
-
-
-def _quiet(text: str) -> Html:
-    return el("p", text, class_="quiet")
-
-
-def _key(*entries: tuple[str, str]) -> Html:
-    """Swatches of areas."""
-    items = (el("li", el("i", class_=f"swatch {kind}"), words) for kind, words in entries)
-    return el("ul", *items, class_="key")
-
-
-def _lines(*entries: tuple[str, str]) -> Html:
-    """Swatches of lines."""
-    items = (el("li", el("i", class_=f"line {kind}"), words) for kind, words in entries)
-    return el("ul", *items, class_="key")
