@@ -23,7 +23,7 @@ def planted(periods, trials, seed, sharpe):
 
 def test_of_5_000_worthless_trials_nothing_is_found():
     found = judged(noise(DAYS, 5_000, 0))
-    assert not found.found and found.sentence.startswith("nothing found: the best of 5,000 trials")
+    assert not found.found and found.sentence.startswith("nothing found: among 5,000 trials trial ")
     assert found.sharpe * np.sqrt(DAYS) > 3 and 0.3 < found.pbo < 0.7
     assert found.luck * np.sqrt(DAYS) == pytest.approx(3.69, abs=0.1)
 
@@ -33,14 +33,14 @@ def test_a_planted_edge_is_found_by_name():
     found = judged(planted(4 * DAYS, 400, 1, 4.0), names=names)
     assert found.found and found.name == "k=7" and found.best == 7
     assert found.deflated > 0.99 and found.pbo < 0.05
-    assert found.sentence.startswith("k=7 found: the best of 400 trials has a Sharpe ratio of 0.2")
+    assert found.sentence.startswith("k=7 is found: among 400 trials k=7 has a Sharpe ratio of 0.2")
 
 
 def test_what_was_tried_elsewhere_counts():
     x = planted(DAYS, 10, 3, 4.0)
     alone, among = judged(x), judged(x, tried=100_000)
     assert alone.found and not among.found and among.trials == 100_000
-    assert among.luck > 1.5 * alone.luck and "the best of 100,000 trials" in among.sentence
+    assert among.luck > 1.5 * alone.luck and "among 100,000 trials" in among.sentence
 
 
 def test_parameters_count_against_the_trial_that_fitted_them():
@@ -54,7 +54,7 @@ def test_one_trial_is_judged_by_itself():
     x = noise(4 * DAYS, 1, 5) + 0.1
     found = judged(x)
     assert found.found and found.luck == 0 and found.pbo is None and found.effective == 1
-    assert found.sentence.startswith("trial 0 found: it has a Sharpe ratio of 0.1")
+    assert found.sentence.startswith("trial 0 is found: trial 0 has a Sharpe ratio of 0.1")
 
 
 def test_copies_of_an_edge_are_found_and_their_order_is_luck():

@@ -34,7 +34,10 @@ def test_the_best_is_judged_among_all_that_were_tried(tmp_path):
     among = book.of("d").judge(good)
     assert alone.found and alone.trials == 1
     assert among.trials == 61 and among.deflated < alone.deflated
-    assert len(book.of("d").matrix(good)[0]) == 21
+    assert among.name == "run good" and 15 < among.effective <= 61
+    worse = book.of("d").judge(trial("3", seed=4))
+    assert worse.name == "run 3" and not worse.found and worse.trials == 61
+    assert Trials(tmp_path / "none").of("d").judge(good).trials == 1
 
 
 def test_too_few_periods_say_nothing(tmp_path):

@@ -35,11 +35,11 @@ class Verdict:
     """Of a search. Sharpe ratios are per period."""
 
     found: bool
-    best: int  # trial with the highest ratio, its complexity counted against it
+    best: int  # trial that is judged: the highest ratio, its complexity counted against it
     name: str
     trials: int  # that were tried in all
     effective: float  # independent trials whose best would be as high by luck
-    sharpe: float  # of the best, as it was seen
+    sharpe: float  # of that trial, as it was seen
     penalised: float  # less what its fitted parameters explain
     luck: float  # what the best of worthless ones shows on average
     deflated: float  # chance that the true ratio is above that
@@ -50,17 +50,16 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """``nothing found``, or the name of the trial; and why."""
-        seen = f"a Sharpe ratio of {self.penalised:.3f} per period"
-        told = f"the best of {counted(self.trials)} has {seen}, luck alone gives {self.luck:.3f}"
-        if self.trials == 1:
-            told = f"it has {seen}"
+        told = f"{self.name} has a Sharpe ratio of {self.penalised:.3f} per period"
+        if self.trials > 1:
+            told = f"among {self.trials:,} trials {told}, luck alone gives the best {self.luck:.3f}"
         chance = f"deflated Sharpe ratio {self.deflated:.3f}"
         chance += "" if self.pbo is None else f", probability of overfitting {self.pbo:.2f}"
         if not self.found:
             return f"{NOTHING}: {told} ({chance})"
         alike = self.pbo is not None and self.pbo >= OVERFIT
         doubt = "; which of the trials is best is luck" if alike else ""
-        return f"{self.name} found: {told} ({chance}){doubt}"
+        return f"{self.name} is found: {told} ({chance}){doubt}"
 
 
 def judged(
@@ -69,20 +68,22 @@ def judged(
     names: Sequence[str] = (),
     parameters: Sequence[int] = (),
     tried: int = 0,
+    which: int | None = None,
     level: float = SURE,
     seed: int = 0,
 ) -> Verdict:
     """Whether the best of N trials is worth something. returns (T, N), T in order of time.
 
     parameters: of each trial, how many were fitted on these very returns, 0 by default.
-    tried: how many trials there were where more than these columns. Raises InputError.
+    tried: how many trials there were where more than these columns. which: the trial to judge,
+    the best by default. Raises InputError.
     """
     x = checked(returns)
     trials = x.shape[1]
     named, fitted = _of_each(trials, names, parameters)
     of = Moments.of(x)
     left = penalised(of.sharpe, fitted, of.n)
-    best = int(left.argmax())
+    best = int(left.argmax()) if which is None else which
     mine = of.take(best)._replace(sharpe=left[best : best + 1])
     count = max(tried, trials)
     alike = effective(x, seed=seed) * count / trials
@@ -141,10 +142,6 @@ def independent(top: float, most: int) -> float:
         middle = (low * high) ** 0.5
         low, high = (middle, high) if expected_maximum(middle) < top else (low, middle)
     return high
-
-
-def counted(trials: int) -> str:
-    return f"{trials:,} trials"
 
 
 def _of_each(

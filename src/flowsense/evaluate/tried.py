@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 
 from flowsense.errors import InputError
-from flowsense.evaluate.sharpe import FEWEST, Floats
+from flowsense.evaluate.sharpe import FEWEST
 from flowsense.evaluate.trials import Verdict, judged
 from flowsense.store.atomic import sync, unwritable
 
@@ -43,17 +43,18 @@ class Among(tuple[Trial, ...]):
 
     __slots__ = ()
 
-    def matrix(self, of: Trial) -> tuple[list[Trial], Floats]:
-        """Those of the same periods as `of`, and their returns (T, N)."""
-        there = [trial for trial in self if trial.beside(of)]
-        return there, np.array([trial.returns for trial in there], np.float64).T
-
     def judge(self, of: Trial, *, seed: int = 0) -> Verdict | None:
-        """The best of them; None where periods are too few to say anything."""
+        """Of this trial, among all; None where its periods are too few to say anything.
+
+        Those over the same periods say how alike they are, all others count as well.
+        """
         if len(of.returns) < FEWEST:
             return None
-        there, returns = self.matrix(of)
-        return judged(returns, names=[t.name for t in there], tried=len(self), seed=seed)
+        others = [trial for trial in self if trial.config != of.config]
+        beside = [of, *(trial for trial in others if trial.beside(of))]
+        returns = np.array([trial.returns for trial in beside], np.float64).T
+        names = [trial.name for trial in beside]
+        return judged(returns, names=names, tried=len(others) + 1, which=0, seed=seed)
 
 
 class Trials:
