@@ -1,10 +1,13 @@
 """Exposure, what counts together, and losses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from desks import STEP, forecast, one, rows, standing, warm
 
 from flowsense.errors import InputError
+from flowsense.risk.anomaly import Anomaly
 from flowsense.risk.breaker import Breakers
 from flowsense.risk.limits import LEAST, Correlation, Limits, cushion, leverage
 from flowsense.risk.settings import Settings
@@ -18,7 +21,7 @@ def traded(returns, settings):
     """A desk of K instruments whose mids made these returns (n, K), in ticks; nothing is held."""
     n, k = returns.shape
     mid2 = 20_000 + 2 * np.cumsum(returns, axis=0).astype(np.int64)
-    desk = warm(settings, n=1, instruments=k)
+    desk = warm(replace(settings, anomaly=Anomaly(warmup=300)), n=1, instruments=k)
     risk, state, start = desk.risk, desk.risk.init(1e6), desk.ts
     for r in range(n):
         due = rows(mid2[r], np.arange(k), start + r * STEP, step=0)
@@ -27,7 +30,7 @@ def traded(returns, settings):
     return desk._replace(state=state, mid2=mid2[-1] + 2, ts=start + n * STEP)
 
 
-def pair(rho, seed=0, n=700):
+def pair(rho, seed=0, n=400):
     """Two walks of ten ticks' steps; each step is shared with chance rho."""
     rng = np.random.default_rng(seed)
     first, second = rng.choice([-10, 10], (2, n))

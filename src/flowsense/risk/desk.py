@@ -24,6 +24,7 @@ from flowsense.risk.settings import TERMS, Settings
 from flowsense.schema import WHOLE, Instrument, zeros
 from flowsense.tape import Rows
 
+MOST = 1e18  # of an amount, whatever the currency
 HELD = np.dtype(  # by instrument, in the currency of the account
     [
         ("exposure", "f8"),  # value of the position, below 0: short
@@ -63,18 +64,24 @@ class State(NamedTuple):
 
 
 @kernel
+def whole(equity: float, held: Record) -> bool:
+    """Whether all amounts of an account are numbers that an account can have."""
+    found = abs(equity) <= MOST
+    for j in range(len(held)):
+        found = found and abs(held[j].exposure) <= MOST and 0.0 <= held[j].least <= MOST
+    return bool(found)
+
+
+@kernel
 def prepare(d: Record, seats: Record, equity: float, held: Record, ts: int, t: Record) -> bool:
     """Whether the breaker of the account is open; what is held becomes what is planned."""
-    whole = equity - equity == 0.0
-    for j in range(len(seats)):
-        whole = whole and held[j].exposure - held[j].exposure == 0.0
-    if not whole:
+    if not whole(equity, held):
         tally(d, NUMBER, d.why)
         d.ts, d.why = ts, d.why | NUMBER
         d.until = max(d.until, ts + max(t.cooldown_ns, 1))
         return True
     for j in range(len(seats)):
-        seats[j].planned = held[j].exposure / equity if equity > 0.0 else 0.0
+        seats[j].planned = held[j].exposure / max(equity, 1.0 / MOST)
     return account(d, ts, equity, t)
 
 
@@ -139,7 +146,7 @@ def decide(
     best = hungriest(seats, out)
     while best >= 0:
         i = out[best].instrument
-        allot(seats, cov, t, held[i].least / equity, out[best])
+        allot(seats, cov, t, held[i].least / max(equity, 1.0 / MOST), out[best])
         best = hungriest(seats, out)
 
 
@@ -174,7 +181,7 @@ class Risk:
 
     def init(self, capital: float) -> State:
         """The state before the first row; capital in the currency of the account."""
-        if not (np.isfinite(capital) and capital > 0):
+        if not 0 < capital <= MOST:
             raise InputError(f"risk: capital {capital}: give an amount above 0")
         k, desk = len(self.instruments), zeros(DESK, 1)
         desk["equity"] = desk["peak"] = desk["opened"] = capital

@@ -3,7 +3,7 @@
 Prices are moves of the mid in ticks. With m the expected move, s the deviation of the mid over
 the horizon and c the costs of a way in and out::
 
-    target      m + take * s from the mid; for a barrier its distance (nearest half tick)
+    target      m + gain * s from the mid; for a barrier its distance (nearest half tick)
     stop        stop * s from the mid; for a barrier its distance
     reward/risk (target - c) / (stop + c)
     size        fraction * Kelly * trust * leverage * scale * cushion, at most the limit
@@ -77,7 +77,7 @@ def propose(c: Record, t: Record, left: float, out: Record) -> None:
         return
     m, mid = min(max(side * c.value, 0.0), CREDIBLE * c.sigma), 0.5 * c.mid2
     cost = t.spreads * c.spread + 2.0 * t.fee * mid
-    win = width(c, t) if t.barrier else m + t.take * c.sigma
+    win = width(c, t) if t.barrier else m + t.gain * c.sigma
     lose = width(c, t) if t.barrier else t.stop * c.sigma
     up, down = halves(win), halves(lose)
     up, down = (up, min(down, c.mid2)) if side > 0 else (min(up, c.mid2), down)

@@ -20,7 +20,7 @@ TERMS = np.dtype(
         *((name, "i8") for name in ("horizon_ns", "barrier", "warmup", "quorum")),
         *((name, "i8") for name in ("stale_ns", "cooldown_ns", "halt_ns", "every_ns")),
         *((name, "f8") for name in ("scale", "least_confidence", "least_reward_risk")),
-        *((name, "f8") for name in ("stop", "take", "width", "width_unit")),
+        *((name, "f8") for name in ("stop", "gain", "width", "width_unit")),
         *((name, "f8") for name in ("fraction", "error", "fee", "spreads")),
         *((name, "f8") for name in ("instrument", "correlated", "total", "drawdown")),
         *((name, "f8") for name in ("least_agreement", "jump", "loss", "rate")),
@@ -38,13 +38,13 @@ class Stance:
     least_confidence: float = 0.65
     least_reward_risk: float = 1.0  # after costs; what a stop may lose counts the costs too
     stop: float = 1.0  # deviations from the mid
-    take: float = 1.0  # deviations beyond the expected move
+    gain: float = 1.0  # deviations beyond the expected move
 
     def __post_init__(self) -> None:
         within("stance: scale", self.scale, 0.0, 10.0)
         within("stance: least_confidence", self.least_confidence, 0.0, 1.0)
         within("stance: least_reward_risk", self.least_reward_risk, 0.0, 1_000.0)
-        within("stance: take", self.take, 0.0, 1_000.0)
+        within("stance: gain", self.gain, 0.0, 1_000.0)
         positive("stance: stop", self.stop)
 
 
