@@ -247,13 +247,13 @@ def trade(m: Record, mine: Record, out: Record, k: int, e: Record, stamp: int) -
         i = first(m, mine, k, key)
     for i in range(m.mine):
         o = mine[0, i]
-        if left > 0 and o.lots > 0 and o.k == k and o.key == key:
-            moved = float(left)
-            if m.sides.order_slots == 0:
-                moved -= told_late(o, stamp, left)
-            lots = min(o.lots, max(int(moved) - ceil(o.ahead), 0))
+        if o.lots > 0 and o.k == k and o.key == key:
+            moved, front = float(left), o.ahead
             if m.sides.order_slots == 0:  # by order, what is ahead leaves with its own FILL
-                o.ahead, o.traded = max(o.ahead - moved, 0.0), o.traded + moved
+                late = told_late(o, stamp, e.lots)
+                moved, o.traded = max(moved - late, 0.0), o.traded + e.lots - late
+                o.ahead = max(front - moved, 0.0)
+            lots = min(o.lots, max(int(moved) - ceil(front), 0))
             if lots > 0:
                 execute(m, out, o, e.price, lots, 1)
                 left -= lots
