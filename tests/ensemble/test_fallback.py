@@ -72,13 +72,13 @@ def test_copies_of_one_member_are_no_ensemble_that_is_better():
 
 
 def test_with_few_rows_nothing_is_chosen_but_the_mean():
-    odds, y = normal(3, 150, 0.5, 0.0)
+    odds, y = normal(3, 80, 0.5, 0.0)
     verdict = fitted(odds, y).verdicts["mid@500ms"]
     assert verdict.heard == "mean" and "too few" in verdict.why
 
 
 def test_no_row_that_teaches_the_combiners_judges_them():
-    """The second half is told by nobody in the first: with y turned there, all have to lose."""
+    """Each half is judged by what the other taught: with y turned in one, all have to lose."""
     odds, y = normal(5, ROWS, strength_of(0.7), 0.0)
     half = np.arange(ROWS) < ROWS // 2
     found = fitted(np.vstack([odds, np.zeros(ROWS)]), np.where(half, y, -y))

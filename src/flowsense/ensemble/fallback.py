@@ -1,8 +1,8 @@
 """The ensemble where it is as good as its best member on rows kept for that, else that member.
 
-Combiners are fitted on the first half of what they heard and judged on the second, target by
-target, on the same rows: an unlearned mean has to be no worse than the best single member, and what
-was learned has to be better than both surely.
+Combiners are judged on each half of what they heard as fitted on the other, target by target and
+against members on the same rows: an unlearned mean has to be no worse than the best single member,
+and what was learned has to be better than both surely.
 """
 
 from collections.abc import Sequence
@@ -61,7 +61,6 @@ def usual() -> tuple[Combiner[Any], ...]:
 class Fallback:
     """Not ready only where nobody is: a member that is heard alone is stood in for by the mean."""
 
-    share: float = 0.5  # of the rows, to fit combiners on; the later ones choose
     fewest: int = 100  # rows that a choice is made on; with fewer it is the mean
     tried: tuple[Combiner[Any], ...] = field(default_factory=usual)  # the first is the mean
     choice: Choice | None = None
@@ -115,16 +114,25 @@ class Fallback:
 
     def _choose(self, choice: Choice, heard: Heard, labels: Labels) -> None:
         """Write who is heard, and what it was chosen by."""
-        early, late = cut(heard.ts, labels, self.share)
-        used = labels._replace(valid=early)
-        said = [whole(one.fit(heard, used), heard) for one in self.tried]
+        halves = cut(heard.ts, labels, 0.5)
+        said = [self._taught(heard, labels._replace(valid=half)) for half in halves]
         for t in range(len(labels.targets)):
-            table, weight = costs([*said, *heard.said], labels, t, late[:, t])
+            judged = [
+                costs([*by, *heard.said], labels, t, half[:, t])
+                for by, half in zip(said, halves[::-1], strict=True)
+            ]
+            tables, weights = zip(*judged, strict=True)
+            table, weight = np.concatenate(tables, axis=1), np.concatenate(weights)
             choice.rows[t] = len(weight)
             if len(weight) < self.fewest:
                 continue
             choice.loss[t] = table @ weight / weight.sum()
-            choice.heard[t], choice.gain[t], choice.error[t] = chosen(table, weight, len(said))
+            found = chosen(table, weight, len(self.tried))
+            choice.heard[t], choice.gain[t], choice.error[t] = found
+
+    def _taught(self, heard: Heard, labels: Labels) -> list[Forecast]:
+        """What each combiner says of all rows when it is fitted to these labels."""
+        return [whole(one.fit(heard, labels), heard) for one in self.tried]
 
     def init(
         self, instruments: tuple[Instrument, ...], members: int, targets: tuple[Target, ...]

@@ -62,6 +62,7 @@ class Bench:
     cost: dict[str, Cost] = field(default_factory=dict)
     shelf: Shelf | None = None
     regimes: Regimes | None = None  # where a model tells them
+    beliefs: dict[int, NDArray[np.float32]] = field(default_factory=dict)  # of each fold, P(regime)
     refused: dict[str, str] = field(default_factory=dict)  # why, of models that nobody named
 
     def work(self, models: Models) -> tuple[dict[str, Calibrated], dict[str, Forecasts]]:
@@ -120,7 +121,7 @@ class Bench:
             names = tuple(map(str, fitted.model.regimes))  # plain: they are keys of JSON
             self.regimes = Regimes(name, names, np.full(len(self.of.index.ts), -1))
         if self.regimes.model == name:
-            self.of.regimes(fitted, self.of.folds[k], self.regimes.seen)
+            self.beliefs[k] = self.of.regimes(fitted, self.of.folds[k], self.regimes.seen)
 
     def learn(self, models: Models) -> None:
         """Only fit, onto the shelf; reported done when a model lies there. Raises InputError."""

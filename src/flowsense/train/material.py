@@ -61,12 +61,21 @@ class Material:
         self.release()
         return said
 
-    def regimes(self, model: Model[Any], fold: Split, seen: NDArray[np.int64]) -> None:
-        """Write the likeliest regime of the rows (n,) that the fold tests, as it was seen then."""
-        inside = any_of(fold.test)
+    def regimes(
+        self, model: Model[Any], fold: Split, seen: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Write the likeliest regime of the rows (n,) that the fold tests, as it was seen then.
+
+        Of the rows that it validates or tests, in order, the probability of each (m, R).
+        """
+        inside, tested = any_of(fold.validation | fold.test), any_of(fold.test)
+        found = list[NDArray[np.float32]]()
         for first, part in self.spoken(model, inside):
-            rows = np.flatnonzero(inside[first : first + len(part.ready)] & part.ready.any(axis=1))
-            seen[first + rows] = part.aux["regime"][rows].argmax(axis=1)
+            rows = np.flatnonzero(inside[first : first + len(part.ready)])
+            found.append(part.aux["regime"][rows])
+            known = rows[tested[first + rows] & part.ready[rows].any(axis=1)]
+            seen[first + known] = part.aux["regime"][known].argmax(axis=1)
+        return np.concatenate(found)
 
     def calibrated(self, model: Calibrated, fold: Split) -> Calibrated:
         """The model scaled on the validation rows of the fold."""

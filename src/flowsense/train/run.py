@@ -16,11 +16,13 @@ from flowsense.features.catalogue import spec
 from flowsense.forecast import Forecast, Target
 from flowsense.model.calibrated import Calibrated
 from flowsense.model.estimator import Estimator
-from flowsense.models import absent, asked, left_out
+from flowsense.models import ENSEMBLE, absent, asked, left_out
 from flowsense.sources import Told
 from flowsense.store.room import Room
 from flowsense.train import save
 from flowsense.train.ceiling import ceiling
+from flowsense.train.combined import combined
+from flowsense.train.combined import told as heard_by
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import MEMORY, Cost, Data, needs_quotes, prepare
 from flowsense.train.fits import RULES, Bench, Models, reads_events
@@ -175,18 +177,21 @@ def scored(bench: Bench, models: Models) -> Run:
     of, config = bench.of, bench.config
     rules = bench.work(asked(RULES))[1]
     fitted, said = bench.work(models)
-    best, watch = known(bench), Stopwatch()
+    best, watch, alone = known(bench), Stopwatch(), tuple(fitted)
+    both = combined(bench, fitted, said)
+    if both is not None:
+        fitted, said = fitted | {ENSEMBLE: both.fitted}, said | {ENSEMBLE: both.said}
     with watch:
         bench.progress("scoring", 0, None)
         found = evaluated(by_regime(bench), said, rules, best, config.seed)
     bench.cost["score"] = Cost(watch.seconds, 0, len(of.labels.y))
-    first = min(fitted, key=lambda name: held_out(of, said[name]))
+    first = min(alone, key=lambda name: held_out(of, said[name]))  # these rows taught the ensemble
     refused = [f"{name}: {why}" for name, why in bench.refused.items()]
     metrics = {
         "schema": SCHEMA,
         "seed": config.seed,
         "data": data_of(of),
-        "config": config_of(config, {name: models[name] for name in fitted}),
+        "config": config_of(config, {name: models[name] for name in alone}),
         "timing": {stage: cost._asdict() for stage, cost in bench.cost.items()},
         "models": found.as_json(),
         "backtest": {},
@@ -197,6 +202,7 @@ def scored(bench: Bench, models: Models) -> Run:
             *refused,
             *found.warnings,
             *save.unsaved(fitted).values(),
+            *([heard_by(both.verdicts)] if both else []),
         ],
         "importances": {
             name: calibrated.model.importances(of.learn.spec.columns)
@@ -208,7 +214,8 @@ def scored(bench: Bench, models: Models) -> Run:
             for name, calibrated in fitted.items()
             if isinstance(calibrated.model, Attributed)
         },
-        "calibration": {name: calibrated.kept() for name, calibrated in fitted.items()},
+        "calibration": {name: fitted[name].kept() for name in alone},
+        "ensemble": {t: v._asdict() for t, v in both.verdicts.items()} if both else {},
     }
     return Run(config, of, metrics, fitted, said, rules)
 

@@ -18,6 +18,7 @@ from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model.calibrated import Calibrated
 from flowsense.model.estimator import Estimator, unstorable
+from flowsense.models import ENSEMBLE
 from flowsense.store.atomic import ensure_replaceable, replacing
 from flowsense.store.checkpoint import versions
 from flowsense.train.material import Material, apart
@@ -158,7 +159,12 @@ def unsaved(fitted: Mapping[str, Calibrated]) -> dict[str, str]:
     """Models that no checkpoint can hold, and a sentence that says so."""
     models = {name: each.model for name, each in fitted.items()}
     others = {n: m for n, m in models.items() if isinstance(m, Estimator) and not m.storable}
-    return {name: f"{name}: {unstorable(model.name)}" for name, model in others.items()}
+    found = {name: f"{name}: {unstorable(model.name)}" for name, model in others.items()}
+    if others and ENSEMBLE in fitted:
+        found[ENSEMBLE] = (
+            f"{ENSEMBLE}: no checkpoint is kept of it: there is none of {next(iter(others))}"
+        )
+    return found
 
 
 def headline(scores: dict[str, Any]) -> dict[str, Any]:

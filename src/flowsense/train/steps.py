@@ -17,7 +17,7 @@ from flowsense.errors import InputError
 from flowsense.forecast import Target
 from flowsense.model import Model
 from flowsense.model.estimator import Estimator
-from flowsense.models import asked, unnamed
+from flowsense.models import ENSEMBLE, asked, unnamed
 from flowsense.store.atomic import ensure_writable, replacing
 from flowsense.store.room import Room
 from flowsense.train.config import RunConfig
@@ -143,6 +143,9 @@ def evaluate(folder: Path, *, progress: Progress = silent) -> Run:
                 raise InputError(f"{folder}: {name} is not fitted yet: `flowsense train` goes on")
     run = scored(bench, plan.models)
     progress("saving", 0, None)
+    if ENSEMBLE in run.fitted:
+        cost, last = bench.cost[f"fit {ENSEMBLE}"], len(bench.of.folds) - 1
+        bench.shelf.save(ENSEMBLE, last, run.fitted[ENSEMBLE], cost)
     files = {name: sha for one in data for name, sha in one.about.files.items()}
     write_results(run, folder, files)
     return run
