@@ -37,6 +37,11 @@ def test_without_capital(capital):
         Risk(Settings(), table(), (MID,), 1).init(capital)
 
 
+def test_without_instruments():
+    with pytest.raises(InputError, match="risk: no instrument: give those of the stream"):
+        Risk(Settings(), (), (MID,), 1)
+
+
 def test_an_unknown_regime_names_those_there_are():
     with pytest.raises(InputError, match="risk: regime 'panic': give one of low volatility, "):
         Settings(by_regime=(("panic", Stance()),))

@@ -150,6 +150,11 @@ def decide(
         best = hungriest(seats, out)
 
 
+def copied(table: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A copy as bytes: field by field it takes 2 us, half of a call."""
+    return np.frombuffer(bytearray(table.tobytes()), dtype)
+
+
 class Risk:
     """Signals of what a model forecasts, as far as the settings and the account allow.
 
@@ -174,10 +179,15 @@ class Risk:
         """`targets` are the model's, `columns` those of a row, `regimes` the names of its
         ``aux["regime"]``, if it has any. Raises InputError where the settings do not fit.
         """
+        if not instruments:
+            raise InputError("risk: no instrument: give those of the stream")
         self.settings, self.instruments, self.regimes = settings, instruments, regimes
         self.target = settings.acted_on(targets)
         self.place, self.columns = targets.index(self.target), columns
         self.terms = records(settings.terms(self.target, regimes))
+
+    def __repr__(self) -> str:
+        return f"Risk({self.target}, {self.settings})"
 
     def init(self, capital: float) -> State:
         """The state before the first row; capital in the currency of the account."""
@@ -203,9 +213,9 @@ class Risk:
         A size is the share of the equity to hold on that side from now on, not one to add.
         Whatever enters, it is finite, from 0 to ``limits.instrument``, and 0 under any veto.
         """
-        desk, seats, cov = state.desk.copy(), state.seats.copy(), state.cov.copy()
         if len(cases) == 0:
             return state, zeros(SIGNAL)
+        desk, seats, cov = copied(state.desk, DESK), copied(state.seats, SEAT), state.cov.copy()
         out = np.zeros(len(cases), SIGNAL)
         decide(
             (records(desk), records(seats), cov),
