@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from voters import MID, forecast, heard, labels, loss, normal, said, strength_of
 
 from flowsense.ensemble import Heard
 from flowsense.ensemble.agree import Agree
@@ -13,6 +12,7 @@ from flowsense.ensemble.fallback import Fallback, chosen
 from flowsense.ensemble.select import Select
 from flowsense.errors import InputError
 from flowsense.forecast import Forecast, Target
+from flowsense.testing.voters import MID, forecast, heard, labels, loss, normal, said, strength_of
 
 QUICK = (Blend(learn=False, table=False), Blend(), Select(), Agree())
 ROWS = 6_000

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 from lagged import lagged, rows, tape
-from voters import forecast, heard, labels, normal, said
 
 from flowsense.ensemble.agree import Agree
 from flowsense.ensemble.blend import ELSEWHERE, Blend
@@ -25,6 +24,7 @@ from flowsense.models import build
 from flowsense.models.hmm import Hmm
 from flowsense.tape import Needs
 from flowsense.testing.conformance import CHECKS, Fitted, Trial, check_conformance
+from flowsense.testing.voters import forecast, heard, labels, normal, said
 
 BUDGET = Budget(steps=5)
 NULLS = ("imbalance", "vote", "majority")

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from voters import heard, hits, labels, loss, normal, said, strength_of
 
 from flowsense.ensemble import Heard
 from flowsense.ensemble.blend import Blend
 from flowsense.ensemble.stack import Stack
 from flowsense.errors import InputError
 from flowsense.forecast import DOWN, UP
+from flowsense.testing.voters import heard, hits, labels, loss, normal, said, strength_of
 
 MEAN = Blend(learn=False, table=False)
 ROWS = 8_000

@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
-from voters import (
-    COVERAGES,
+
+from flowsense.ensemble.agree import Agree
+from flowsense.ensemble.blend import Blend
+from flowsense.ensemble.select import Select
+from flowsense.evaluate.scores import COVERAGES
+from flowsense.testing.voters import (
     accuracy,
     at_least,
     forecast,
@@ -17,10 +21,6 @@ from voters import (
     together,
     voices,
 )
-
-from flowsense.ensemble.agree import Agree
-from flowsense.ensemble.blend import Blend
-from flowsense.ensemble.select import Select
 
 MEAN = Blend(learn=False, table=False)
 ROWS = 40_000
