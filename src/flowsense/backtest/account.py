@@ -22,7 +22,7 @@ from flowsense.backtest.ledger import (
 )
 from flowsense.errors import InputError
 from flowsense.exchange.client import Reports, Requests, Terms, Why
-from flowsense.exchange.contracts import checked, contract
+from flowsense.exchange.contracts import checked, contract, fee, gain
 from flowsense.risk.desk import HELD
 from flowsense.schema import LARGEST, Instrument, Quotes, zeros
 
@@ -43,7 +43,9 @@ class Account:
         if not 0 < capital < np.inf:
             raise InputError(f"capital {capital}: give an amount above 0")
         check(instruments, terms)
-        self.holdings = holdings_of(instruments, terms)
+        self.instruments = instruments
+        self.terms = tuple(map(checked, terms or [Terms()] * len(instruments)))
+        self.holdings = holdings_of(instruments, self.terms)
         self.ledger, self.marks = zeros(LEDGER, 1), zeros(MARK, 1)
         self.held = zeros(HELD, len(instruments))
         self.ledger["capital"], self.marks["regime"] = capital, -1
@@ -99,6 +101,16 @@ class Account:
         """
         return float(mark(*self._money, self._mids, records(quotes), self._told, ts))
 
+    def closing(self, books: NDArray[Any]) -> float:
+        """What it would cost to go out at the touch (K,) of BOOK: half-spreads and fees."""
+        cost = 0.0
+        for h, i, t, book in zip(self.holdings, self.instruments, self.terms, books, strict=True):
+            side = "bid" if h["lots"] > 0 else "ask"
+            if h["lots"] and book[f"{side}_sz"][0]:
+                c, price, lots = contract(i), int(book[f"{side}_px"][0]), int(h["lots"])
+                cost += gain(c, price, h["mid2"] / 2, lots) + fee(c, t, price, abs(lots), 0)
+        return float(cost)
+
     def counts(self) -> dict[str, int]:
         """Of orders, by what became of them and why."""
         a = self.ledger[0]
@@ -127,8 +139,7 @@ def unit(instrument: Instrument) -> float:
 def holdings_of(instruments: tuple[Instrument, ...], terms: Sequence[Terms]) -> NDArray[Any]:
     out = zeros(HOLDING, len(instruments))
     out["mid2"], out["funded"] = NOWHERE, -1
-    each = map(checked, terms or [Terms()] * len(instruments))
-    for h, i, t in zip(out, instruments, each, strict=True):
+    for h, i, t in zip(out, instruments, terms, strict=True):
         h["unit"], h["inverse"], h["least"] = unit(i), i.inverse, t.least
         h["maker"], h["taker"] = t.maker - t.rebate, t.taker
         h["each"] = t.per_lot / float(i.tick) if i.inverse else t.per_lot

@@ -157,10 +157,9 @@ def fund(h: Record, ts: int) -> None:
 
 @kernel
 def remember(h: Record, mids: Record, q: Record) -> None:
-    """A touch as it was told, into the ring of its instrument."""
-    if q.state != WHOLE:
-        return
-    if h.noted == 0 or mids[(h.noted - 1) % RING].mid2 != q.mid2:
+    """A touch as it was told, into the ring of its instrument, unless a later one is there."""
+    last = mids[(h.noted - 1) % RING]
+    if q.state == WHOLE and (h.noted == 0 or (last.mid2 != q.mid2 and last.ts <= q.ts)):
         mids[h.noted % RING].ts, mids[h.noted % RING].mid2 = q.ts, q.mid2
         h.noted += 1
 

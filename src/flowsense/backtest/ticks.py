@@ -21,7 +21,7 @@ from flowsense.exchange.client import REPORT, Reports, Requests, Terms, Venue
 from flowsense.exchange.matching import REQUEST
 from flowsense.forecast import SIGNAL, Forecast
 from flowsense.risk.desk import Standing
-from flowsense.schema import BEAT, BOOK, EVENT, QUOTE, SECOND, Events, zeros
+from flowsense.schema import BEAT, BOOK, EVENT, QUOTE, SECOND, SNAPSHOT, Events, zeros
 from flowsense.sources import Told, chunks
 from flowsense.store.checkpoint import pack, unpack
 from flowsense.tape import Reader, Rows, Tape
@@ -84,28 +84,29 @@ class Backtest:
         self.market = (np.zeros(k, np.bool_), self.quote, self.book, self.signal)
         self.requests, self.reports = list[Requests](), list[Reports]()
         self.fills, self.marks = [NO_FILLS], [NO_MARKS]
-        self.minute = -1
+        self.minute, self.lag = -1, 0
 
     def push(self, tape: Tape, forecast: Forecast | None = None) -> None:
         """All instants of a tape. Raises InputError for one of other instruments."""
         if tape.instruments != self.instruments:
             raise InputError(f"the stream holds {names(tape)}, the venue trades {names(self)}")
         rows, at, seen = tape.rows[0], 0, 0
-        cases = self._cases(rows, forecast)
+        cases, lags = self._cases(rows, forecast), lagging(tape.events, self.lag)
         regime = None if forecast is None else forecast.aux.get("regime")
         told = np.searchsorted(tape.quotes["ts"], rows.ts, "right").tolist()
         before, ts = rows.event.tolist(), rows.ts.tolist()
         for a, b in pairwise(rows.instants().tolist()):
-            self._feed(tape.events[at : before[a]], ts[a])
             if told[a] > seen:
                 self.account.note(tape.quotes[seen : told[a]])
+            self._feed(tape.events[at : before[a]], ts[a], int(lags[before[a]]))
             at, seen = before[a], told[a]
             self._instant(ts[a], rows, slice(a, b), None if cases is None else cases[a:b])
             if ts[a] // MINUTE != self.minute:
                 self._keep(ts[a], None if regime is None else regime[a:b])
-        self._feed(tape.events[at:])
         if len(tape.quotes) > seen:
             self.account.note(tape.quotes[seen:])
+        self._feed(tape.events[at:])
+        self.lag = int(lags[-1])
 
     def _cases(self, rows: Rows, forecast: Forecast | None) -> NDArray[Any] | None:
         if self.risk is None or not len(rows.ts):
@@ -117,27 +118,27 @@ class Backtest:
         self.caution, cases = self.risk.cases(self.caution, rows, forecast)
         return cases
 
-    def _feed(self, events: Events, ts: int = -1) -> None:
-        """To the venue, with what was sent before them.
+    def _feed(self, events: Events, ts: int = -1, lag: int = 0) -> None:
+        """To the venue, with what was sent before them; the account hears what it reports.
 
-        Where something is awaited, the venue hears that it is ts now, whatever the market does.
+        Where something is awaited, the venue hears that it is ts now, whatever the market does:
+        all that happened `lag` ago is known.
         """
         if ts >= 0 and (self.requests or self.account.ledger["open"][0]):
-            events = followed(events, ts)
+            events = followed(events, ts, lag)
         if not len(events):
             return
         reports = self.venue.push(events, joined(self.requests, NO_REQUESTS))
         self.requests.clear()
         if len(reports):
             self.reports.append(reports)
+            self.fills.append(self.account.tell(reports))
 
     def _instant(self, ts: int, rows: Rows, n: slice, cases: NDArray[Any] | None) -> None:
         """What was reported, what it is worth, what is recommended, what is decided."""
         account, here, who = self.account, self.market[0], rows.instrument[n]
         reports = joined(self.reports, NO_REPORTS)
         self.reports.clear()
-        if len(reports) and len(fills := account.tell(reports)):
-            self.fills.append(fills)
         here[:] = False
         here[who], self.quote[who], self.book[who] = True, rows.quote[n], rows.book[n]
         equity = account.mark(self.quote, ts)
@@ -157,11 +158,20 @@ class Backtest:
         self.marks.append(self.account.marks.copy())
 
     def result(self) -> Result:
-        """Until the last instant; positions are marked at the mid, not closed."""
-        marks = np.concatenate(self.marks)
-        if len(marks) and self.account.marks["ts"][0] > marks["ts"][-1]:
-            marks = np.concatenate([marks, self.account.marks])
-        config = {"strategy": repr(self.strategy), "risk": repr(self.risk)}
+        """Until the last instant. Positions are marked at the mid, not closed: ``config["held"]``
+        says what is held, ``config["closing them costs"]`` what the touch would take for it.
+        """
+        marks, last = np.concatenate(self.marks), self.account.marks
+        if self.minute >= 0:
+            self.account.mark(self.quote, int(last["ts"][0]))  # with what was reported after it
+            marks = np.concatenate([marks[marks["ts"] < last["ts"]], last])
+        lots = zip(self.instruments, self.account.position, strict=True)
+        config = {
+            "strategy": repr(self.strategy),
+            "risk": repr(self.risk),
+            "held": {i.symbol: int(n) for i, n in lots if n},
+            "closing them costs": self.account.closing(self.book),
+        }
         return Result(
             self.name or type(self.strategy).__name__.lower(),
             self.capital,
@@ -176,7 +186,11 @@ class Backtest:
     def snapshot(self) -> bytes:
         """Everything that the rest of the run and its result depend on."""
         mine = {n: getattr(self, n) for n in ("quote", "book", "signal")}
-        mine |= {"minute": np.array(self.minute), "last": self.account.marks}
+        mine |= {
+            "minute": np.array(self.minute),
+            "lag": np.array(self.lag),
+            "last": self.account.marks,
+        }
         mine |= {"held": self.account.held}
         mine |= {"venue": np.frombuffer(self.venue.snapshot(), np.uint8)}
         mine |= {"requests": joined(self.requests, NO_REQUESTS)}
@@ -191,7 +205,8 @@ class Backtest:
         arrays = unpack(data)
         for name in ("quote", "book", "signal"):
             getattr(self, name)[:] = arrays[name]
-        self.minute, self.account.marks[:] = int(arrays["minute"]), arrays["last"]
+        self.minute, self.lag = int(arrays["minute"]), int(arrays["lag"])
+        self.account.marks[:] = arrays["last"]
         self.account.held[:] = arrays["held"]
         self.venue.restore(arrays["venue"].tobytes())
         self.requests, self.reports = (
@@ -210,11 +225,22 @@ def again(state: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
     return type(state)(**kept)
 
 
-def followed(events: Events, ts: int) -> Events:
+def lagging(events: Events, most: int) -> NDArray[np.int64]:
+    """(m + 1,) the longest that any event so far was on its way to us, before each and at the end.
+
+    ns; `most` is that of the events before. What a snapshot repeats is older than its way.
+    """
+    known = (events["ts_event"] > 0) & (events["bits"] & SNAPSHOT == 0)
+    way = np.where(known, events["ts_recv"] - events["ts_event"], 0)
+    return np.maximum.accumulate(np.r_[most, way])
+
+
+def followed(events: Events, ts: int, lag: int) -> Events:
     """The same with a BEAT; `np.concatenate` compares the fields of records each time."""
     more = zeros(EVENT, len(events) + 1)
     more[:-1] = events
-    more["ts_recv"][-1], more["action"][-1] = ts, BEAT
+    beat = more[-1]
+    beat["ts_recv"], beat["ts_event"], beat["action"] = ts, max(ts - lag, 0), BEAT
     return more
 
 

@@ -44,7 +44,7 @@ class Quote:
     most: int = 10
     behind: int = 0
     skew: float = 1.0
-    turn: float = 0.25
+    turn: float = 0.5
     inventory: float = 1.0
     heeds: bool = True
     stale_ns: int = SECOND
