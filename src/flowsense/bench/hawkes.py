@@ -32,6 +32,7 @@ LIMIT = 0.20  # seconds of tick for 168,691 points of three kinds, where it is n
 PASSES = 15
 SHAPE = np.array([[0.3, 0.1, 0.1], [0.1, 0.3, 0.1], [0.2, 0.2, 0.2]])  # children, before scaling
 SIDED = np.array([[0.5, 0.05, 0.1], [0.05, 0.5, 0.1], [0.2, 0.2, 0.2]])  # of the skill there is
+BUYS_LESS_SELLS = np.array([1.0, -1.0, 0.0])
 SETS = 100
 HORIZONS = (0.1, 0.5)  # seconds
 BRANCHINGS = (0.3, 0.6, 0.9)
@@ -188,7 +189,14 @@ def outcomes(points: Points, boundaries: Ints, horizons: Floats) -> Ints:
     return np.asarray(np.sign(then - now[:, None]) + 1, np.int64)
 
 
-def forecasts(process: Process, points: Points, boundaries: Ints, horizons: Floats) -> Floats:
+def forecasts(
+    process: Process,
+    points: Points,
+    boundaries: Ints,
+    horizons: Floats,
+    *,
+    sign: Floats = BUYS_LESS_SELLS,
+) -> Floats:
     """(n, C, 3) the exact law at each boundary, from what came before it."""
     stream, i = Stream(process), 0
     kinds = len(process.mu)
@@ -200,17 +208,23 @@ def forecasts(process: Process, points: Points, boundaries: Ints, horizons: Floa
             stream.push(ts[i], kind[i])
             i += 1
         now[n] = stream.numbers(at)
-    told = lawful(process, now, horizons)
+    told = lawful(process, now, horizons, sign=sign)
     up, flat = told[..., kinds], told[..., kinds + 1]
     return np.stack([1 - up - flat, flat, up], axis=-1)
 
 
 def lawful(
-    process: Process, now: Floats, horizons: Floats, half: int = HALF, finer: float = 1.0
+    process: Process,
+    now: Floats,
+    horizons: Floats,
+    half: int = HALF,
+    finer: float = 1.0,
+    *,
+    sign: Floats = BUYS_LESS_SELLS,
 ) -> Floats:
-    """(n, C, K + 2) expected counts, P(more buys), P(as many)."""
+    """(n, C, K + 2) expected counts, P(more of those above 0), P(as many)."""
     out = np.zeros((len(now), len(horizons), len(process.mu) + 2))
-    laws = tuple(x[None] for x in law(process, horizons, 0, 1, half=half, finer=finer))
+    laws = tuple(x[None] for x in law(process, horizons, sign, half=half, finer=finer))
     evaluate(now, np.zeros(len(now), np.int64), laws, counted(half), out)
     return out
 

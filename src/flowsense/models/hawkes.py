@@ -1,8 +1,9 @@
-"""Buys, sells and cancels that excite each other, and what follows from their present intensities.
+"""Orders that take, join and leave excite each other, and what follows from their intensities.
 
 Hawkes 1971; Bacry, Mastromatteo & Muzy 2015. One process per instrument, alike for both sides. The
-exact law of buys less sells over the horizon (`model.hawkes.law`) is the forecast, through a small
-map that is fitted on the labels: for order flow it starts at that law and is drawn to it.
+exact law of the order flow imbalance over the horizon, every order counted as one
+(`model.hawkes.law`), is the forecast, through a small map that is fitted on the labels: for order
+flow it starts at that law and is drawn to it.
 """
 
 from dataclasses import dataclass, replace
@@ -21,16 +22,7 @@ from flowsense.model.hawkes.fit import fit, process_of
 from flowsense.model.hawkes.law import counted, evaluate, following, law
 from flowsense.model.hawkes.likelihood import OFF, ON, Design, Sequence, design, mirrored
 from flowsense.model.hawkes.online import learned_on
-from flowsense.model.hawkes.orders import (
-    BUY,
-    KINDS,
-    MIRROR,
-    SELL,
-    Rates,
-    State,
-    begin,
-    fold,
-)
+from flowsense.model.hawkes.orders import KINDS, MIRROR, SIGN, Rates, State, begin, fold
 from flowsense.model.hawkes.shapes import Exponentials, PowerLaw, Shapes
 from flowsense.model.hawkes.watch import counts, items, sequence
 from flowsense.model.instruments import Known, arrays
@@ -62,13 +54,13 @@ class Fitted(NamedTuple):
     real: Floats  # (W, C, L, M)
     imaginary: Floats  # (W, C, L, M)
     which: Ints  # (T,) horizon of each target
-    maps: Floats  # (W, T, 2, 4) weights of side and move
+    maps: Floats  # (W, T, 2, TERMS) weights of side and move
     size: Floats  # (W, T) mean |move| of moved rows
 
 
 @dataclass(frozen=True, slots=True)
 class Hawkes:
-    decays: tuple[float, ...] = (0.2, 2.0, 20.0, 200.0)  # per second
+    decays: tuple[float, ...] = (0.2, 1.0, 5.0, 25.0, 125.0)  # per second
     exponent: float | None = None  # of a power law, instead of these decays
     free: bool = False  # fit decays or exponent as well
     knots: int = 1  # of the baseline over the hours of training
@@ -97,7 +89,7 @@ class Hawkes:
     def fit(self, reader: Reader, labels: Labels, *, seed: int, budget: Budget) -> Self:
         """Convex unless kernels are free; `budget.steps` bounds Newton's method, `seed` the rows.
 
-        Raises InputError where no instrument has enough trades and cancels.
+        Raises InputError where no instrument has enough orders.
         """
         known = Known.of(labels, reader.instruments)
         fitted = self._processes(reader, known, labels, budget)
@@ -130,8 +122,8 @@ class Hawkes:
                 mean[who] = (seen + seen[list(MIRROR)]) / (2 * one.seconds)
         if not own.any():
             raise InputError(
-                f"hawkes: {most} trades and cancels of one instrument to learn from, {FEWEST} are "
-                "needed: give a longer recording that tells them"
+                f"hawkes: {most} orders of one instrument to learn from, {FEWEST} are needed: "
+                "give a longer recording that tells them"
             )
         for table in (theta, exposure, free, mean):
             table[~own] = table[own].mean(axis=0)
@@ -143,7 +135,7 @@ class Hawkes:
         theta, exposure, free, mean, knots = tables
         horizons, which = np.unique([t.horizon_ns for t in labels.targets], return_inverse=True)
         processes = [self._process(*x, knots) for x in zip(theta, free, strict=True)]
-        laws = [law(p, horizons / SECOND, BUY, SELL) for p in processes]
+        laws = [law(p, horizons / SECOND, SIGN) for p in processes]
         stacked = [np.stack(column) for column in zip(*laws, strict=True)]
         W, T = len(theta), len(which)
         beta = np.stack([p.beta for p in processes])
@@ -247,7 +239,7 @@ class Hawkes:
             made = design(seq, terms, HEADS, fitted.knots, sums=sums)
             self._learn_on(laws, w, made)
             process = self._process(laws["theta"][w], fitted.free[w], fitted.knots)
-            for name, table in zip(LAWS, law(process, each, BUY, SELL), strict=True):
+            for name, table in zip(LAWS, law(process, each, SIGN), strict=True):
                 laws[name][w] = table
         return replace(self, fitted=fitted._replace(**laws))
 

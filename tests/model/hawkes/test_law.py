@@ -6,12 +6,13 @@ from flowsense.model.hawkes.law import HALF, counted, evaluate, following, law
 from flowsense.simulate.points import NOON, Process, clustered, exponential, thin
 
 HORIZONS = np.array([0.5, 0.1, 2.0])
+LESS = np.array([1.0, -1.0, 0.0, 0.0])
 
 
 def said(process, now, horizons=HORIZONS):
     """(n, C, K + 2)"""
     out = np.zeros((len(now), len(horizons), len(process.mu) + 2))
-    tables = tuple(x[None] for x in law(process, horizons, 0, 1))
+    tables = tuple(x[None] for x in law(process, horizons, LESS[: len(process.mu)]))
     evaluate(now, np.zeros(len(now), np.int64), tables, counted(), out)
     return out
 

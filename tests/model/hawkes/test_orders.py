@@ -3,10 +3,13 @@ import pytest
 
 from flowsense.model.hawkes.likelihood import OFF, ON, RESET
 from flowsense.model.hawkes.orders import (
+    ADD_ASK,
+    ADD_BID,
     BUY,
     CANCEL_ASK,
     CANCEL_BID,
     SELL,
+    SLOTS,
     Rates,
     begin,
     fold,
@@ -36,7 +39,8 @@ from flowsense.tape import Rows, Tape
 
 ORDERS = Instrument("A", "x", Decimal(1, -2), Decimal(1, 0), by_order=True)
 LEVELS = Instrument("B", "x", Decimal(1, -2), Decimal(1, 0))
-RATES = Rates(np.array([[2.0]]), np.zeros((1, 4, 1)), np.array([[0.5, 0.5, 1.0, 1.0]]), NOON)
+MEAN = np.array([[0.5, 0.5, 1.0, 1.0, 2.0, 2.0]])
+RATES = Rates(np.array([[2.0]]), np.zeros((1, 6, 1)), MEAN, NOON)
 
 
 def tape(instruments, events, rows=()):
@@ -73,16 +77,16 @@ def test_all_fills_of_an_order_are_one_point_and_the_resting_side_is_none():
     assert kinds((ORDERS,), events) == [BUY, SELL, SELL]
 
 
-def test_cancels_by_order_are_told_by_side():
+def test_what_joins_and_what_leaves_is_told_by_side():
     events = [
         (1, ADD, 1, 99, 5, LAST, 0),
         (2, CANCEL, 1, 99, 2, LAST, 0),
         (3, CANCEL, -1, 101, 2, LAST, 0),
     ]
-    assert kinds((ORDERS,), events) == [CANCEL_BID, CANCEL_ASK]
+    assert kinds((ORDERS,), events) == [ADD_BID, CANCEL_BID, CANCEL_ASK]
 
 
-def test_a_level_that_shrinks_is_a_cancel_unless_it_was_executed():
+def test_a_level_that_grows_was_joined_and_one_that_shrinks_was_left_unless_executed():
     events = [
         (1, SET, 1, 99, 10, LAST, 0),
         (2, SET, 1, 99, 7, LAST, 0),  # three cancelled
@@ -95,7 +99,17 @@ def test_a_level_that_shrinks_is_a_cancel_unless_it_was_executed():
         (9, SET, -1, 102, 5, LAST, 0),
         (10, SET, -1, 102, 4, LAST, 0),
     ]
-    assert kinds((LEVELS,), events) == [CANCEL_BID, SELL, SELL, CANCEL_BID, CANCEL_ASK]
+    bids = [ADD_BID, CANCEL_BID, SELL, SELL, CANCEL_BID]
+    assert kinds((LEVELS,), events) == [*bids, ADD_ASK, ADD_ASK, CANCEL_ASK]
+
+
+def test_of_a_level_that_took_the_place_of_another_nothing_is_known_at_first():
+    events = [
+        (1, SET, 1, 99, 10, LAST, 0),
+        (2, SET, 1, 99 + SLOTS, 4, LAST, 0),
+        (3, SET, 1, 99 + SLOTS, 5, LAST, 0),
+    ]
+    assert kinds((LEVELS,), events) == [ADD_BID, ADD_BID]
 
 
 def test_nothing_of_a_snapshot_and_nothing_after_a_gap_until_it_is_whole():
@@ -123,7 +137,7 @@ def test_sums_at_rows_by_hand():
     state = begin((ORDERS,), np.zeros(1, np.int64), RATES)
     after, found = fold(state, tape((ORDERS,), events, rows), RATES)
     buys = [0.5, 0.5 * np.exp(-2), (0.5 * np.exp(-2) + 2) * np.exp(-2), 0.5, 0.5]
-    assert np.allclose(found.now[:, 4], buys) and (found.now[:, :4] == 0).all()
+    assert np.allclose(found.now[:, 6], buys) and (found.now[:, :6] == 0).all()
     assert state.sums[0, 0, 0] == 0.5 and after.seen["at"][0] == 0
 
 

@@ -37,7 +37,7 @@ def test_time_that_falls_stands_still(points, stream):
 def test_its_numbers_are_what_the_law_reads(known, points, stream):
     t = int(points.ts[199])
     out = np.zeros((1, 1, 5))
-    tables = tuple(x[None] for x in law(known, np.array([1e-6]), 0, 1))
+    tables = tuple(x[None] for x in law(known, np.array([1e-6]), np.array([1.0, -1.0, 0.0])))
     evaluate(stream.numbers(t)[None], np.zeros(1, np.int64), tables, counted(), out)
     assert np.allclose(out[0, 0, :3] / 1e-6, stream.at_time(t), rtol=1e-3)
     assert np.isclose(stream.next_kind(t).sum(), 1)

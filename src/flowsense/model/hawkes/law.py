@@ -4,7 +4,7 @@ Given the past, the points of (t, t + h] are independent clusters, whose founder
 of the baseline and of what still decays. The logarithm of their characteristic function is thus
 linear in the baseline and in the decayed sums (the affine transform of Errais, Giesecke & Goldberg
 2010), with coefficients that solve one ordinary differential equation, once per horizon. Summing
-over frequencies gives P(more buys than sells) and P(as many) of each row, with no simulation.
+over frequencies gives P(more of one side) and P(as many of both) of each row, with no simulation.
 """
 
 import cmath
@@ -34,7 +34,7 @@ COMPLEX = np.complex128
 class Law(NamedTuple):
     """Of C horizons, linear in L = K + K x P numbers: baselines, then decayed sums.
 
-    Signed is the difference of two kinds, as buys less sells.
+    The difference counts each kind with a sign, as buys less sells.
     """
 
     mean: Floats  # (C, K, L) expected count of each kind
@@ -45,16 +45,14 @@ class Law(NamedTuple):
 
 
 def law(
-    process: Process, horizons: Floats, up: int, down: int, *, half: int = HALF, finer: float = 1.0
+    process: Process, horizons: Floats, sign: Floats, *, half: int = HALF, finer: float = 1.0
 ) -> Law:
-    """horizons (C,) seconds, any order; of kind `up` less kind `down`.
+    """horizons (C,) seconds, any order; sign (K,) +1, -1 or 0 of each kind in the difference.
 
     half: largest difference told apart; finer: so many times more steps, to see what they cost.
     """
     K = len(process.mu)
     angle = np.pi * np.arange(1, half + 1) / half
-    sign = np.zeros(K)
-    sign[up], sign[down] = 1.0, -1.0
     unit = NUDGE * 1j * np.eye(K)
     second = np.stack([(s * APART + NUDGE * 1j) * sign for s in (-1, 1)])
     logz = np.concatenate([1j * np.outer(angle, sign), unit, second])
@@ -63,7 +61,7 @@ def law(
     variance = (ends[1].imag - ends[0].imag) / (2 * APART * NUDGE)
     real, imaginary = (np.ascontiguousarray(np.moveaxis(w, 0, 2)) for w in (waves.real, waves.imag))
     mean = np.ascontiguousarray(np.moveaxis(means.imag, 0, 1)) / NUDGE
-    return Law(mean, mean[:, up] - mean[:, down], variance, real, imaginary)
+    return Law(mean, np.einsum("ckl,k->cl", mean, sign), variance, real, imaginary)
 
 
 def transform(process: Process, logz: Any, horizons: Floats, finer: float = 1.0) -> Any:
@@ -203,7 +201,7 @@ def signs(log: Any, angle: Any, weights: Any) -> tuple[float, float]:
     )
 )
 def evaluate(now: Any, place: Any, laws: Any, weights: Any, out: Any) -> None:
-    """now (n, L), place (n,) in the laws; out (n, C, K + 2): counts, P(up > down), P(equal)."""
+    """now (n, L), place (n,) in the laws; out (n, C, K + 2): counts, P(more), P(as many)."""
     means, drifts, variances, reals, imaginaries = laws
     kinds, size, half = means.shape[2], now.shape[1], reals.shape[3]
     log, angle = np.zeros(half), np.zeros(half)

@@ -1,6 +1,6 @@
-"""From what is expected of buys, sells and cancels to the probabilities of a label.
+"""From what is expected of each kind of order to the probabilities of a label.
 
-Four terms tell the side, all of them odd, and four whether it moves; for order flow the first of
+Five terms tell the side, all of them odd, and five whether it moves; for order flow the first of
 each is the law's own log-odds, and a weight of one on it alone is where the map starts.
 """
 
@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.forecast import Target
-from flowsense.model.hawkes.orders import BUY, CANCEL_ASK, CANCEL_BID, SELL
+from flowsense.model.hawkes.orders import ADD_ASK, ADD_BID, BUY, CANCEL_ASK, CANCEL_BID, SELL
 from flowsense.model.sides import Floats, sigmoid
 
-TERMS = 4
+TERMS = 5
 SURE = 1e-5  # least probability whose log-odds are a term
 FEW = 0.05  # points that each sum is increased by
-PRIOR = np.array([20.0, 20.0, 20.0, 20.0])  # rows, not overlapping, that speak for the start
+PRIOR = np.full(TERMS, 20.0)  # rows, not overlapping, that speak for the start
 LOOSE = 0.1  # likewise, for a constant
 STEPS = 30
 
@@ -24,36 +24,34 @@ STEPS = 30
 class Told(NamedTuple):
     """Of rows and one horizon."""
 
-    side: Floats  # (n, 4) odd: they turn with the book
-    move: Floats  # (n, 4) even
-    size: Floats  # (n, 4) even, linear in size
+    side: Floats  # (n, TERMS) odd: they turn with the book
+    move: Floats  # (n, TERMS) even
+    size: Floats  # (n, TERMS) even, linear in size
 
 
 def told(said: Floats) -> Told:
-    """said (n, K + 2): expected counts, P(buys > sells), P(as many)."""
-    buy, sell, cut_bid, cut_ask = (said[:, k] for k in (BUY, SELL, CANCEL_BID, CANCEL_ASK))
-    above, same = said[:, -2], said[:, -1]
+    """said (n, K + 2): expected counts, P(more up than down), P(as many)."""
+    above, same, one = said[:, -2], said[:, -1], np.ones(len(said))
     below = np.maximum(1.0 - above - same, 0.0)
-    one = np.ones(len(said))
-    trades, cuts = buy + sell, cut_bid + cut_ask
+    pairs = ((BUY, SELL), (CANCEL_ASK, CANCEL_BID), (ADD_BID, ADD_ASK))
+    each = [(said[:, up] - said[:, down], said[:, up] + said[:, down] + FEW) for up, down in pairs]
+    (gap, trades), (_, cuts), (_, adds) = each
     side = (
         np.log(above + SURE) - np.log(below + SURE),
-        (buy - sell) / (trades + FEW),
-        (cut_ask - cut_bid) / (cuts + FEW),
-        (buy - sell) / np.sqrt(trades + FEW),
+        *(lead / total for lead, total in each),
+        gap / np.sqrt(trades),
     )
     move = (
         np.log(above + below + SURE) - np.log(same + SURE),
         one,
-        np.log(trades + FEW),
-        np.log(cuts + FEW),
+        *(np.log(total) for _, total in each),
     )
-    size = (np.sqrt(trades + FEW), one, np.sqrt(cuts + FEW), trades)
+    size = (np.sqrt(trades), one, np.sqrt(cuts), trades - FEW, np.sqrt(adds))
     return Told(*(np.stack(columns, axis=1) for columns in (side, move, size)))
 
 
 def start(target: Target) -> Floats:
-    """(2, 4) weights of side and move before anything is learned."""
+    """(2, TERMS) weights of side and move before anything is learned."""
     out = np.zeros((2, TERMS))
     if target.kind == "ofi":
         out[:, 0] = 1.0
@@ -61,7 +59,7 @@ def start(target: Target) -> Floats:
 
 
 def weighed(terms: Floats, weights: Floats) -> Floats:
-    """(n,) sum of terms (n, 4) by weights (n, 4), in order."""
+    """(n,) sum of terms (n, TERMS) by weights (n, TERMS), in order."""
     out = terms[:, 0] * weights[:, 0]
     for k in range(1, TERMS):
         out = out + terms[:, k] * weights[:, k]
@@ -69,7 +67,7 @@ def weighed(terms: Floats, weights: Floats) -> Floats:
 
 
 def logistic(terms: Floats, yes: NDArray[np.bool_], weight: Floats, begin: Floats) -> Floats:
-    """(4,) most likelihood of sigmoid(terms . w), drawn towards `begin`, by Newton's method.
+    """(TERMS,) most likelihood of sigmoid(terms . w), drawn towards `begin`, by Newton's method.
 
     The weight of a constant term is hardly drawn.
     """
@@ -88,11 +86,11 @@ def logistic(terms: Floats, yes: NDArray[np.bool_], weight: Floats, begin: Float
 
 
 def linear(terms: Floats, y: Floats, weight: Floats) -> Floats:
-    """(4,) least squares of sizes, drawn towards the mean."""
+    """(TERMS,) least squares of sizes, drawn towards the mean."""
     if not len(terms):
         return np.zeros(TERMS)
     mean = float(np.average(y, weights=weight))
-    prior = np.diag([1.0, 1e-6, 1.0, 1.0]) * PRIOR[0] / TERMS
+    prior = np.diag([1.0, 1e-6, 1.0, 1.0, 1.0]) * PRIOR[0] / TERMS
     gram = (terms * weight[:, None]).T @ terms + prior
     found = np.linalg.solve(gram, terms.T @ (weight * (y - mean)))
     found[1] += mean

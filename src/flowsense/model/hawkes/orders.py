@@ -1,8 +1,8 @@
 """Which records of an order book are points, and the decayed sums of what happened, row by row.
 
-Points are market orders and cancels, by side. All fills of one order are one point, and so are the
-cancels of one side in one message. In a book by level a cancel is a level that shrinks by more than
-was executed there.
+Points are market orders, orders that join a queue and cancels, by side. All fills of one order are
+one point, and so are the cancels of one side in one message. In a book by level a cancel is a level
+that shrinks by more than was executed there, and one that grows was joined.
 """
 
 import math
@@ -14,6 +14,7 @@ from numba import types
 from flowsense._jit import Record, array, compiled, kernel, records
 from flowsense.model.hawkes.likelihood import RESET
 from flowsense.schema import (
+    ADD,
     CANCEL,
     CLEAR,
     EVENT,
@@ -28,9 +29,10 @@ from flowsense.schema import (
 from flowsense.simulate.points import Floats, Ints, base
 from flowsense.tape import Tape
 
-BUY, SELL, CANCEL_BID, CANCEL_ASK = range(4)
-KINDS = ("buy", "sell", "cancel_bid", "cancel_ask")
-MIRROR = (SELL, BUY, CANCEL_ASK, CANCEL_BID)
+BUY, SELL, CANCEL_BID, CANCEL_ASK, ADD_BID, ADD_ASK = range(6)
+KINDS = ("buy", "sell", "cancel_bid", "cancel_ask", "add_bid", "add_ask")
+MIRROR = (SELL, BUY, CANCEL_ASK, CANCEL_BID, ADD_ASK, ADD_BID)
+SIGN = np.array([1.0, -1.0, -1.0, 1.0, 1.0, -1.0])  # of each kind in the order flow imbalance
 SLOTS = 256  # prices a side of a book by level that are remembered: no two alike modulo this
 NONE, LOST = -1, RESET  # of a record: no point; nothing before it is known to excite
 SEEN = np.dtype(  # of one instrument
@@ -38,8 +40,8 @@ SEEN = np.dtype(  # of one instrument
         ("at", "i8"),  # ns, to which its sums have decayed; 0: not watched, they stand at means
         ("lost", "i8"),  # since a gap, until the next snapshot is whole
         ("begun", "i8"),
-        ("recv", "i8", 4),  # ns, of the last record of each kind
-        ("sent", "i8", 4),
+        ("recv", "i8", len(KINDS)),  # ns, of the last record of each kind
+        ("sent", "i8", len(KINDS)),
     ]
 )
 LEVEL = np.dtype([("price", "i8"), ("lots", "i8"), ("struck", "i8")])  # struck: executed since told
@@ -89,12 +91,41 @@ def begin(instruments: tuple[Instrument, ...], place: Ints, rates: Rates) -> Sta
 
 
 @kernel
-def shrunk(level: Record, e: Record) -> bool:
-    """A level is told anew: whether lots left it that were not executed."""
-    known = level.price == e.price
-    gone = level.lots - e.lots - level.struck if known else 0
+def grown(level: Record, e: Record) -> int:
+    """A level is told anew: lots that joined it, or less than 0: left it and were not executed.
+
+    Nothing is known of a level of which another had taken the place.
+    """
+    more = e.lots - level.lots + level.struck if level.price == e.price or level.lots == 0 else 0
     level.price, level.lots, level.struck = e.price, e.lots, 0
-    return bool(gone > 0 and e.bits & SCROLL == 0)
+    return int(more) if e.bits & SCROLL == 0 else 0
+
+
+@kernel
+def sided(e: Record, kind: int) -> int:
+    """This kind of bids or buyers, or the next of the others."""
+    return kind if e.side > 0 else kind + 1
+
+
+@kernel
+def struck(levels: Record, e: Record) -> None:
+    """Lots that a level loses by a trade are no cancel."""
+    level = levels[(SLOTS if e.side > 0 else 0) + e.price % SLOTS]
+    if level.price == e.price:
+        level.struck += e.lots
+
+
+@kernel
+def of_level(levels: Record, e: Record) -> int:
+    kind = NONE
+    if e.action == SET:
+        more = grown(levels[(0 if e.side > 0 else SLOTS) + e.price % SLOTS], e)
+        if more != 0:
+            kind = sided(e, ADD_BID if more > 0 else CANCEL_BID)
+    elif e.action == CLEAR:
+        for k in range(2 * SLOTS):
+            levels[k].lots = levels[k].struck = 0
+    return kind
 
 
 @kernel
@@ -105,20 +136,15 @@ def reads(s: Record, e: Record, levels: Record, shelf: int) -> int:
         return LOST
     kind = NONE
     if e.action == TRADE and e.side != 0:
-        kind = BUY if e.side > 0 else SELL
+        kind = sided(e, BUY)
         if shelf >= 0:
-            level = levels[shelf, (SLOTS if e.side > 0 else 0) + e.price % SLOTS]
-            if level.price == e.price:
-                level.struck += e.lots
-    elif e.action == CANCEL and shelf < 0:
-        kind = CANCEL_BID if e.side > 0 else CANCEL_ASK
-    elif e.action == SET and shelf >= 0:
-        level = levels[shelf, (0 if e.side > 0 else SLOTS) + e.price % SLOTS]
-        if shrunk(level, e):
-            kind = CANCEL_BID if e.side > 0 else CANCEL_ASK
-    elif e.action == CLEAR and shelf >= 0:
-        for k in range(2 * SLOTS):
-            levels[shelf, k].lots = levels[shelf, k].struck = 0
+            struck(levels[shelf], e)
+    elif shelf >= 0:
+        kind = of_level(levels[shelf], e)
+    elif e.action == CANCEL:
+        kind = sided(e, CANCEL_BID)
+    elif e.action == ADD:
+        kind = sided(e, ADD_BID)
     if s.lost or e.bits & SNAPSHOT:
         if e.bits & SNAPSHOT and e.bits & LAST:
             s.lost = 0
