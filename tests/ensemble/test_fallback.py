@@ -41,7 +41,7 @@ def test_taught_labels_that_are_dealt_anew_it_hears_who_says_nothing(seed):
     dealt = np.random.default_rng(seed).permutation(y)
     found = fitted(odds, dealt)
     verdict = found.verdicts["mid@500ms"]
-    assert found.choice.gain[0] < found.choice.error[0]
+    assert found.choice.gain[0] < -found.choice.error[0]
     assert (verdict.heard, verdict.combined) == ("v5", False) and "alone" in verdict.why
 
 
@@ -113,6 +113,8 @@ def test_sizes_are_chosen_by_their_error():
         ([[1.0, 1.0], [0.9, 0.9], [1.1, 1.1]], 1),  # learned, surely better than both
         ([[1.0, 1.0], [0.2, 1.7], [1.1, 1.1]], 0),  # better by luck: the mean stays
         ([[1.2, 1.2], [1.0, 1.0], [0.9, 0.9]], 2),  # a member beats both
+        ([[1.0, 1.0], [0.9, 0.9], [0.9, 0.9]], 2),  # what was learned is a member
+        ([[1.0, 1.0], [1.2, 1.2], [1.9, 0.0]], 0),  # a member is better, by luck alone
     ],
 )
 def test_who_is_heard(table, who):

@@ -1,8 +1,9 @@
 """The ensemble where it is as good as its best member on rows kept for that, else that member.
 
 Combiners are judged on each half of what they heard as fitted on the other, target by target and
-against members on the same rows: an unlearned mean has to be no worse than the best single member,
-and what was learned has to be better than both surely.
+against members on the same rows. The plain mean, which has learned nothing, is heard unless the
+best single member is better beyond the error of their difference; what was learned has to be surely
+better than both.
 """
 
 from collections.abc import Sequence
@@ -39,8 +40,8 @@ class Choice(NamedTuple):
     names: NDArray[np.str_]  # (C + N,) combiners, then members
     heard: NDArray[np.int64]  # (T,) which of these is heard
     loss: Floats  # (T, C + N) mean log-loss of the side; of a magnitude, mean error
-    gain: Floats  # (T,) mean loss of the best member less that of the best combiner
-    error: Floats  # (T,) of the gain
+    gain: Floats  # (T,) mean loss of the best member less that of the best ensemble
+    error: Floats  # (T,) standard error of the gain
     rows: NDArray[np.int64]  # (T,)
 
 
@@ -81,12 +82,11 @@ class Fallback:
         name = str(of.names[k])
         if of.rows[t] < self.fewest:
             return Verdict(name, True, f"{of.rows[t]} rows to choose by are too few: {name}")
-        best, other = (int(np.argmin(part)) for part in (of.loss[t, :C], of.loss[t, C:]))
-        shown = k if k < C else best
-        pair = f"{of.names[shown]} {of.loss[t, shown]:.4f}, {of.names[C + other]} alone "
-        pair += f"{of.loss[t, C + other]:.4f} on {of.rows[t]} held-back rows"
-        what = name if k < C else f"{name} alone, no ensemble is surely as good"
-        return Verdict(name, k < C, f"{what}: loss of {pair}")
+        best, other = k if k < C else 0, C + int(np.argmin(of.loss[t, C:]))
+        losses = f"loss of {of.names[best]} {of.loss[t, best]:.4f}, of {of.names[other]} alone "
+        losses += f"{of.loss[t, other]:.4f} (standard error {of.error[t]:.4f})"
+        what = name if k < C else f"{name} alone"
+        return Verdict(name, k < C, f"{what}: {losses} on {of.rows[t]} held-back rows")
 
     def in_regimes(self, names: tuple[str, ...]) -> Self:
         """The same for regimes of these names."""
@@ -195,26 +195,24 @@ def only(said: Forecast, t: int) -> Forecast:
 
 
 def chosen(table: Floats, weight: Floats, combiners: int) -> tuple[int, float, float]:
-    """Who is heard, by the cost (C + N, m) of each row; the gain of the best combiner, its error.
+    """Who is heard, by the cost (C + N, m) of each row; gain and error as in `Choice`.
 
-    The first combiner, which has learned nothing, has to be no worse than the best member; another
-    has to be better than either by more than two standard errors of the difference.
+    The first combiner, which has learned nothing, is heard unless a member does better by more
+    than a standard error of their difference; another only if it does better than the first and
+    than every member by more than two.
     """
 
     def gain(of: int, over: int) -> tuple[float, float]:
         better = table[over] - table[of]
-        return float(weight @ better), float(SURELY * np.sqrt(weight @ better**2))
+        return float(weight @ better), float(np.sqrt(weight @ better**2))
 
     def surely(of: int, over: int) -> bool:
         better, error = gain(of, over)
-        return better > error
+        return better > SURELY * error
 
-    order = np.argsort(table @ weight, kind="stable")
-    single = int(next(k for k in order if k >= combiners))
-    best = next((int(k) for k in order if 0 < k < combiners and surely(int(k), 0)), 0)
+    order = np.argsort(table @ weight, kind="stable").tolist()
+    single, whole = next(k for k in order if k >= combiners), weight.sum()
+    taught = (k for k in order if 0 < k < combiners and surely(k, 0) and surely(k, single))
+    best = next(taught, 0)
     better, error = gain(best, single)
-    if best and better <= error:
-        best = 0
-        better, error = gain(0, single)
-    whole = weight.sum()
-    return best if better >= 0 else single, better / whole, error / whole
+    return single if better < -error else best, better / whole, error / whole
