@@ -22,11 +22,9 @@ def told(desk, found, *reasons):
     return open_
 
 
-def injected(mid2=None, age=None, X=None, **said):
+def injected(mid2=None, X=None, **said):
     desk = warm()
     due = rows(desk.mid2 if mid2 is None else [mid2], start=desk.ts)
-    if age is not None:
-        due.quote["ts"] = desk.ts - age
     if X is not None:
         due.X[:] = X
     found, desk = desk.judge(due, forecast(**said), standing())
@@ -46,7 +44,6 @@ def injected(mid2=None, age=None, X=None, **said):
         ({"mid2": 0}, Trip.NUMBER),
         ({"mid2": -20_000}, Trip.NUMBER),
         ({"mid2": 2**62}, Trip.NUMBER),
-        ({"age": 11 * SECOND}, Trip.STALE),
         ({"mid2": 20_500}, Trip.JUMP),
         ({"mid2": 19_000}, Trip.JUMP),
     ],
@@ -54,6 +51,31 @@ def injected(mid2=None, age=None, X=None, **said):
 def test_within_one_row(what, reason):
     desk, found = injected(**what)
     assert told(desk, found, reason).instrument == 0
+
+
+def still(seconds):
+    """A row whose book and quote are those of the last one, so long after it."""
+    desk = warm()
+    due = rows(desk.mid2 - 2, start=desk.ts + seconds * SECOND)
+    due.quote["ts"] = desk.ts - STEP
+    return desk, due
+
+
+def test_a_book_that_stands_still_is_stale():
+    desk, due = still(10)
+    found, desk = desk.judge(due, forecast(), standing())
+    told(desk, found, Trip.STALE)
+
+
+def test_a_level_behind_the_touch_shows_that_the_feed_lives():
+    desk, due = still(10)
+    due.book["bid_sz"][0, 4] = 7
+    assert one(desk.judge(due, forecast(), standing())[0]).should_trade
+
+
+def test_nine_seconds_are_not_stale():
+    desk, due = still(9)
+    assert one(desk.judge(due, forecast(), standing())[0]).should_trade
 
 
 def test_probabilities_that_do_not_sum_to_one():

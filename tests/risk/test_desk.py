@@ -20,7 +20,6 @@ from flowsense.risk.breaker import Breakers
 from flowsense.risk.desk import Risk, State
 from flowsense.risk.limits import Correlation, Limits
 from flowsense.risk.settings import Settings
-from flowsense.schema import SECOND
 from flowsense.store.arrays import pack, unpack
 
 FAST = Settings(
@@ -42,7 +41,7 @@ def recording(n=120, k=3, seed=0):
     mid2 = (20_000 + np.cumsum(steps, axis=0))[at, who]
     due = rows(mid2, who, X=rng.normal(size=(len(at), 4)).astype(np.float32))
     due = due._replace(ts=START + STEP * at, event=at)
-    due.quote["ts"] = due.ts - rng.choice([STEP, 11 * SECOND], len(at), p=[0.98, 0.02])
+    due.quote["ts"] = due.ts - 1
     said = forecast(len(at))
     up = rng.random(len(at))
     said.proba[:, 0] = np.stack([0.8 * (1 - up), np.full(len(at), 0.2), 0.8 * up], 1)

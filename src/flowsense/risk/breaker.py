@@ -22,7 +22,7 @@ class Trip(IntFlag):
     NUMBER = 1  # not finite where it must be, or a price that is none
     PROBABILITY = 2  # outside 0 to 1, or they do not sum to 1
     VARIANCE = 4  # the mid has not moved at all: nobody knows the risk
-    STALE = 8  # the touch is old
+    STALE = 8  # nothing that is shown of the book has changed for long
     JUMP = 16  # of the mid, from one row to the next
     INPUT = 32  # anomaly of a row
     FORECAST = 64  # anomaly of a forecast
@@ -50,7 +50,7 @@ DESK = np.dtype(  # of the account
 
 @dataclass(frozen=True, slots=True)
 class Breakers:
-    stale_ns: int = 10_000_000_000  # age of the touch
+    stale_ns: int = 10_000_000_000  # since the book last changed
     jump: float = 0.01  # of the mid, as a share of it
     loss: float = 0.03  # of the equity with which the day (UTC) began
     cooldown_ns: int = 30_000_000_000  # of an instrument, after the last reason

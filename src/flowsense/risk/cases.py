@@ -15,13 +15,14 @@ from flowsense.forecast import DOWN, UP, Forecast
 from flowsense.risk.anomaly import FIRST, examine
 from flowsense.risk.breaker import FORECAST, INPUT, JUMP, NUMBER, PROBABILITY, STALE, VARIANCE
 from flowsense.risk.settings import TERMS
-from flowsense.schema import LARGEST, WHOLE, zeros
+from flowsense.schema import BOOK, LARGEST, WHOLE, zeros
 from flowsense.tape import Rows
 
 STILL = 1e-9  # ticks: a deviation below it is none
 SAID = 3  # numbers of a forecast that its anomaly is judged by
 SURE = 1e-6
 ALL = np.ones(SAID, np.bool_)
+MIXED = np.random.default_rng(0).integers(-(2**62), 2**62, BOOK.itemsize // 8) | 1
 
 CASE = np.dtype(
     [
@@ -29,7 +30,8 @@ CASE = np.dtype(
         ("instrument", "i8"),
         ("mid2", "i8"),
         ("state", "i8"),  # of the QUOTE
-        ("age", "i8"),  # ns, of the touch
+        ("age", "i8"),  # ns since the feed last changed what it shows of the book
+        ("shown", "i8"),  # a checksum of that
         ("breaks", "i8"),  # of the QUOTE
         ("regime", "i8"),  # a row of the terms
         ("ready", "i8"),
@@ -50,6 +52,8 @@ SEEN = np.dtype(  # of an instrument
         ("ts", "i8"),
         ("mid2", "i8"),
         ("breaks", "i8"),
+        ("shown", "i8"),
+        ("changed", "i8"),  # ns, when that last did
         ("rows", "i8"),  # with a whole book
         ("told", "i8"),  # forecasts that were ready
         ("squares", "f8"),  # of changes of the mid, ticks^2, forgotten at the same rate as
@@ -75,6 +79,7 @@ def assembled(rows: Rows, forecast: Forecast, t: int, regimes: int) -> Cases:
     for name in ("mid2", "state", "breaks"):
         cases[name] = quote[name]
     cases["ts"], cases["instrument"], cases["age"] = rows.ts, rows.instrument, rows.ts - quote["ts"]
+    cases["shown"] = np.ascontiguousarray(rows.book).view(np.int64).reshape(-1, len(MIXED)) @ MIXED
     shown = (rows.book["known"] > 0) & (quote["state"] == WHOLE)
     gap = rows.book["ask_px"][:, 0] - rows.book["bid_px"][:, 0]
     cases["spread"] = np.where(shown, gap, 0)
@@ -114,6 +119,9 @@ def said(cases: Cases) -> NDArray[np.float64]:
 @kernel
 def move(s: Record, c: Record, t: Record) -> None:
     """Volatility, and what is wrong with the mid."""
+    if c.shown != s.shown:
+        s.shown, s.changed = c.shown, c.ts
+    c.age = min(c.age, c.ts - s.changed)
     if c.age > t.stale_ns:
         c.trips |= STALE
     if s.rows > 0:
