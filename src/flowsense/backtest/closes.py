@@ -122,10 +122,7 @@ class Closes(Generic[S]):
         account, quotes = self.account, self.quotes.copy()
         equity = account.mark(quotes, ts)
         self._keep(ts)
-        while self.shown < len(self.signals) and self.signals["ts"][self.shown] <= ts:
-            s = self.signals[self.shown]
-            self.signal[s["instrument"]] = s
-            self.shown += 1
+        self._show(ts)
         view = View(
             ts,
             (quotes["ts"] == ts - 1) & (quotes["state"] == WHOLE),
@@ -141,6 +138,15 @@ class Closes(Generic[S]):
         self.state, self.requests = self.strategy.decide(self.state, view)
         if len(self.requests):
             account.send(plain(self.requests), ts)
+
+    def _show(self, ts: int) -> None:
+        """Signals until ts; those of views before stay as they were."""
+        first, signals = self.shown, self.signals
+        while self.shown < len(signals) and signals["ts"][self.shown] <= ts:
+            self.shown += 1
+        if self.shown > first:
+            self.signal = self.signal.copy()
+            self.signal[signals["instrument"][first : self.shown]] = signals[first : self.shown]
 
     def _keep(self, ts: int) -> None:
         """One mark a minute, and the last."""
