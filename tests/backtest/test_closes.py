@@ -5,14 +5,17 @@ import numpy as np
 import pytest
 from backtest.candles import MINUTE, X, Y, bars, closes, flat, recording, requests
 
-from flowsense.backtest.bars import STOP, Frictions
-from flowsense.backtest.closes import Closes, Settings, backtest
+from flowsense.backtest.bars import STOP, BarVenue, Frictions
+from flowsense.backtest.closes import Closes, Settings, backtest, over
 from flowsense.backtest.measures import measure
 from flowsense.backtest.strategies.coin import Random
 from flowsense.backtest.strategies.follow import Follow
+from flowsense.backtest.ticks import Backtest
 from flowsense.errors import InputError
 from flowsense.exchange.client import Terms
 from flowsense.exchange.matching import LIMIT, MARKET
+from flowsense.features.catalogue import spec
+from flowsense.features.fold import Replay
 from flowsense.forecast import SIGNAL
 from flowsense.schema import BROKEN, CLEAR, EVENT, GAP, SECOND, WHOLE, Chunk, Decimal, zeros
 from flowsense.sources import NO_OBSERVATIONS, chunks
@@ -164,6 +167,23 @@ def test_without_an_edge_the_costs_are_lost():
     due = np.array([r.marks["turnover"][-1] * 1.2e-3 for r in results])
     assert abs((net + due).mean()) < 2 * (net + due).std() / 20**0.5
     assert net.mean() < 0 and (net < 0).mean() > 0.8
+
+
+@pytest.mark.slow
+def test_the_run_of_ticks_does_the_same_on_bars():
+    """Rows at the closes of bars: the same coin falls on the same closes."""
+    made, settings = recording(walk(120, 3), chunk=7), Settings(1e6, Frictions(1e-4, 0, 0.1))
+    made.events["ts_event"] = made.events["ts_recv"]
+    ours, venue = backtest(made, COIN, settings), BarVenue((X,), settings.frictions)
+    run, replay = (
+        Backtest(venue, COIN, capital=1e6),
+        Replay(spec(("bars",), ("interval:1m",)), made),
+    )
+    theirs = over(run, venue, ((tape, None) for tape in replay))
+    n = len(theirs.fills)
+    assert 20 < n <= len(ours.fills) <= n + 1  # the last close is no row
+    for name in ("ts", "order_id", "price", "lots", "side", "maker"):
+        assert np.array_equal(theirs.fills[name], ours.fills[name][:n])
 
 
 def test_what_no_bar_can_tell_is_refused_in_one_sentence():

@@ -13,10 +13,11 @@ from flowsense.backtest import FILL, MARK, Result, Strategy, View
 from flowsense.backtest.account import Account
 from flowsense.backtest.bars import STOP, BarVenue, Frictions, sound
 from flowsense.backtest.fills import look
+from flowsense.backtest.ticks import Backtest
 from flowsense.errors import InputError
 from flowsense.exchange.client import REPORT, Reports, Terms
 from flowsense.exchange.matching import LIMIT, REQUEST
-from flowsense.forecast import SIGNAL
+from flowsense.forecast import SIGNAL, Forecast
 from flowsense.schema import (
     BOOK,
     QUOTE,
@@ -31,10 +32,12 @@ from flowsense.schema import (
     zeros,
 )
 from flowsense.sources import NO_BARS, NO_EVENTS, Told, chunks
+from flowsense.tape import Tape
 
 S = TypeVar("S")
 MINUTE = 60 * SECOND
 NO_REPORTS, NO_REQUESTS = zeros(REPORT), zeros(REQUEST)
+Step = tuple[Tape, Forecast | None]
 Signals = NDArray[Any]  # (n,) SIGNAL, ts never falling
 
 
@@ -191,6 +194,14 @@ def backtest(
     if not len(out.marks):
         raise InputError(f"{source.name}: holds no bar: give candles, or test on ticks")
     return out
+
+
+def over(run: Backtest, venue: BarVenue, tapes: Iterable[Step]) -> Result:
+    """The run of ticks, with risk and forecasts, on bars: `venue` is that of the run."""
+    for tape, forecast in tapes:
+        venue.expect(tape.bars)
+        run.push(tape, forecast)
+    return run.result()
 
 
 def instants(events: Events, bars: Bars) -> Iterator[tuple[Events, Bars]]:
