@@ -64,7 +64,7 @@ class Random:
         """A coin for each instrument that has a row."""
         n, wants = int(state.thrown[0]), []
         flat = view.here & (view.position == 0) & (view.quote["state"] == WHOLE)
-        for i in np.flatnonzero(view.here).tolist():
+        for i in view.here.nonzero()[0].tolist():
             x = drawn(self.seed, n)
             n += 1
             if x < self.chance and flat[i]:

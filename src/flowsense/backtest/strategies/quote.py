@@ -63,7 +63,7 @@ class Quote:
     def decide(self, state: Quoting, view: View) -> tuple[Quoting, Requests]:
         """Keep, withdraw or send, for each side of each instrument that has a row."""
         serial, out, mine = int(state.serial[0]), list[Request](), working(view)
-        for i in np.flatnonzero(view.here).tolist():
+        for i in view.here.nonzero()[0].tolist():
             for side, price in zip((1, -1), self.prices(view, i), strict=True):
                 quoted = [o for o in mine if o.instrument == i and o.side == side]
                 wrong = (o for o in quoted if o.price != price and o.told != LEAVES)
