@@ -1,0 +1,70 @@
+"""The pictures of the sheet, in the frame and the colours of the report's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from flowsense.backtest.sheet.words import percent
+from flowsense.evaluate.report.markup import Html, figure
+from flowsense.evaluate.report.plots import CONFIG, SMALL, dated, dates, framed, svg
+from flowsense.evaluate.report.style import FAINT, MODEL, NULL, OTHER
+
+TALL, FLAT = (10.0, 3.0), (10.0, 1.6)  # inches
+
+
+def equity(curves: Mapping[str, Sequence[Any]]) -> Html:
+    """Gain as a share of the capital, net and before costs."""
+    with matplotlib.rc_context(CONFIG):
+        fig, ax = framed(TALL, left=0.8)
+        at = dates(curves["ts"])
+        ax.axhline(0, color=FAINT, lw=0.6)
+        ax.plot(at, curves["gross"], color=OTHER, lw=1.1)
+        ax.plot(at, curves["net"], color=MODEL, lw=1.6)
+        ax.yaxis.set_major_locator(MaxNLocator(6))
+        ax.yaxis.set_major_formatter(FuncFormatter(_percent))
+        dated(ax, most=8)
+        return svg(fig, ax, "equity, net and before costs", plain=True)
+
+
+def drawdown(curves: Mapping[str, Sequence[Any]]) -> Html:
+    """How far below its peak, downwards."""
+    with matplotlib.rc_context(CONFIG):
+        fig, ax = framed(FLAT, left=0.8)
+        at, below = dates(curves["ts"]), -np.array(curves["drawdown"])
+        ax.fill_between(at, below, 0, color=NULL, alpha=0.25, lw=0)
+        ax.plot(at, below, color=NULL, lw=0.9)
+        ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.yaxis.set_major_formatter(FuncFormatter(_percent))
+        dated(ax, most=8)
+        return svg(fig, ax, "drawdown", plain=True)
+
+
+def sensitivity(points: Sequence[Mapping[str, float]], unit: str) -> Html:
+    """Return over the span against what was varied."""
+    with matplotlib.rc_context(CONFIG):
+        fig, ax = framed(SMALL, left=0.62)
+        at = [p["at"] for p in points]
+        ax.axhline(0, color=FAINT, lw=0.6)
+        ax.plot(at, [p["gross"] for p in points], color=OTHER, lw=1.1)
+        ax.plot(at, [p["net"] for p in points], color=MODEL, lw=1.6, marker="o", ms=3)
+        ax.set_xlabel(unit)
+        ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.yaxis.set_major_formatter(FuncFormatter(_percent))
+        ax.xaxis.set_major_locator(
+            MaxNLocator(5, steps=[1, 2, 5, 10], integer=all(x == int(x) for x in at))
+        )
+        ax.xaxis.set_major_formatter(FuncFormatter(_number))
+        return svg(fig, ax, f"return against {unit}", plain=True)
+
+
+def _percent(x: float, _: int) -> str:
+    """With as many digits as ticks so close need."""
+    digits = next((d for d in range(4) if abs(x * 100 - round(x * 100, d)) < 10 ** (-d - 3)), 4)
+    return percent(x, digits)
+
+
+def _number(x: float, _: int) -> str:
+    return f"{x:,.0f}" if x == int(x) else figure(x, 2).rstrip("0")

@@ -1,0 +1,119 @@
+"""The sections of the sheet in order; one with nothing to say is left out."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flowsense.backtest.sheet import plots, tables
+from flowsense.backtest.sheet.verdict import edge
+from flowsense.backtest.sheet.words import TERMS, plain
+from flowsense.evaluate.report.markup import Html, areas, card, el, facts, join, quiet, strokes
+
+Content = Mapping[str, Any]
+
+
+def sections(content: Content) -> Iterator[tuple[str, Html]]:
+    """Name and body of each."""
+    m = content["measures"]
+    yield "Figures", tables.tiles(content)
+    yield "Equity", _equity(content)
+    yield "Is it luck?", _luck(content)
+    yield "By year and month", _calendar(m)
+    yield "Where the money went", _costs(content)
+    yield "By hour and regime", _parts(m)
+    yield "By instrument", tables.instruments(content["by_instrument"])
+    yield "If costs, latency or size were others", _sensitivity(content)
+    yield "When the market breaks", _stress(content)
+    yield "Warnings", _warnings(content)
+    yield "Terms", el("dl", *(join((el("dt", k), el("dd", v))) for k, v in TERMS.items()))
+    yield "Configuration", facts(content["config"]) if content["config"] else Html()
+
+
+def _equity(content: Content) -> Html:
+    curves = content["curves"]
+    if len(set(curves["ts"])) < 2:
+        return Html()
+    key = strokes(("model", "net"), ("other", "before costs"))
+    pictures = (plots.equity(curves), plots.drawdown(curves))
+    drawn = (el("div", picture, class_="wide") for picture in pictures)
+    told = tables.falls(content["measures"])
+    return join((key, el("figure", *drawn, el("figcaption", told))))
+
+
+def _luck(content: Content) -> Html:
+    if content["verdict"] is None:
+        return quiet("Too few returns to tell anything from luck.")
+    told = (
+        "Whoever tries many strategies finds one that looks good. What counts is how far this one "
+        "stands above the best of as many that are worth nothing."
+    )
+    return join((quiet(told), tables.guards(content)))
+
+
+def _calendar(m: Content) -> Html:
+    told = (
+        "Net return, percent of the equity at the start of each; point at a year for its return "
+        "before costs. UTC."
+    )
+    return join((quiet(told), tables.calendar(m["years"], m["months"])))
+
+
+def _costs(content: Content) -> Html:
+    told = (
+        "Slippage is against the mid when an order was decided. Below, by what orders did: against "
+        "the mid at the execution (above 0: paid, below 0: earned), and how far the mid had gone "
+        "the order's way since it was decided."
+    )
+    parts = (
+        quiet(told),
+        tables.bridge(content["costs"], content["capital"]),
+        tables.executions(content["executions"]),
+        el("details", el("summary", "What became of the orders"), tables.orders(content["orders"])),
+    )
+    return join(parts)
+
+
+def _parts(m: Content) -> Html:
+    told = "Gains as percent of the capital, by the hour (UTC) or the regime in which they came."
+    cards = []
+    if len(m["hours"]) > 1:
+        cards.append(card("by hour", "UTC", tables.bars(m["hours"], " h")))
+    if m["regimes"]:
+        cards.append(card("by regime", "", tables.bars(m["regimes"])))
+    key = areas(("hit", "gained"), ("wrong", "lost"))
+    return join((quiet(told), key, el("div", *cards, class_="grid broad"))) if cards else Html()
+
+
+def _sensitivity(content: Content) -> Html:
+    found = content["sensitivity"]
+    if not found:
+        return Html()
+    told = (
+        "The same backtest with one thing changed. What earns only at the costs that were assumed "
+        "has not been shown to earn."
+    )
+    drawn = (each for each in found if len(each["points"]) > 1)
+    cards = [card(e["name"], _edge(e), plots.sensitivity(e["points"], e["unit"])) for e in drawn]
+    details = (
+        el("details", el("summary", e["name"]), tables.runs(e["points"], e["unit"])) for e in found
+    )
+    key = strokes(("model", "net"), ("other", "before costs"))
+    return join((quiet(told), key, el("div", *cards, class_="grid few"), *details))
+
+
+def _edge(sensitivity: Content) -> str:
+    at = edge(sensitivity)
+    return "" if at is None else f"loses beyond {plain(at, 1)} {sensitivity['unit']}"
+
+
+def _stress(content: Content) -> Html:
+    told = "The same strategy on the same recording, which breaks as the scenario says."
+    found = content["stress"]
+    return join((quiet(told), tables.scenarios(found))) if found else Html()
+
+
+def _warnings(content: Content) -> Html:
+    said = content["warnings"]
+    if not said:
+        return quiet("None.")
+    items = (el("li", text[0].upper() + text[1:] + ".") for text in said)
+    return el("ul", *items, class_="warnings")

@@ -1,0 +1,100 @@
+"""What the backtest says, no louder than its number of trials allows."""
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from flowsense.backtest.sheet.words import percent, plain, points, ratio
+from flowsense.evaluate.report.markup import count, span
+from flowsense.schema import SECOND
+
+Content = Mapping[str, Any]
+
+
+def title(content: Content) -> str:
+    """The finding in one line."""
+    name, m = content["name"], content["measures"]
+    if not m["turnover"]:
+        return f"{name} made no trade"
+    if m["net"] <= 0:
+        return f"{name} {'does not earn its costs' if m['gross'] > 0 else 'loses before any costs'}"
+    if content["verdict"] is None:
+        return f"{name} earned its costs, over too short a time to tell it from luck"
+    if not content["verdict"]["found"]:
+        return f"{name} earned its costs, which luck explains"
+    return f"{name} earns its costs"
+
+
+def sentences(content: Content) -> Iterator[str]:
+    """The finding with its numbers: what it earned, what luck would, what took it."""
+    m = content["measures"]
+    if not m["turnover"]:
+        sent = content["orders"].get("sent", 0)
+        yield f"{count(sent)} orders were sent and none was executed: there is nothing to judge."
+        return
+    s = m["sharpe"]
+    told = (
+        ratio(s["value"], s["error"]) if s else "not to be told, the returns are too few or alike"
+    )
+    yield (
+        f"Net {percent(m['net'])} of the capital in {span((m['end'] - m['start']) / SECOND)}, "
+        f"{percent(m['gross'])} before costs. Sharpe ratio {told}."
+    )
+    if content["verdict"]:
+        yield luck(content)
+    yield paid(content["costs"])
+    for each in content["sensitivity"]:
+        if (at := edge(each)) is not None:
+            yield (
+                f"With {each['name']} of up to about {plain(at, 1)} {each['unit']} it earns; "
+                "beyond, it loses."
+            )
+
+
+def luck(content: Content) -> str:
+    """Whether it is told apart from zero after the number of trials."""
+    v, s = content["verdict"], content["measures"]["sharpe"]
+    year = s["per_year"] ** 0.5 if s else 1.0
+    chance = f"deflated Sharpe ratio {plain(v['deflated'], 3)}"
+    if v["pbo"] is not None:
+        chance += f", probability of overfitting {plain(v['pbo'])}"
+    if v["trials"] == 1:
+        end = "told apart from zero" if v["found"] else "not told apart from zero"
+        return f"Taken for the only trial on these data, it is {end} ({chance})."
+    end = "It is told apart" if v["found"] else "Nothing found: it is not told apart"
+    return (
+        f"The best of {count(v['trials'])} trials on these data would show a Sharpe ratio of "
+        f"{plain(v['luck'] * year)} if all were worthless. {end} from that ({chance})."
+    )
+
+
+def paid(costs: Content) -> str:
+    """What each 10,000 executed brought and took: whether the move pays the spread."""
+    move, spread, fees = costs["gross_bp"], costs["slippage_bp"], costs["fees_bp"]
+    held = f" Funding took {points(costs['funding_bp'])} bp." if costs["funding"] else ""
+    crossed = f"the spread and slippage took {plain(spread)} bp"
+    if spread <= 0:
+        crossed = f"waiting in the book was paid {plain(-spread)} bp"
+    told = (
+        f"Of the value executed, the price went {points(move)} bp its way, {crossed} and fees took "
+        f"{plain(fees)} bp: "
+    )
+    return told + outcome(move, spread, fees) + held
+
+
+def outcome(move: float, spread: float, fees: float) -> str:
+    if move <= 0:
+        return "there is no move to pay any cost with."
+    if spread > 0 and move < spread:
+        return "the expected move cannot pay the spread."
+    if move < spread + fees:
+        return "the expected move pays the spread, and not the fees."
+    return "the move pays both."
+
+
+def edge(sensitivity: Content) -> float | None:
+    """Where the net return turns to a loss, on a line through the runs; None where it does not."""
+    for a, b in pairwise(sensitivity["points"]):
+        if a["net"] > 0 >= b["net"]:
+            return float(a["at"] + (b["at"] - a["at"]) * a["net"] / (a["net"] - b["net"]))
+    return None

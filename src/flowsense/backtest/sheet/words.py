@@ -1,0 +1,72 @@
+"""Numbers as the sheet writes them, and what its terms mean."""
+
+from flowsense.evaluate.report.markup import DASH, MINUS
+
+SPACE = "\N{NO-BREAK SPACE}"
+TERMS = {
+    "net, gross": "Return over the span as a share of the capital; gross is before fees, funding "
+    "and what was paid against the mid.",
+    "Sharpe ratio": "Mean of the returns by their deviation, times the root of the returns in a "
+    "year. The error allows for returns that depend on each other (Lo 2002).",
+    "drawdown": "How far the equity stands below its highest so far, as a share of that.",
+    "win rate": "Share of round trips, from flat to flat, that gained after fees.",
+    "turnover": "Value executed, times the capital.",
+    "slippage": "What executions cost against the mid when the order was decided: half the spread, "
+    "the depth that was used up, and the way the price went meanwhile.",
+    "fill ratio": "Share of the orders sent that were filled in whole.",
+    "trials": "Backtests recorded on the same data; the same settings again count once.",
+    "luck": "The Sharpe ratio that the best of as many worthless trials shows on average.",
+    "deflated Sharpe ratio": "Chance that the true Sharpe ratio is above what luck gives the best "
+    "of all trials (Bailey & Lopez de Prado 2014). Below .95 nothing counts as found.",
+    "probability of overfitting": "How often the trial that is best in one half of the time is no "
+    "better than the median in the other half (Bailey, Borwein, Lopez de Prado & Zhu 2017).",
+    "bp": "Basis points, hundredths of a percent; here of the value executed.",
+}
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    """``+12.30 %`` of 0.123."""
+    if share is None:
+        return DASH
+    return f"{sign(share, digits + 2)}{abs(share) * 100:,.{digits}f}{SPACE}%"
+
+
+def share(part: float | None) -> str:
+    """``54.3 %`` of 0.543."""
+    return DASH if part is None else f"{part * 100:,.1f}{SPACE}%"
+
+
+def amount(x: float | None, digits: int = 2) -> str:
+    """``+1,234.50``."""
+    return DASH if x is None else f"{sign(x, digits)}{abs(x):,.{digits}f}"
+
+
+def points(x: float | None) -> str:
+    """Basis points: ``+1.25``."""
+    return amount(x)
+
+
+def plain(x: float | None, digits: int = 2) -> str:
+    """``1,234.50``, a true minus below 0."""
+    if x is None:
+        return DASH
+    return f"{MINUS if sign(x, digits) == MINUS else ''}{abs(x):,.{digits}f}"
+
+
+def money(x: float) -> str:
+    """``157,060``, with cents below a thousand."""
+    return plain(x, 0 if abs(x) >= 1_000 else 2)
+
+
+def sign(x: float, digits: int) -> str:
+    """None before what is written as zero."""
+    if round(abs(x), digits) == 0:
+        return ""
+    return "+" if x > 0 else MINUS
+
+
+def ratio(sharpe: float | None, error: float | None) -> str:
+    """``1.20 ± 0.55``."""
+    if sharpe is None:
+        return DASH
+    return plain(sharpe) + (f"{SPACE}±{SPACE}{plain(error)}" if error is not None else "")
