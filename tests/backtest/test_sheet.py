@@ -250,7 +250,7 @@ def test_numbers_as_they_are_written():
     assert words.amount(-1234.5) == f"{MINUS}1,234.50" and words.amount(0.004) == "0.00"
     assert words.plain(-0.004) == "0.00" and words.plain(None) == DASH
     assert words.ratio(1.2, 0.55) == f"1.20{gap}±{gap}0.55" and words.ratio(None, None) == DASH
-    assert words.share(0.543) == f"54.3{gap}%"
+    assert words.share(0.543) == f"54.3{gap}%" and words.share(-0.1) == f"{MINUS}10.0{gap}%"
     assert words.money(157_059.5) == "157,060" and words.money(12.5) == "12.50"
 
 

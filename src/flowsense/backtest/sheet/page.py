@@ -25,6 +25,7 @@ STYLE = """
 .months th:last-child, .months td:last-child { border-left: .4rem solid var(--paper); }
 table.narrow { width: auto; } .narrow td.text { color: var(--faint); white-space: normal; }
 .few { grid-template-columns: repeat(auto-fill, minmax(16rem, 20rem)); }
+.own { align-items: start; }
 .gains { grid-template-columns: minmax(0, 8rem) minmax(0, 1fr) 3.2rem; }
 """
 

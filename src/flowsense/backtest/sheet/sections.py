@@ -80,7 +80,7 @@ def _parts(m: Content) -> Html:
     if m["regimes"]:
         cards.append(card("by regime", "", tables.bars(m["regimes"])))
     key = areas(("hit", "gained"), ("wrong", "lost"))
-    return join((quiet(told), key, el("div", *cards, class_="grid broad"))) if cards else Html()
+    return join((quiet(told), key, el("div", *cards, class_="grid broad own"))) if cards else Html()
 
 
 def _sensitivity(content: Content) -> Html:

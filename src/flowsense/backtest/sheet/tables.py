@@ -38,10 +38,8 @@ def tiles(content: Content) -> Html:
         tile("deepest drawdown", share(fall["depth"]), again if fall["depth"] else "never below"),
         tile("win rate", share(m["win_rate"]), held),
         tile("turnover", f"{plain(m['turnover'], 1)} x", f"{plain(year, 0)} x a year"),
-        tile("fees", money(m["fees"]), f"{percent(m['fees'] / capital)} of the capital"),
-        tile(
-            "slippage", plain(m["slippage"]), f"{percent(m['slippage'] / capital)} of the capital"
-        ),
+        tile("fees", money(m["fees"]), f"{share(m['fees'] / capital)} of the capital"),
+        tile("slippage", money(m["slippage"]), f"{share(m['slippage'] / capital)} of the capital"),
         tile(
             "fill ratio", share(m["fill_ratio"]), f"{count(content['orders'].get('sent', 0))} sent"
         ),

@@ -33,7 +33,7 @@ def percent(share: float | None, digits: int = 2) -> str:
 
 def share(part: float | None) -> str:
     """``54.3 %`` of 0.543."""
-    return DASH if part is None else f"{part * 100:,.1f}{SPACE}%"
+    return DASH if part is None else f"{plain(part * 100, 1)}{SPACE}%"
 
 
 def amount(x: float | None, digits: int = 2) -> str:
