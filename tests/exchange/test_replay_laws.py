@@ -118,7 +118,7 @@ def test_no_more_executes_at_one_time_than_traded_or_was_displayed():
     requests["lots"] *= 9
     told = Replay((instrument(),)).push(events, requests)
     made = told[(told["what"] == FILLED) & (told["maker"] == 1)]
-    assert len(made) > 10
+    assert len(made) > (1 if SMALL else 10)
     for ts in np.unique(made["ts_venue"]):
         then = events[events["ts_event"] == ts]
         traded = then["lots"][then["action"] == TRADE].sum()
@@ -170,12 +170,11 @@ def trials(count):
 
 
 def test_an_exact_order_fills_when_the_same_order_really_placed_did():
-    tried = trials(6 if SMALL else 60)
-    same = [truth == ours[0] for truth, ours in tried]
+    tried = trials(6 if SMALL else 24)
     assert sum(truth is not None for truth, _ in tried) > len(tried) / 2
-    assert sum(same) >= 0.95 * len(same)
+    assert all(truth == exact for truth, (exact, *_) in tried)
 
 
 def test_a_risk_averse_order_never_fills_before_an_exact_one():
-    for _, (exact, averse, _) in trials(6 if SMALL else 40):
+    for _, (exact, averse, _) in trials(6 if SMALL else 16):
         assert averse is None or exact <= averse

@@ -21,7 +21,7 @@ from flowsense.exchange.matching import LIMIT, MARKET, REQUEST
 from flowsense.exchange.replay_kernels import INBOX, replay
 from flowsense.exchange.resting import MARKET as STATE
 from flowsense.exchange.resting import OWN, PROBABILISTIC, RISK_AVERSE
-from flowsense.schema import DEPTH, Events, Instrument, checked, zeros
+from flowsense.schema import DEPTH, NO_ASK, NO_BID, Events, Instrument, checked, zeros
 from flowsense.store.checkpoint import pack, unpack
 
 FORMAT = 1
@@ -91,6 +91,7 @@ class Replay:
         by_order = np.array([i.by_order for i in instruments], np.bool_)
         levels, orders = tables.allocate(state["sides"], by_order)
         state["book"]["known"], state["instrument"] = DEPTH, np.arange(n)
+        state["edge"], state["rear"] = NO_BID, NO_ASK
         state["shows"] = [i.depth for i in instruments]
         state["least"] = [t.least for t in self.terms]
         state["feed"], state["queue"] = rules.feed_ns, QUEUES[rules.queue]

@@ -8,7 +8,7 @@ from numba import from_dtype, types
 
 from flowsense._jit import Record, array, compiled, kernel
 from flowsense.book.orders import ORDER, l3
-from flowsense.book.sides import ALL, LEVEL, NONE, l2, show
+from flowsense.book.sides import ALL, LEVEL, NONE, l2
 from flowsense.exchange.client import (
     ACCEPTED,
     CANCELLED,
@@ -34,6 +34,7 @@ from flowsense.exchange.resting import (
     execute,
     first,
     level_changed,
+    look,
     lots_at,
     mark,
     recount,
@@ -42,6 +43,7 @@ from flowsense.exchange.resting import (
     visible,
 )
 from flowsense.schema import (
+    ADD,
     BEAT,
     CLEAR,
     CLOSE,
@@ -50,6 +52,7 @@ from flowsense.schema import (
     GAP,
     LARGEST,
     LAST,
+    MODIFY,
     SET,
     SNAPSHOT,
     STATUS,
@@ -178,6 +181,7 @@ def act(
     m: Record, levels: Record, orders: Record, ranks: Record, mine: Record, out: Record, q: Record
 ) -> None:
     """One request."""
+    look(m, levels)
     old = q.kind == WITHDRAW or q.kind == REPLACE
     i = find(m, mine, q.order_id) if old else 0
     if i < 0:
@@ -194,10 +198,11 @@ def act(
 
 
 @kernel
-def hit(m: Record, e: Record) -> int:
+def hit(m: Record, levels: Record, e: Record) -> int:
     """The side at whose expense an execution was, or -1: by the touch where the feed is silent."""
     if e.side != 0:
         return 1 if e.side > 0 else 0
+    look(m, levels)
     if m.book.ask_sz[0] > 0 and e.price >= m.book.ask_px[0]:
         return 1
     return 0 if m.book.bid_sz[0] > 0 and e.price <= m.book.bid_px[0] else -1
@@ -206,14 +211,25 @@ def hit(m: Record, e: Record) -> int:
 @kernel
 def meet(m: Record, levels: Record, mine: Record, out: Record) -> None:
     """Displayed lots of the other side that have come to our orders or through them."""
+    look(m, levels)
     if m.book.bid_px[0] >= m.book.ask_px[0]:
         return
+    m.near = 0
     for k in range(2):
-        touch = available(m, levels, mine, 1 - k, ALL)
+        touch = available(m, levels, mine, 1 - k, ALL) if m.edge[k] != NONE else NONE
         i = first(m, mine, k, -touch - 1) if touch != NONE else -1
         while i >= 0:
             take(m, levels, mine, out, i, -mine[0, i].key)
             i = first(m, mine, k, -touch - 1) if mine[0, i].lots == 0 else -1
+
+
+@kernel
+def come(m: Record, e: Record) -> None:
+    """Lots came to a level of the side that our orders execute against."""
+    if e.side != 0 and e.lots > 0:
+        other = 1 if e.side > 0 else 0
+        if m.edge[other] != NONE and e.price * e.side >= -m.edge[other]:
+            m.near = 1
 
 
 @kernel
@@ -240,7 +256,10 @@ def change(
         if told and e.action == SET:
             level_changed(m, mine, e, stamp)
     if told and e.action == CLEAR:
+        look(m, levels)
         recount(m, levels, orders, ranks, mine)
+    if told and (e.action == SET or e.action == ADD or e.action == MODIFY):
+        come(m, e)
 
 
 @kernel
@@ -248,25 +267,24 @@ def observe(
     m: Record, levels: Record, orders: Record, ranks: Record, mine: Record, out: Record, e: Record
 ) -> None:
     """One event of the market."""
-    stamp = e.ts_event if e.ts_event > 0 else e.ts_recv
+    stamp, told = e.ts_event if e.ts_event > 0 else e.ts_recv, m.told
     hear(m, e)
-    live = m.mine > 0 and m.ready and m.phase == TRADING
-    if e.action == TRADE and live and not e.bits & SNAPSHOT:
-        k = hit(m, e)
-        if k >= 0:
+    if e.action == TRADE and m.mine > 0 and m.ready and m.phase == TRADING:
+        k = hit(m, levels, e)
+        if k >= 0 and e.price * (1 - 2 * k) <= m.edge[k] and not e.bits & SNAPSHOT:
             trade(m, mine, out, k, e, stamp)
-            drop(m, ranks, mine)
-    change(m, levels, orders, ranks, mine, e, stamp)
-    if not e.bits & LAST:
-        return
-    show(m.book, levels, m.sides, m.touch)
-    if m.eaten:
-        digest(m, levels, mine)
-    if e.bits & SNAPSHOT:
-        m.ready = 1
-        recount(m, levels, orders, ranks, mine)
-    if m.mine > 0 and m.ready and m.phase == TRADING:
-        meet(m, levels, mine, out)
+    else:
+        change(m, levels, orders, ranks, mine, e, stamp)
+    if e.bits & LAST:
+        if m.eaten:
+            digest(m, levels, mine)
+        if e.bits & SNAPSHOT:
+            m.ready = m.near = 1
+            look(m, levels)
+            recount(m, levels, orders, ranks, mine)
+        if m.near and m.mine > 0 and m.ready and m.phase == TRADING:
+            meet(m, levels, mine, out)
+    if m.told > told:
         drop(m, ranks, mine)
 
 

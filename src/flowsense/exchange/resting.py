@@ -19,7 +19,7 @@ from numba import from_dtype, types
 
 from flowsense._jit import Record, array, compiled, kernel
 from flowsense.book.orders import ORDER
-from flowsense.book.sides import LEVEL, NONE, SIDES, TICKS, TOUCH, best
+from flowsense.book.sides import ALL, LEVEL, NONE, SIDES, TICKS, TOUCH, best, show
 from flowsense.book.slots import slot_of, vacate, vacate_all
 from flowsense.exchange.client import FILLED, REPORT, Why
 from flowsense.schema import ADD, BOOK, CANCEL, DEPTH, EVENT, FILL, MODIFY, SCROLL
@@ -52,6 +52,9 @@ MARKET = np.dtype(  # one instrument
         ("ready", "i8"),  # since the last gap a snapshot was closed
         ("phase", "i8"),
         ("open", "i8"),  # in the middle of a message
+        ("near", "i8"),  # the other side may have come to an order of ours
+        ("edge", "i8", 2),  # by side the greatest key of our orders, or NONE
+        ("rear", "i8", 2),  # and the least, or ALL
         ("ranks", "i8"),  # orders that came so far
         ("mine", "i8"),  # orders of ours that rest
         ("eaten", "i8"),  # levels that we took from
@@ -127,11 +130,19 @@ def following(m: Record, levels: Record, k: int, key: int) -> int:
     return beyond(levels, m.sides, k, key)
 
 
+@compiled(types.void(ONE, array(LEVEL)))
+def look(m: Record, levels: Record) -> None:
+    """Bring the BOOK up to date. It costs most of an event, so only who reads it asks."""
+    show(m.book, levels, m.sides, m.touch)
+
+
 @compiled(types.boolean(ONE, array(LEVEL), types.int64, types.int64))
 def visible(m: Record, levels: Record, k: int, key: int) -> bool:
     """Whether the feed would show lots at this price: it is not behind the last level shown."""
     s = m.sides
-    return bool(s.order_slots or s.held[k] < m.shows or beyond(levels, s, k, key + 1) != NONE)
+    if s.order_slots or s.held[k] < m.shows or NONE < shown(m.book, k, DEPTH - 1) <= key:
+        return True
+    return bool(beyond(levels, s, k, key + 1) != NONE)
 
 
 @kernel
@@ -191,8 +202,12 @@ def first(m: Record, mine: Record, k: int, above: int) -> int:
 def drop(m: Record, ranks: Record, mine: Record) -> None:
     """Orders with nothing left go; the others stay in the order in which they came."""
     kept = 0
+    m.edge[0] = m.edge[1] = NONE
+    m.rear[0] = m.rear[1] = ALL
     for i in range(m.mine):
-        if mine[0, i].lots > 0:
+        o = mine[0, i]
+        if o.lots > 0:
+            m.edge[o.k], m.rear[o.k] = max(m.edge[o.k], o.key), min(m.rear[o.k], o.key)
             if kept < i:
                 mine[0, kept] = mine[0, i]
             kept += 1
@@ -332,6 +347,7 @@ def recount(m: Record, levels: Record, orders: Record, ranks: Record, mine: Reco
 @kernel
 def level_changed(m: Record, mine: Record, e: Record, stamp: int) -> None:
     """After a SET: `m.touch.delta` says by how much."""
-    k = 0 if e.side > 0 else 1
-    if not (e.bits & SCROLL and e.lots == 0):  # out of view, not out of the market
-        shrink(m, mine, k, e.price * (1 - 2 * k), e.lots - m.touch.delta, e.lots, stamp)
+    k, key = (0 if e.side > 0 else 1), e.price * e.side
+    ours = m.rear[k] <= key <= m.edge[k]
+    if ours and not (e.bits & SCROLL and e.lots == 0):  # out of view, not out of the market
+        shrink(m, mine, k, key, e.lots - m.touch.delta, e.lots, stamp)
