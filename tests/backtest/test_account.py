@@ -13,6 +13,7 @@ from flowsense.exchange.client import (
     Terms,
     Why,
 )
+from flowsense.exchange.contracts import contract, fee, funding, gain, payments
 from flowsense.exchange.matching import LIMIT, MARKET, REPLACE, REQUEST, WITHDRAW
 from flowsense.schema import QUOTE, SECOND, WHOLE, Decimal, Instrument
 
@@ -141,25 +142,36 @@ def test_more_orders_than_there_was_room_for_are_all_remembered():
     assert one.open["order_id"].tolist() == [n for n in range(1, 301) if n != 150]
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_money_is_that_of_a_slow_account(seed):
-    rng, one = np.random.default_rng(seed), account(taker=0.001, maker=0.0005, per_lot=0.01)
-    cash, held = 1_000.0, 0
+COSTS = Terms(taker=0.001, maker=0.0005, rebate=0.0002, per_lot=0.01, funding=0.001, funding_ns=7)
+
+
+def slow(instrument, trades, mid2):
+    """Equity, fees, funding: trades of ts, side, lots, price, maker, mid2 before, one by one."""
+    c, lots, fees, paid, gained, last, since = contract(instrument), 0, 0.0, 0.0, 0.0, mid2, 1
+    for ts, side, n, price, maker, before in [*trades, (len(trades) + 1, 0, 0, 1, 0, mid2)]:
+        gained += gain(c, last / 2, before / 2, lots) if lots else 0.0
+        paid += funding(c, COSTS, last / 2, lots, payments(COSTS, since, ts))
+        if n:
+            gained += gain(c, price, before / 2, side * n)
+            fees += fee(c, COSTS, price, n, maker)
+        lots, last, since = lots + side * n, before, ts
+    return 1_000.0 + gained - fees - paid, fees, paid
+
+
+@pytest.mark.parametrize("instrument", [STOCK, PERPETUAL], ids=["linear", "inverse"])
+@pytest.mark.parametrize("seed", range(3))
+def test_money_is_that_of_a_slow_account(seed, instrument):
+    rng, one, trades = np.random.default_rng(seed), Account((instrument,), 1_000.0, [COSTS]), []
     for n in range(1, 60):
-        side, lots, price = (
-            int(rng.choice([-1, 1])),
-            int(rng.integers(1, 20)),
-            int(rng.integers(50, 150)),
-        )
-        maker = int(rng.integers(2))
-        one.send(requests((n, n, price, lots, 0, LIMIT, side)), n)
-        one.tell(report(FILLED, lots, 0, order_id=n, price=price, side=side, maker=maker))
-        value = lots * price / 100
-        cash -= side * value + value * (0.0005 if maker else 0.001) + 0.01 * lots
-        held += side * lots
         mid2 = int(rng.integers(100, 300))
-        assert one.mark(touch(mid2), n) == pytest.approx(cash + held * mid2 / 200)
-        assert one.position[0] == held
+        side, lots, price = (int(rng.choice(x)) for x in ([-1, 1], range(1, 20), range(50, 150)))
+        one.mark(touch(mid2), n)
+        one.send(requests((n, n, price, lots, 0, LIMIT, side)), n)
+        maker = n % 2
+        one.tell(report(FILLED, lots, 0, order_id=n, price=price, side=side, maker=maker, ts=n))
+        trades.append((n, side, lots, price, maker, mid2))
+    found = one.mark(touch(mid2), 60), one.marks["fees"][0], one.marks["funding"][0]
+    assert found == pytest.approx(slow(instrument, trades, mid2))
 
 
 def test_what_was_saved_goes_on_the_same():
