@@ -168,13 +168,13 @@ def test_it_is_said_plainly_where_the_move_cannot_pay_the_spread(figures, said):
     assert said in verdict.paid(costs)
 
 
-def test_where_costs_turn_it_to_a_loss_by_hand():
-    assert verdict.edge({"points": [p._asdict() for p in runs(0.2, 0.1, -0.3).points]}) == 1.25
-    assert verdict.edge({"points": [p._asdict() for p in runs(0.2, 0.1).points]}) is None
+def test_where_costs_turn_it_to_a_loss_is_said_and_drawn():
     content = sheet.told(made([5.0, 9.0], fills=ONE), sensitivity=(runs(0.2, 0.1, -0.3),))
+    assert content["sensitivity"][0]["turns"] == 1.25
     said = text_of(content)
-    assert "With costs of up to about 1.2 x it earns; beyond, it loses." in said
+    assert "Varied by costs, it earns up to about 1.2 x and loses beyond." in said
     assert "loses beyond 1.2 x" in said
+    assert sheet.told(made([5.0]), sensitivity=(runs(0.2),))["sensitivity"][0]["turns"] is None
 
 
 def test_scenarios_are_told_line_by_line():
@@ -238,6 +238,10 @@ def test_warnings_by_hand():
     assert "1 round trips are few" in said and "one month brought more than half" in said
     short = made(walk(0.0, 90), step=60 * SECOND, fills=ONE)
     assert "of 90 returns by the minute" in " ".join(sheet.told(short)["warnings"])
+    config = {"held": {"X": 3}, "closing them costs": 1.5, "told": ["X: 2 holes"]}
+    left = sheet.told(made([1.0], fills=ONE, **config))["warnings"]
+    assert "positions in X are open at the end, at the mid: closing them would cost 1.50" in left[1]
+    assert left[2] == "X: 2 holes"
     assert "all of the capital was lost" in " ".join(
         sheet.told(made([-1_500.0, 0.0], fills=ONE))["warnings"]
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from flowsense.backtest import Result
 from flowsense.backtest.measures import UNITS, Measures, ends, level, measure, returns, trips_of
-from flowsense.backtest.sensitivity import Point, Sensitivity
+from flowsense.backtest.sensitivity import Sensitivity, turns
 from flowsense.backtest.stress import Outcome
 from flowsense.errors import InputError
 from flowsense.evaluate.results import SCHEMA
@@ -59,7 +59,7 @@ def told(
         "by_instrument": by_instrument(result),
         "recorded": among is not None,
         "verdict": asdict(verdict) | {"sentence": verdict.sentence} if verdict else None,
-        "sensitivity": [plain(each._replace(points=known(each))) for each in sensitivity],
+        "sensitivity": [plain(each) | {"turns": turns(each)} for each in map(known, sensitivity)],
         "stress": [plain(each) for each in stress],
         "curves": curves(result),
     }
@@ -75,8 +75,10 @@ def sound(result: Result) -> None:
             raise InputError(f"{result.name}: {name} {result.marks[name][i]} at mark {i}")
 
 
-def known(runs: Sensitivity) -> tuple[Point, ...]:
-    return tuple(p for p in runs.points if np.isfinite([p.at, p.net, p.gross, p.drawdown]).all())
+def known(runs: Sensitivity) -> Sensitivity:
+    """Without runs whose figures are none."""
+    kept = (p for p in runs.points if np.isfinite([p.at, p.net, p.gross, p.drawdown]).all())
+    return runs._replace(points=tuple(kept))
 
 
 def trial(result: Result, data: str = "") -> Trial:
@@ -189,6 +191,14 @@ def warnings(m: Measures, content: Mapping[str, Any]) -> list[str]:
     positive = [p.net for p in m.months if p.net > 0]
     if len(m.months) > 2 and m.net > 0 and max(positive, default=0) > HALF * sum(positive):
         said.append("one month brought more than half of what all good months did")
+    config = content["config"]
+    if config.get("held"):
+        open_ = ", ".join(config["held"])
+        said.append(
+            f"positions in {open_} are open at the end, at the mid: closing them would cost "
+            f"{config['closing them costs']:,.2f}, which is not taken off"
+        )
+    said += config.get("told", [])
     if not content["recorded"]:
         said.append(
             "no record of trials was given: the deflated Sharpe ratio takes this one for the only "

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from flowsense.backtest.sheet.words import percent
-from flowsense.evaluate.report.markup import Html, figure
+from flowsense.evaluate.report.markup import Html
 from flowsense.evaluate.report.plots import CONFIG, SMALL, dated, dates, framed, svg
 from flowsense.evaluate.report.style import FAINT, MODEL, NULL, OTHER
 
@@ -46,17 +46,14 @@ def sensitivity(points: Sequence[Mapping[str, float]], unit: str) -> Html:
     """Return over the span against what was varied."""
     with matplotlib.rc_context(CONFIG):
         fig, ax = framed(SMALL, left=0.62)
-        at = [p["at"] for p in points]
+        at = range(len(points))  # evenly: what is varied is often varied by factors
         ax.axhline(0, color=FAINT, lw=0.6)
         ax.plot(at, [p["gross"] for p in points], color=OTHER, lw=1.1)
         ax.plot(at, [p["net"] for p in points], color=MODEL, lw=1.6, marker="o", ms=3)
+        ax.set_xticks(at, [f"{p['at']:g}" for p in points])
         ax.set_xlabel(unit)
         ax.yaxis.set_major_locator(MaxNLocator(4))
         ax.yaxis.set_major_formatter(FuncFormatter(_percent))
-        ax.xaxis.set_major_locator(
-            MaxNLocator(5, steps=[1, 2, 5, 10], integer=all(x == int(x) for x in at))
-        )
-        ax.xaxis.set_major_formatter(FuncFormatter(_number))
         return svg(fig, ax, f"return against {unit}", plain=True)
 
 
@@ -64,7 +61,3 @@ def _percent(x: float, _: int) -> str:
     """With as many digits as ticks so close need."""
     digits = next((d for d in range(4) if abs(x * 100 - round(x * 100, d)) < 10 ** (-d - 3)), 4)
     return percent(x, digits)
-
-
-def _number(x: float, _: int) -> str:
-    return f"{x:,.0f}" if x == int(x) else figure(x, 2).rstrip("0")

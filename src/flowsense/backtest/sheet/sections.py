@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flowsense.backtest.sheet import plots, tables
-from flowsense.backtest.sheet.verdict import edge
 from flowsense.backtest.sheet.words import TERMS, plain
 from flowsense.evaluate.report.markup import Html, areas, card, el, facts, join, quiet, strokes
 
@@ -92,7 +91,7 @@ def _sensitivity(content: Content) -> Html:
         "has not been shown to earn."
     )
     drawn = (each for each in found if len(each["points"]) > 1)
-    cards = [card(e["name"], _edge(e), plots.sensitivity(e["points"], e["unit"])) for e in drawn]
+    cards = [card(e["name"], _limit(e), plots.sensitivity(e["points"], e["unit"])) for e in drawn]
     details = (
         el("details", el("summary", e["name"]), tables.runs(e["points"], e["unit"])) for e in found
     )
@@ -100,8 +99,8 @@ def _sensitivity(content: Content) -> Html:
     return join((quiet(told), key, el("div", *cards, class_="grid few"), *details))
 
 
-def _edge(sensitivity: Content) -> str:
-    at = edge(sensitivity)
+def _limit(sensitivity: Content) -> str:
+    at = sensitivity["turns"]
     return "" if at is None else f"loses beyond {plain(at, 1)} {sensitivity['unit']}"
 
 

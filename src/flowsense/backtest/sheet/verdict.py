@@ -1,7 +1,6 @@
 """What the backtest says, no louder than its number of trials allows."""
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from typing import Any
 
 from flowsense.backtest.sheet.words import percent, plain, points, ratio
@@ -44,11 +43,9 @@ def sentences(content: Content) -> Iterator[str]:
         yield luck(content)
     yield paid(content["costs"])
     for each in content["sensitivity"]:
-        if (at := edge(each)) is not None:
-            yield (
-                f"With {each['name']} of up to about {plain(at, 1)} {each['unit']} it earns; "
-                "beyond, it loses."
-            )
+        if each["turns"] is not None:
+            limit = f"{plain(each['turns'], 1)} {each['unit']}"
+            yield f"Varied by {each['name']}, it earns up to about {limit} and loses beyond."
 
 
 def luck(content: Content) -> str:
@@ -90,11 +87,3 @@ def outcome(move: float, spread: float, fees: float) -> str:
     if move < spread + fees:
         return "the expected move pays the spread, and not the fees."
     return "the move pays both."
-
-
-def edge(sensitivity: Content) -> float | None:
-    """Where the net return turns to a loss, on a line through the runs; None where it does not."""
-    for a, b in pairwise(sensitivity["points"]):
-        if a["net"] > 0 >= b["net"]:
-            return float(a["at"] + (b["at"] - a["at"]) * a["net"] / (a["net"] - b["net"]))
-    return None
