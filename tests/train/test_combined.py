@@ -4,10 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.naive_bayes import GaussianNB
 
 from flowsense.ensemble.fallback import Verdict
 from flowsense.features.catalogue import spec
 from flowsense.forecast import Target
+from flowsense.model.calibrated import Calibrated
+from flowsense.model.estimator import Estimator, Fitted, Head, Live
+from flowsense.model.instruments import Known
 from flowsense.models import asked
 from flowsense.store.events import write_events
 from flowsense.train.combined import told
@@ -16,7 +20,7 @@ from flowsense.train.dataset import forecast, prepare
 from flowsense.train.preparing import prepare_rows
 from flowsense.train.read import read
 from flowsense.train.run import judge, run
-from flowsense.train.save import load_model
+from flowsense.train.save import load_model, unsaved
 from flowsense.train.steps import evaluate, train
 
 TARGETS = (Target("mid", 500_000_000), Target("magnitude", 10**9))
@@ -101,3 +105,14 @@ def test_steps_leave_a_checkpoint_of_it_too(source, tmp_path):
     model, _ = load_model(tmp_path / "t" / "checkpoints" / "ensemble")
     assert model.model.combiner.verdicts.keys() == found.metrics["ensemble"].keys()
     assert evaluate(tmp_path / "t").metrics["models"] == found.metrics["models"]
+
+
+def test_without_a_checkpoint_of_a_member_there_is_none_of_it(result):
+    live = Live(GaussianNB())
+    head = Head(np.ones(3) / 3, np.zeros(0, np.float32), np.arange(3), np.ones(3), live)
+    inside = Fitted(Known.of(result.material.labels, ()), np.ones((1, 2)), 1, (head, head))
+    fitted = dict(result.fitted) | {"bayes": Calibrated(Estimator(live.estimator, fitted=inside))}
+    found = unsaved(fitted)
+    assert set(found) == {"bayes", "ensemble"}
+    assert found["ensemble"] == "ensemble: no checkpoint is kept of it: there is none of bayes"
+    assert unsaved(result.fitted) == {}

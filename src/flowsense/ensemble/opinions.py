@@ -35,23 +35,19 @@ class Opinions(NamedTuple):
     @classmethod
     def of(cls, said: Sequence[Forecast]) -> Self:
         """A member that says what is not finite is silent."""
-        one = [opinion(forecast) for forecast in said]
-        return cls(*(np.stack(column) for column in zip(*one, strict=True)))
+        proba = np.stack([one.proba for one in said])
+        value, told = np.stack([one.value for one in said]), np.stack([one.ready for one in said])
+        ready = told & np.isfinite(proba).all(axis=3) & np.isfinite(value)
+        p = np.where(ready[..., None], proba, THIRD)
+        side, move = (x.reshape(ready.shape) for x in odds(p.reshape(-1, 3)))
+        edge = np.abs(p[..., UP] - p[..., DOWN]).astype(np.float64)
+        sized = np.where(ready, value, np.float32(0)).astype(np.float64)
+        return cls(side * ready, move * ready, edge * ready, sized, ready)
 
     @property
     def any_ready(self) -> Bools:
         """(n, T) whether any member is."""
         return np.asarray(self.ready.any(axis=0))
-
-
-def opinion(said: Forecast) -> tuple[Floats, Floats, Floats, Floats, Bools]:
-    finite = np.isfinite(said.proba).all(axis=2) & np.isfinite(said.value)
-    ready = said.ready & finite
-    p = np.where(ready[:, :, None], said.proba, THIRD)
-    side, move = (x.reshape(ready.shape) for x in odds(p.reshape(-1, 3)))
-    edge = np.abs(p[:, :, UP] - p[:, :, DOWN]).astype(np.float64)
-    value = np.where(ready, said.value, np.float32(0)).astype(np.float64)
-    return side * ready, move * ready, edge * ready, value, ready
 
 
 def total(parts: Iterable[Floats]) -> Floats:
