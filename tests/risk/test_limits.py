@@ -159,9 +159,9 @@ def test_correlations_that_cannot_be(bad):
 
 
 def drawdowns(paths, seed, steps=150):
-    """Of each path: the worst drawdown, and the greatest loss at one event, shares of the peak.
+    """Of each path: the worst drawdown, and what the event took that went beyond the limit.
 
-    Moves are up to several percent, and leverage up to 3; what is recommended is held at once.
+    Both as shares of the peak. Leverage is up to 3; what is recommended is held at once.
     """
     rng = np.random.default_rng(seed)
     settings = Settings(limits=Limits(3.0, 9.0, 9.0), breakers=Breakers(jump=1.0, loss=1.0))
@@ -171,14 +171,15 @@ def drawdowns(paths, seed, steps=150):
     found = np.zeros((paths, 2))
     for p in range(paths):
         mine, equity, peak, share = state, 1e6, 1e6, 0.0
-        moves = rng.standard_t(3, steps) * rng.choice([0.002, 0.01, 0.03])
-        for move in moves.clip(-0.3, 0.3):
-            gain = share * move
-            equity *= 1 + gain
+        moves = rng.standard_t(3, steps) * rng.choice([0.001, 0.004, 0.01])
+        for move in moves.clip(-0.05, 0.05):
+            before, equity = equity, equity * (1 + share * move)
             peak = max(peak, equity)
-            found[p] = np.maximum(found[p], [1 - equity / peak, -gain])
-            account = standing(equity, share * equity)
-            mine, signal = desk.risk.signals(mine, cases, account)
+            worst = 1 - equity / peak
+            if worst >= 0.1 > found[p, 0]:
+                found[p, 1] = (before - equity) / peak
+            found[p, 0] = max(found[p, 0], worst)
+            mine, signal = desk.risk.signals(mine, cases, standing(equity, share * equity))
             share = float(signal["size"][0]) * signal["side"][0]
             cases["ts"] += STEP
     return found
@@ -188,7 +189,7 @@ def check_drawdowns(paths, seed):
     """The limit is .1 of the peak; only what one event took may lie beyond it."""
     worst, event = drawdowns(paths, seed).T
     assert (worst <= 0.1 + event).all()
-    assert (worst > 0.1).any() and (worst > 0.09).mean() > 0.1  # the limit was tried
+    assert 0.05 < (worst >= 0.1).mean() < 0.95 and (worst > 0.08).mean() > 0.3  # it was tried
 
 
 @pytest.mark.slow
