@@ -13,10 +13,13 @@ from flowsense.backtest.stress import (
     venue_down,
     wide,
 )
+from flowsense.backtest.stressed import Warped
 from flowsense.errors import InputError
+from flowsense.features.catalogue import spec
 from flowsense.schema import (
     ADD,
     BAR,
+    BEAT,
     CANCEL,
     CLEAR,
     CLOSE,
@@ -26,18 +29,22 @@ from flowsense.schema import (
     HALT,
     LAST,
     MODIFY,
+    ONE_SIDED,
     SECOND,
     SET,
     SNAPSHOT,
     STATUS,
     TRADE,
     TRADING,
+    Chunk,
     Decimal,
     Instrument,
     checked,
     zeros,
 )
-from flowsense.testing import Recording
+from flowsense.sources import NO_OBSERVATIONS
+from flowsense.sources.open import open_source
+from flowsense.testing import Recording, tape_of
 from flowsense.testing.toy import by_level, by_order
 
 MS = 1_000_000
@@ -252,3 +259,102 @@ def test_five_are_standard():
         "halt",
         "venue down",
     ]
+
+
+def test_a_snapshot_within_a_scenario_is_told_in_its_terms():
+    again = stream(
+        (CLEAR, 0, 0, 0, SNAPSHOT), (SET, 1, 900, 50, SNAPSHOT | LAST), (SET, 1, 900, 0, LAST)
+    )
+    again["ts_recv"] += 5 * MS
+    rows = under(liquidity_gone(5 * MS, SECOND, 0.1), np.concatenate([LEVELS, again]).view(EVENT))
+    assert rows[-3:] == [
+        (6, CLEAR, 0, 0, 0, SNAPSHOT),
+        (7, SET, 1, 900, 5, SNAPSHOT | LAST),
+        (8, SET, 1, 900, 0, LAST),
+    ]
+
+
+def test_what_changes_nothing_that_is_left_says_that_time_has_passed():
+    twice = stream(*[(SET, 1, 1000, lots, LAST) for lots in (100, 101, 140)])
+    rows = under(liquidity_gone(2 * MS, SECOND, 0.1), twice)
+    assert rows[1:] == [
+        (2, SET, 1, 1000, 10, LAST),
+        (2, BEAT, 0, 0, 0, LAST),
+        (3, SET, 1, 1000, 14, LAST),
+    ]
+
+
+def test_a_price_below_one_tick_is_no_price():
+    low = stream((SET, 1, 2, 5, LAST), (SET, -1, 20, 5, LAST), (SET, 1, 3, 5, LAST))
+    rows = under(flash_crash(3 * MS, 0.9, 1, SECOND), low)
+    assert {price for _, action, _, price, lots, _ in rows if action == SET and lots} >= {10}
+    assert min(price for _, action, _, price, lots, _ in rows if action == SET and lots) >= 1
+
+
+def test_closes_alone_fall_thin_and_stop():
+    made = Recording((BARS,), candles(bars([100] * 4)).events)
+    fallen = under_bars(flash_crash(SECOND, 0.5, SECOND // 2, 2 * SECOND), made)
+    assert fallen[0] == (100, 100) and 50 < fallen[1][0] < 100
+    assert (
+        under_bars(liquidity_gone(SECOND, SECOND, 0.1), made)
+        == [(100, 100), (100, 10)] + [(100, 100)] * 2
+    )
+    assert len(under_bars(venue_down(SECOND, SECOND), made)) == 3
+
+
+def under_bars(scenario, made):
+    out = np.concatenate(list(Stressed(made, scenario)))
+    return [(int(e["price"]), int(e["lots"])) for e in out if e["action"] == CLOSE]
+
+
+def test_bars_and_their_closes_may_come_apart():
+    """Cut after every record: the bar in one chunk, its close in the next."""
+    made = bars([100, 101, 102, 103, 104, 105])
+    events = candles(made).events
+    for scenario in (
+        flash_crash(SECOND, 0.5, SECOND, SECOND),
+        halt(SECOND, SECOND),
+        liquidity_gone(SECOND, SECOND),
+    ):
+        (whole,) = Stressed(candles(made), scenario).chunks()
+        warped = Warped((BARS,), scenario, (True,))
+        parts = [
+            warped.push(
+                Chunk(events[k:k] if bar else events[k : k + 1], made[k : k + bar], NO_OBSERVATIONS)
+            )
+            for k in range(6)
+            for bar in (1, 0)
+        ]
+        assert np.array_equal(np.concatenate([p.bars for p in parts]), whole.bars)
+        assert np.array_equal(np.concatenate([p.events for p in parts]), whole.events)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path",
+    [
+        "lobster/GOOG_2012-06-21_34200000_52200000_message_10.csv.zst",
+        "binance_ws_raw/spot_btcusdt_20240808.jsonl.zst",
+    ],
+)
+def test_recorded_markets_break_and_come_back(data, path):
+    """What readers hold after each scenario is what they would have held without."""
+    source, parts, n = open_source([data / path]), [], 0
+    for chunk in source:
+        parts.append(chunk)
+        n += len(chunk)
+        if n > 10_000:
+            break
+    raw, ts = np.concatenate(parts).view(EVENT), np.concatenate(parts)["ts_recv"]
+    start = int(ts[len(ts) // 3])
+    for scenario in standard(start, int(ts[2 * len(ts) // 3]) - start):
+        made = Stressed(Recording(source.instruments, raw), scenario)
+        out = checked(np.concatenate(list(made)), 1)
+        assert book_of(out, False, 2**62) == book_of(raw, False, 2**62)
+        quotes = tape_of(spec((), ("interval:1s",)), source.instruments, out).quotes
+        crossed = quotes["state"] == ONE_SIDED
+        before = (
+            tape_of(spec((), ("interval:1s",)), source.instruments, raw).quotes["state"]
+            == ONE_SIDED
+        )
+        assert crossed.mean() <= before.mean() + 0.01
