@@ -172,9 +172,12 @@ def test_where_costs_turn_it_to_a_loss_is_said_and_drawn():
     content = sheet.told(made([5.0, 9.0], fills=ONE), sensitivity=(runs(0.2, 0.1, -0.3),))
     assert content["sensitivity"][0]["turns"] == 1.25
     said = text_of(content)
-    assert "Varied by costs, it earns up to about 1.2 x and loses beyond." in said
+    assert "Varied one at a time, it earns up to about 1.2 x of costs, and loses beyond." in said
     assert "loses beyond 1.2 x" in said
     assert sheet.told(made([5.0]), sensitivity=(runs(0.2),))["sensitivity"][0]["turns"] is None
+    three = (runs(0.1, -0.1)._replace(name=x) for x in ("costs", "latency", "capacity"))
+    said = text_of(sheet.told(made([5.0, 9.0], fills=ONE), sensitivity=tuple(three)))
+    assert "0.5 x of costs, 0.5 x of latency and 0.5 x of capacity, and loses" in said
 
 
 def test_scenarios_are_told_line_by_line():

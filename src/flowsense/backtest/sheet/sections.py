@@ -29,7 +29,7 @@ def sections(content: Content) -> Iterator[tuple[str, Html]]:
 
 def _equity(content: Content) -> Html:
     curves = content["curves"]
-    if len(set(curves["ts"])) < 2:
+    if len(set(curves["ts"])) < 2 or not content["measures"]["turnover"]:
         return Html()
     key = strokes(("model", "net"), ("other", "before costs"))
     pictures = (plots.equity(curves), plots.drawdown(curves))

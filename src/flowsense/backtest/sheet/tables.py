@@ -212,7 +212,7 @@ def guards(content: Content) -> Html:
             "" if content["recorded"] else "none recorded",
         ),
         ("as many independent ones", plain(v["effective"], 1), "from their correlations"),
-        ("Sharpe ratio", plain(v["sharpe"] * year), "a year"),
+        ("Sharpe ratio", plain(s["value"]), "a year"),
         ("of luck", plain(v["luck"] * year), "the best of as many worthless ones"),
         ("deflated Sharpe ratio", plain(v["deflated"], 3), "found from .95"),
         ("probability of overfitting", plain(v["pbo"]), "about .5 where it is luck"),

@@ -42,10 +42,14 @@ def sentences(content: Content) -> Iterator[str]:
     if content["verdict"]:
         yield luck(content)
     yield paid(content["costs"])
-    for each in content["sensitivity"]:
-        if each["turns"] is not None:
-            limit = f"{plain(each['turns'], 1)} {each['unit']}"
-            yield f"Varied by {each['name']}, it earns up to about {limit} and loses beyond."
+    if limits := [edge(each) for each in content["sensitivity"] if each["turns"] is not None]:
+        told = " and ".join(x for x in (", ".join(limits[:-1]), limits[-1]) if x)
+        yield f"Varied one at a time, it earns up to about {told}, and loses beyond."
+
+
+def edge(sensitivity: Content) -> str:
+    """``1.3 x of costs``."""
+    return f"{plain(sensitivity['turns'], 1)} {sensitivity['unit']} of {sensitivity['name']}"
 
 
 def luck(content: Content) -> str:
