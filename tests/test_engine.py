@@ -27,6 +27,14 @@ def test_events_become_forecasts(instruments, events):
     assert len(up) > 100 and np.ptp(up) > 0.1
 
 
+@pytest.mark.parametrize("size", [1, 50, 10_000])
+def test_all_that_is_pushed_comes_out_in_tapes(instruments, events, size):
+    live, some = engine(instruments), events[:1_500]
+    pieces = (some[a : a + size] for a in range(0, len(some), size))
+    told = [tape.events for piece in pieces for tape, _ in live.push(piece)]
+    assert np.concatenate(told).tobytes() == some.tobytes()
+
+
 def test_pieces_and_restarts_give_the_same_forecasts(instruments, events):
     whole, cut = ups(engine(instruments).push(events)), [0, 1, 700, 701, 2_000, len(events)]
     live, got = engine(instruments), []

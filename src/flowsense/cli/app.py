@@ -7,6 +7,7 @@ import typer
 
 from flowsense import __version__
 from flowsense.cli import (
+    backtest,
     bench,
     compare,
     config,
@@ -43,6 +44,7 @@ app.command(name="query")(query.query)
 app.command(name="prepare")(prepare.prepare)
 app.command(name="train", cls=Spread)(train.train)
 app.command(name="evaluate", cls=Spread)(evaluate.evaluate)
+app.command(name="backtest", cls=Spread)(backtest.backtest)
 app.command(name="compare", cls=Spread)(compare.compare)
 app.command(name="report")(report.report)
 app.command(name="list")(listing.listing)

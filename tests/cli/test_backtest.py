@@ -1,0 +1,68 @@
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from flowsense.cli.app import app
+
+COSTS = ["--taker", "0.5", "--maker", "0.1", "--latency", "5ms"]
+
+
+@pytest.fixture(scope="module")
+def ran(market, tmp_path_factory):
+    """A run with a fitted model on the small market."""
+    out = tmp_path_factory.mktemp("ran") / "run"
+    families = ["--families", "depth,ofi,flow", "--targets", "mid@1s"]
+    words = ["run", str(market), "--models", "logistic", *families, "--out", str(out)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    return out
+
+
+def sheet(out):
+    return orjson.loads((out / "sheet.json").read_bytes())
+
+
+def test_a_run_is_traded_where_its_scores_begin(flowsense, ran, market, tmp_path):
+    words = ("--confidence", 0.5, "--lots", 1, *COSTS)
+    done = flowsense("backtest", ran, market, *words, "--out", tmp_path / "a")
+    found = sheet(tmp_path / "a")
+    assert found["name"] == "follow logistic" and (tmp_path / "a/sheet.html").is_file()
+    assert found["measures"]["end"] - found["measures"]["start"] < 60e9  # a fifth of four minutes
+    assert "orders sent" in done.out and "sheet.html" in done.out
+
+
+def test_a_maker_quotes_and_another_start_is_longer(flowsense, ran, market, tmp_path):
+    model, maker = ran / "checkpoints/logistic", ["--strategy", "quote", "--lots", 1]
+    early = ["--start", "2024-01-02T00:00", "--sensitivity"]
+    said = flowsense("backtest", model, market, *maker, *early, "--out", tmp_path / "b")
+    assert said.code == 0, said.err
+    found = sheet(tmp_path / "b")
+    assert (
+        found["orders"]["sent"] > 10
+        and found["measures"]["end"] - found["measures"]["start"] > 2e11
+    )
+    assert [s["name"] for s in found["sensitivity"]] == ["costs", "latency", "capacity"]
+    assert len((tmp_path / "trials.jsonl").read_bytes().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--strategy", "folow"], "did you mean follow"),
+        (["--strategy", "quote"], "--lots N"),
+        (["--queue", "exact"], "risk-averse"),
+        (["--capital", "0"], "above 0"),
+        (["--taker", "-1"], "give 0 or more"),
+        (["--target", "mid@7s"], "mid@1s"),
+        (["--latency", "fast"], "duration"),
+        (["--start", "2030-01-01"], "widen"),
+    ],
+)
+def test_what_cannot_be_traded_is_refused(flowsense, ran, market, tmp_path, words, told):
+    said = flowsense("backtest", ran, market, *words, "--out", tmp_path / "c")
+    assert said.code == 2 and told in said.err
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_folder_that_is_no_run_is_refused(flowsense, market):
+    said = flowsense("backtest", market, market, "--out", "d")
+    assert said.code == 2 and "neither a run" in said.err
