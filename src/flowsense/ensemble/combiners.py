@@ -32,6 +32,14 @@ COMBINERS: dict[str, Entry] = {
         "flowsense.ensemble.fallback:Fallback",
         "the best of these, or one member where none is better",
     ),
+    "adaptive": Entry(
+        "flowsense.ensemble.adapt:Adaptive",
+        "weights that follow settled outcomes (Vovk 1990; Herbster & Warmuth 1998)",
+    ),
+    "super": Entry(
+        "flowsense.ensemble.super:Super",
+        "the same for ten members or more, renewed every five minutes of the stream",
+    ),
 }
 CALIBRATED = "calibrated"
 
