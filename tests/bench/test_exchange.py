@@ -12,6 +12,7 @@ def case():
     return events, exchange.orders(events, 120)
 
 
+@pytest.mark.compiled
 def test_ours_and_the_plain_venue_execute_the_same_orders_at_the_same_time(case):
     mine, plain = exchange.ours(*case), exchange.plain(*case)
     assert (mine.filled > 0).sum() > 20
@@ -27,6 +28,7 @@ def test_what_differs_is_told_by_its_rule(case):
     assert list(told.values()) == [1, 1, 1, 1]
 
 
+@pytest.mark.compiled
 def test_without_recordings_and_peer_it_says_what_it_measured(case, tmp_path, monkeypatch):
     monkeypatch.setenv("FLOWSENSE_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
