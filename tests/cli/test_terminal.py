@@ -165,7 +165,7 @@ def test_the_demo(flowsense, tmp_path):
     assert lines[-2] == f"Open {tmp_path / 'demo' / 'report.html'} in a browser."
     assert "flowsense run PATH --out" in lines[-1]
     metrics = json.loads((tmp_path / "demo" / "metrics.json").read_text())
-    assert metrics["warnings"] == [] and len(metrics["models"]) == 3
+    assert metrics["warnings"] == [] and len(metrics["models"]) == 4
     assert metrics["data"]["source"] == str(tmp_path / "demo-market" / "learn" / "events.parquet")
     mine = tmp_path / "mine"
     mine.mkdir()

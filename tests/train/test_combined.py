@@ -45,11 +45,19 @@ def test_it_is_scored_beside_its_members_and_says_who_is_heard(result):
         metrics["models"]["ensemble"]["mid@500ms"]["n"]
         == (metrics["models"]["logistic"]["mid@500ms"]["n"])
     )
-    assert set(metrics["ensemble"]) == {str(t) for t in TARGETS}
-    assert all(set(v) == {"heard", "combined", "why"} for v in metrics["ensemble"].values())
-    assert any(note.startswith("ensemble: models are heard") for note in metrics["warnings"])
+    found = metrics["ensemble"]
+    assert set(found["targets"]) == {str(t) for t in TARGETS}
+    assert all(set(v) == {"heard", "combined", "why"} for v in found["targets"].values())
+    assert found["note"].startswith("ensemble: models are heard")
     assert metrics["config"]["models"] == CONFIG.models and metrics["chosen"] in CONFIG.models
     assert {"fit ensemble", "forecast ensemble"} <= set(metrics["timing"])
+
+
+def test_the_report_says_who_is_heard_and_why(result, tmp_path):
+    result.report(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert result.metrics["ensemble"]["note"] in page
+    assert all(v["why"] in page for v in result.metrics["ensemble"]["targets"].values())
 
 
 def test_a_checkpoint_of_it_says_the_same(result, learn, tmp_path):
@@ -103,7 +111,7 @@ def test_steps_leave_a_checkpoint_of_it_too(source, tmp_path):
     train((rows,), config, asked(config.models), tmp_path / "t")
     found = evaluate(tmp_path / "t")
     model, _ = load_model(tmp_path / "t" / "checkpoints" / "ensemble")
-    assert model.model.combiner.verdicts.keys() == found.metrics["ensemble"].keys()
+    assert model.model.combiner.verdicts.keys() == found.metrics["ensemble"]["targets"].keys()
     assert evaluate(tmp_path / "t").metrics["models"] == found.metrics["models"]
 
 

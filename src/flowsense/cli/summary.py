@@ -44,7 +44,8 @@ def say(metrics: Mapping[str, Any], folder: Path) -> None:
 def notes(metrics: Mapping[str, Any], to: Console, said: Collection[str] = ()) -> None:
     """What was left out and what a reader should be warned of, each once, unless it is said."""
     found = dict[str, list[str]]()
-    for note in (*metrics["left_out"], *metrics["warnings"]):
+    heard = [metrics["ensemble"]["note"]] if metrics.get("ensemble") else []
+    for note in (*heard, *metrics["left_out"], *metrics["warnings"]):
         if f"Caution: {note}." in said:
             continue
         about, _, what = note.partition(": ")

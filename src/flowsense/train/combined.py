@@ -37,6 +37,11 @@ class Combined(NamedTuple):
     said: Forecasts
     verdicts: dict[str, Verdict]  # of the last fold, by target
 
+    def as_json(self) -> dict[str, Any]:
+        """Its part of metrics.json."""
+        each = {target: verdict._asdict() for target, verdict in self.verdicts.items()}
+        return {"note": told(self.verdicts), "targets": each}
+
 
 def combined(
     bench: Bench, fitted: Mapping[str, Calibrated], said: Mapping[str, Forecasts]

@@ -22,7 +22,6 @@ from flowsense.store.room import Room
 from flowsense.train import save
 from flowsense.train.ceiling import ceiling
 from flowsense.train.combined import combined
-from flowsense.train.combined import told as heard_by
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import MEMORY, Cost, Data, needs_quotes, prepare
 from flowsense.train.fits import RULES, Bench, Models, reads_events
@@ -202,7 +201,6 @@ def scored(bench: Bench, models: Models) -> Run:
             *refused,
             *found.warnings,
             *save.unsaved(fitted).values(),
-            *([heard_by(both.verdicts)] if both else []),
         ],
         "importances": {
             name: calibrated.model.importances(of.learn.spec.columns)
@@ -215,7 +213,7 @@ def scored(bench: Bench, models: Models) -> Run:
             if isinstance(calibrated.model, Attributed)
         },
         "calibration": {name: fitted[name].kept() for name in alone},
-        "ensemble": {t: v._asdict() for t, v in both.verdicts.items()} if both else {},
+        "ensemble": both.as_json() if both else {},
     }
     return Run(config, of, metrics, fitted, said, rules)
 

@@ -219,7 +219,16 @@ def _models(metrics: Metrics, name: str) -> Html:
         )
         for target in targets
     )
-    return join((quiet(told), tables.overview(models, targets, name), *each))
+    heard = _heard(metrics.get("ensemble") or {})
+    return join((quiet(told), tables.overview(models, targets, name), heard, *each))
+
+
+def _heard(ensemble: Metrics) -> Html:
+    """Whom the ensemble hears on each target, and why."""
+    if not ensemble:
+        return Html()
+    why = {target: told["why"] for target, told in ensemble["targets"].items()}
+    return el("details", el("summary", ensemble["note"]), facts(why))
 
 
 def _parts(name: str, scores: Metrics, what: str) -> Html:
