@@ -1,16 +1,19 @@
 import numpy as np
 import pytest
 from quoted import ONE, START, TARGET, Rule, forecast_of, rows_of, taped, touches
+from toys import Ewma
 
 from flowsense.backtest.strategies.coin import Random
 from flowsense.backtest.strategies.follow import Follow
 from flowsense.backtest.strategies.foresight import Foresight
 from flowsense.backtest.strategies.quote import Quote
-from flowsense.backtest.ticks import Backtest, backtest, stored
+from flowsense.backtest.ticks import Backtest, backtest, live, stored
+from flowsense.engine import Engine
 from flowsense.errors import InputError
 from flowsense.exchange.client import Terms
 from flowsense.exchange.latency import Constant
 from flowsense.exchange.replay import Replay, Rules
+from flowsense.features.catalogue import spec
 from flowsense.forecast import Target
 from flowsense.risk.anomaly import Anomaly
 from flowsense.risk.breaker import Breakers
@@ -20,6 +23,8 @@ from flowsense.schema import EVENT, HALT, LAST, MILLISECOND, SECOND, STATUS
 from flowsense.simulate.bayes import known
 from flowsense.simulate.latent import Latent
 from flowsense.simulate.market import Market, simulate
+from flowsense.testing import Recording
+from flowsense.train.dataset import chained
 
 MS = MILLISECOND
 FREE = Terms()
@@ -294,6 +299,21 @@ def test_marks_are_a_minute_apart_and_the_last(walk):
     assert (np.diff(marks["ts"] // (60 * SECOND)) == [1, 0]).all()
     assert marks["ts"][-1] == rows_of(walk)[0][-1]
     assert (marks["regime"] == -1).all() and (np.diff(marks["turnover"]) >= 0).all()
+
+
+def test_an_engine_and_a_forecast_that_was_stored_give_the_same(instruments, events):
+    features, target = spec(("ofi", "flow"), ("interval:100ms",)), Target("mid", 500 * MS)
+    model = Ewma(target, features.columns.index("ofi_l1_1s"), slope=0.05)
+    pairs = list(live(Engine(features, instruments, model), Recording(instruments, events)))
+    said = chained([forecast for _, forecast in pairs])
+
+    def result(pairs):
+        risk = Risk(Settings(), instruments, (target,), len(features.columns))
+        return backtest(Backtest(venue(1, FREE, instruments), Quote(), risk, capital=1e6), pairs)
+
+    once = result(pairs)
+    assert len(once.fills) > 5 and set(once.fills["instrument"]) == {0, 1}
+    same(once, result(stored([tape for tape, _ in pairs], said)))
 
 
 def test_capital_that_is_none_is_refused():

@@ -74,8 +74,8 @@ ORDER = np.dtype([("decided2", "i8"), ("filled", "i8")])  # beside OPEN: mid2 wh
 def worth(h: Record, price: float) -> float:
     """Of one lot, long."""
     if h.inverse:
-        return -h.unit / price if price > 0 else 0.0
-    return price * h.unit
+        return float(-h.unit / price) if price > 0 else 0.0
+    return float(price * h.unit)
 
 
 @kernel
