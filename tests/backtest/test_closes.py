@@ -156,6 +156,7 @@ def test_cutting_the_stream_changes_nothing(chunk):
     assert whole[:3] == cut[:3] and whole[5:] == cut[5:] and len(whole.fills) > 50
 
 
+@pytest.mark.compiled
 def test_without_an_edge_the_costs_are_lost():
     """The mean over 20 coins, and what one of them would have paid, agree within two errors."""
     made, settings = (

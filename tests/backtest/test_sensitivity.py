@@ -18,7 +18,7 @@ from flowsense.backtest.strategies.coin import Random
 from flowsense.errors import InputError
 from flowsense.exchange.client import Terms
 
-PRICES = 10_000 + np.cumsum(np.random.default_rng(0).integers(-20, 21, 400))
+PRICES = 10_000 + np.cumsum(np.random.default_rng(0).integers(-20, 21, 200))
 MADE = recording(flat(*PRICES.tolist(), lots=100))
 FEES = (Terms(taker=0.001),)
 
@@ -55,7 +55,8 @@ def test_the_point_where_an_edge_is_eaten_lies_on_the_line():
 
 
 def test_latency_is_given_in_milliseconds():
-    s = latency(lambda ms: traded())
+    result = traded()
+    s = latency(lambda ms: result)
     assert [p.at for p in s.points] == [0, 1, 10, 100] and s.unit == "ms"
 
 
