@@ -119,6 +119,9 @@ def test_of_each_instrument_what_it_traded():
         (walk(-0.5), 1_000.0, ONE, "rule does not earn its costs"),
         (walk(0.05), 10.0, ONE, "rule earned its costs, which luck explains"),
         (walk(0.4), 10.0, ONE, "rule earns its costs"),
+        (walk(0.05), -10.0, ONE, "rule earned, which luck explains"),
+        (walk(0.4), -10.0, ONE, "rule earns"),
+        (walk(-0.5), -10.0, ONE, "rule is paid less for waiting than prices take"),
         ([5.0, 9.0], 1.0, ONE, "rule earned its costs, over too short a time to tell it from luck"),
     ],
 )
@@ -159,7 +162,13 @@ def test_a_trial_is_known_by_its_settings_and_its_data():
         ((1.4, 1.1, 2.0), "the expected move pays the spread, and not the fees."),
         ((4.0, 1.1, 2.0), "the move pays both."),
         ((-1.0, 1.1, 2.0), "there is no move to pay any cost with."),
-        ((0.4, -0.3, 0.2), "waiting in the book was paid 0.30 bp"),
+        (
+            (0.4, -0.3, 0.2),
+            "waiting in the book was paid 0.30 bp, fees took 0.20 bp: the move pays",
+        ),
+        ((-2.2, -2.1, -0.3), "rebates paid 0.30 bp: what it is paid outweighs the prices that run"),
+        ((-2.2, -2.1, 0.3), "what it is paid does not outweigh the prices that run it over."),
+        ((0.4, -0.3, 1.2), "and not the fees."),
     ],
 )
 def test_it_is_said_plainly_where_the_move_cannot_pay_the_spread(figures, said):

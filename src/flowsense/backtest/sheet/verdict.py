@@ -15,13 +15,19 @@ def title(content: Content) -> str:
     name, m = content["name"], content["measures"]
     if not m["turnover"]:
         return f"{name} made no trade"
+    c = content["costs"]
+    paying = c["slippage"] + c["fees"] + c["funding"] >= 0  # else waiting and rebates earned more
+    if m["net"] <= 0 and m["gross"] > 0:
+        return f"{name} does not earn its costs"
     if m["net"] <= 0:
-        return f"{name} {'does not earn its costs' if m['gross'] > 0 else 'loses before any costs'}"
+        lost = "loses before any costs" if paying else "is paid less for waiting than prices take"
+        return f"{name} {lost}"
+    costs = " its costs" if paying else ""
     if content["verdict"] is None:
-        return f"{name} earned its costs, over too short a time to tell it from luck"
+        return f"{name} earned{costs}, over too short a time to tell it from luck"
     if not content["verdict"]["found"]:
-        return f"{name} earned its costs, which luck explains"
-    return f"{name} earns its costs"
+        return f"{name} earned{costs}, which luck explains"
+    return f"{name} earns{costs}"
 
 
 def sentences(content: Content) -> Iterator[str]:
@@ -37,7 +43,8 @@ def sentences(content: Content) -> Iterator[str]:
     )
     yield (
         f"Net {percent(m['net'])} of the capital in {span((m['end'] - m['start']) / SECOND)}, "
-        f"{percent(m['gross'])} before costs. Sharpe ratio {told}."
+        f"{percent(m['gross'])} before costs{' and the pay for waiting' * (m['slippage'] < 0)}. "
+        f"Sharpe ratio {told}."
     )
     if content["verdict"]:
         yield luck(content)
@@ -76,18 +83,22 @@ def paid(costs: Content) -> str:
     crossed = f"the spread and slippage took {plain(spread)} bp"
     if spread <= 0:
         crossed = f"waiting in the book was paid {plain(-spread)} bp"
+    charged = f"fees took {plain(fees)} bp" if fees >= 0 else f"rebates paid {plain(-fees)} bp"
     told = (
-        f"Of the value executed, the price went {points(move)} bp its way, {crossed} and fees took "
-        f"{plain(fees)} bp: "
+        f"Of the value executed, the price went {points(move)} bp its way, {crossed}, {charged}: "
     )
     return told + outcome(move, spread, fees) + held
 
 
 def outcome(move: float, spread: float, fees: float) -> str:
+    kept = move - spread - fees
+    if spread <= 0 and move <= 0:
+        paid = "outweighs" if kept > 0 else "does not outweigh"
+        return f"what it is paid {paid} the prices that run it over."
     if move <= 0:
         return "there is no move to pay any cost with."
-    if spread > 0 and move < spread:
+    if move < spread:
         return "the expected move cannot pay the spread."
-    if move < spread + fees:
+    if kept < 0:
         return "the expected move pays the spread, and not the fees."
     return "the move pays both."
