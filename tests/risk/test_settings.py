@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from desks import MID, table
+from desks import MID, forecast, rows, table
 
 from flowsense.errors import InputError
 from flowsense.forecast import Target
@@ -40,6 +40,27 @@ def test_without_capital(capital):
 def test_without_instruments():
     with pytest.raises(InputError, match="risk: no instrument: give those of the stream"):
         Risk(Settings(), (), (MID,), 1)
+
+
+def regimes(n):
+    said = forecast()
+    said.aux["regime"] = np.ones((1, n), np.float32)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("said", "columns", "words"),
+    [
+        (forecast(), 2, "risk: rows of 1 columns: 2 were told"),
+        (forecast(2), 1, "risk: 2 forecasts of 1 rows"),
+        (forecast(target=LATER), 1, "risk: mid@10s is not forecast where it was told to be"),
+        (regimes(3), 1, "risk: 3 regimes, names of 1"),
+    ],
+)
+def test_what_was_not_announced(said, columns, words):
+    risk = Risk(Settings(), table(), (MID,), columns, ("crisis",))
+    with pytest.raises(InputError, match=words):
+        risk.cases(risk.init(1e6), rows([20_000]), said)
 
 
 def test_an_unknown_regime_names_those_there_are():

@@ -200,12 +200,27 @@ class Risk:
         return State(seen, level, desk, zeros(SEAT, k), np.zeros((k, k)))
 
     def cases(self, state: State, rows: Rows, forecast: Forecast) -> tuple[State, Cases]:
-        """What these decision rows, whole instants, and their forecasts say: (n,) CASE."""
+        """What these decision rows, whole instants, and their forecasts say: (n,) CASE.
+
+        Raises InputError for other columns, targets or regimes than were announced.
+        """
+        self._check(rows, forecast)
         cases = assembled(rows, forecast, self.place, len(self.regimes))
         seen, level = state.seen.copy(), state.level.copy()
         X, valid = np.ascontiguousarray(rows.X), np.ascontiguousarray(rows.valid)
         watch(records(seen), level, self.terms, records(cases), X, valid, said(cases))
         return state._replace(seen=seen, level=level), cases
+
+    def _check(self, rows: Rows, forecast: Forecast) -> None:
+        if rows.X.shape[1] != self.columns:
+            raise InputError(f"risk: rows of {rows.X.shape[1]} columns: {self.columns} were told")
+        if len(forecast.ready) != len(rows.ts):
+            raise InputError(f"risk: {len(forecast.ready)} forecasts of {len(rows.ts)} rows")
+        if self.target not in forecast.targets[self.place : self.place + 1]:
+            raise InputError(f"risk: {self.target} is not forecast where it was told to be")
+        told = forecast.aux.get("regime")
+        if self.regimes and told is not None and told.shape[1] != len(self.regimes):
+            raise InputError(f"risk: {told.shape[1]} regimes, names of {len(self.regimes)}")
 
     def signals(self, state: State, cases: Cases, standing: Standing) -> tuple[State, Signals]:
         """(k,) SIGNAL, one for each of the cases (k,) of one instant, in their order.
