@@ -117,7 +117,11 @@ def test_a_format_of_another_package_is_recognised(installed, tmp_path):
 @pytest.mark.slow
 def test_an_estimator_stands_beside_our_model(tmp_path):
     said = run(tmp_path, EXAMPLES / "own_estimator.py").splitlines()
-    assert [line.split(":")[0] for line in said] == ["logistic", "RandomForestClassifier"]
+    assert [line.split(":")[0] for line in said] == [
+        "logistic",
+        "RandomForestClassifier",
+        "ensemble",
+    ]
 
 
 @pytest.mark.slow
