@@ -156,6 +156,20 @@ def test_cutting_the_stream_changes_nothing(chunk):
     assert whole[:3] == cut[:3] and whole[5:] == cut[5:] and len(whole.fills) > 50
 
 
+def test_a_run_goes_on_from_a_snapshot():
+    pieces = list(chunks(recording(walk(120, 5), chunk=7)))
+    whole = Closes((X,), COIN, Settings(1e6))
+    test = Closes((X,), COIN, Settings(1e6))
+    for piece in pieces:
+        whole.push(piece)
+        data, test = test.snapshot(), Closes((X,), COIN, Settings(1e6))
+        test.restore(data)
+        test.push(piece)
+    one, other = whole.result(), test.result()
+    assert np.array_equal(one.marks, other.marks) and np.array_equal(one.fills, other.fills)
+    assert one.orders == other.orders and len(one.fills) > 20
+
+
 @pytest.mark.compiled
 def test_without_an_edge_the_costs_are_lost():
     """The mean over 20 coins, and what one of them would have paid, agree within two errors."""

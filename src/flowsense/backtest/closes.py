@@ -13,13 +13,15 @@ from flowsense.backtest import FILL, MARK, Result, Strategy, View
 from flowsense.backtest.account import Account
 from flowsense.backtest.bars import STOP, BarVenue, Frictions, sound
 from flowsense.backtest.fills import look
-from flowsense.backtest.ticks import Backtest
+from flowsense.backtest.ticks import Backtest, again, joined
 from flowsense.errors import InputError
 from flowsense.exchange.client import REPORT, Reports, Terms
 from flowsense.exchange.matching import LIMIT, REQUEST
 from flowsense.forecast import SIGNAL, Forecast
 from flowsense.schema import (
+    BAR,
     BOOK,
+    EVENT,
     QUOTE,
     SECOND,
     WHOLE,
@@ -32,6 +34,7 @@ from flowsense.schema import (
     zeros,
 )
 from flowsense.sources import NO_BARS, NO_EVENTS, Told, chunks
+from flowsense.store.checkpoint import pack, unpack
 from flowsense.tape import Tape
 
 S = TypeVar("S")
@@ -107,6 +110,31 @@ class Closes(Generic[S]):
             config=self._config(),
         )
 
+    def snapshot(self) -> bytes:
+        """Everything that the rest of the run and its result depend on."""
+        events, bars = self.waiting
+        mine = {n: getattr(self, n) for n in ("quotes", "signal", "volume", "requests")}
+        mine |= {"shown": np.array(self.shown), "marks": self.marks[: self.kept]}
+        mine |= {"fills": np.concatenate(self.fills), "heard": joined(self.heard, NO_REPORTS)}
+        mine |= {"events": events, "bars": bars, "held": self.account.held}
+        mine |= {"venue": np.frombuffer(self.venue.snapshot(), np.uint8)}
+        parts = {"state": self.state._asdict(), "account": self.account.snapshot()}  # type: ignore[attr-defined]
+        return pack(mine | {f"{p}/{k}": v for p, every in parts.items() for k, v in every.items()})
+
+    def restore(self, data: bytes) -> None:
+        """Go on from a snapshot of a run with the same settings and signals."""
+        arrays = unpack(data)
+        for name in ("quotes", "signal", "volume"):
+            getattr(self, name)[:] = arrays[name]
+        self.shown, self.requests = int(arrays["shown"]), arrays["requests"].view(REQUEST)
+        self.marks, self.kept = arrays["marks"].view(MARK), len(arrays["marks"])
+        self.fills, self.heard = [arrays["fills"].view(FILL)], [arrays["heard"].view(REPORT)]
+        self.waiting = arrays["events"].view(EVENT), arrays["bars"].view(BAR)
+        self.venue.restore(arrays["venue"].tobytes())
+        self.account.restore({k: arrays[f"account/{k}"] for k in self.account.snapshot()})
+        self.account.held[:] = arrays["held"]
+        self.state = again(self.state, "state", arrays)
+
     def _at(self, events: Events, bars: Bars) -> None:
         """All that came at one time."""
         bars = bars if len(bars) else self.venue.alone(events)
@@ -135,7 +163,7 @@ class Closes(Generic[S]):
             account.position,
             account.open,
             equity,
-            np.concatenate(self.heard) if self.heard else NO_REPORTS,
+            joined(self.heard, NO_REPORTS),
         )
         self.heard.clear()
         self.state, self.requests = self.strategy.decide(self.state, view)
@@ -154,7 +182,7 @@ class Closes(Generic[S]):
     def _keep(self, ts: int) -> None:
         """One mark a minute, and the last."""
         if self.kept == len(self.marks):
-            self.marks = np.concatenate([self.marks, zeros(MARK, self.kept)])
+            self.marks = np.concatenate([self.marks, zeros(MARK, self.kept + 1024)])
         again = self.kept > 0 and self.marks["ts"][self.kept - 1] // MINUTE == ts // MINUTE
         self.kept += not again
         self.marks[self.kept - 1] = self.account.marks[0]
