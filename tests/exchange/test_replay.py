@@ -4,25 +4,17 @@ import numpy as np
 import pytest
 from exchange.replays import Client, event, instrument, level, snapshot, traded, written
 
-from flowsense.errors import InputError
-from flowsense.exchange.client import REPORT, Terms, Why
+from flowsense.exchange.client import Terms, Why
 from flowsense.exchange.latency import Constant
 from flowsense.exchange.matching import LIMIT, MARKET, REQUEST
 from flowsense.exchange.replay import Replay, Rules
-from flowsense.exchange.resting import MARKET as STATE
-from flowsense.exchange.resting import OWN
 from flowsense.schema import (
-    ADD,
     AUCTION,
-    CANCEL,
     CLEAR,
-    FILL,
     GAP,
     HALT,
     LAST,
-    MODIFY,
     SCROLL,
-    SNAPSHOT,
     STATUS,
     TRADING,
     zeros,
@@ -289,70 +281,6 @@ def test_no_lots_can_be_withdrawn_of_nothing():
     assert client.why == Why.UNKNOWN
 
 
-def by_order():
-    lines = [event(ADD, 1, 99, 4, SNAPSHOT, oid=1), event(ADD, 1, 99, 6, SNAPSHOT, oid=2)]
-    lines += [event(ADD, -1, 101, 5, SNAPSHOT | LAST, oid=3)]
-    return lines
-
-
-def exact():
-    """4 and 6 lots ahead of ours, 7 behind."""
-    client = Client(lines=[event(CLEAR, bits=SNAPSHOT), *by_order()], by_order=True)
-    mine = client.limit(1, 99, 5)
-    client.market(event(ADD, 1, 99, 7, oid=4))
-    return client, mine
-
-
-def ahead(client):
-    return int(client.venue.arrays["own"]["ahead"][0, 0, 0])
-
-
-@pytest.mark.parametrize(
-    ("line", "left"),
-    [
-        (event(CANCEL, 1, 99, 3, oid=2), 7),
-        (event(CANCEL, 1, 99, 9, oid=1), 6),
-        (event(CANCEL, 1, 99, 7, oid=4), 10),
-        (event(FILL, 1, 99, 2, oid=1), 8),
-        (event(MODIFY, 1, 99, 1, oid=2), 5),
-        (event(MODIFY, 1, 99, 9, oid=2), 4),
-        (event(MODIFY, 1, 98, 6, oid=2), 4),
-        (event(MODIFY, 1, 99, 1, oid=4), 10),
-        (event(CANCEL, 1, 99, 3, oid=77), 10),
-        (event(CLEAR), 0),
-    ],
-)
-def test_by_order_each_order_ahead_moves_ours(line, left):
-    client, _ = exact()
-    client.market(line)
-    assert ahead(client) == left
-
-
-def test_by_order_lots_executed_beyond_those_ahead_are_ours():
-    client, mine = exact()
-    for oid, lots in ((1, 4), (2, 6)):
-        client.market(traded(-1, 99, lots, oid=oid), event(FILL, 1, 99, lots, oid=oid))
-    assert client.fills() == []
-    client.market(traded(-1, 99, 3, oid=4), event(FILL, 1, 99, 3, oid=4))
-    assert client.fills() == [(mine, 99, 3, 2)]
-
-
-def test_one_that_went_to_the_back_is_ahead_of_whoever_comes_then():
-    client, _ = exact()
-    client.market(event(MODIFY, 1, 99, 9, oid=2))
-    client.limit(1, 99, 1)
-    client.market(event(CANCEL, 1, 99, 9, oid=2))
-    assert client.venue.arrays["own"]["ahead"][0, 0, :2].tolist() == [4, 11]
-
-
-def test_by_order_a_snapshot_tells_who_is_still_ahead():
-    client, _ = exact()
-    lines = [event(ADD, 1, 99, 3, SNAPSHOT, oid=2), event(ADD, 1, 98, 4, SNAPSHOT, oid=1)]
-    lines += [event(ADD, 1, 99, 9, SNAPSHOT, oid=5), event(ADD, -1, 101, 5, SNAPSHOT | LAST, oid=3)]
-    client.market(event(CLEAR, bits=SNAPSHOT), *lines)
-    assert ahead(client) == 3
-
-
 def test_a_request_arrives_before_the_first_event_that_happened_later():
     venue = Replay((instrument(),), rules=Rules(order=Constant(5), response=Constant(7)))
     venue.push(written(snapshot(((99, 1),), ((101, 1),)), 90))
@@ -399,59 +327,3 @@ def test_time_that_passes_moves_a_clock_that_the_feed_does_not_tell():
     for venue, clock in ((told, 50), (kept, 0)):
         venue.push(beat)
         assert venue.arrays["state"]["clock"][0] == clock
-
-
-def refused(match, events=None, **fields):
-    venue = Replay((instrument(),))
-    venue.push(written([event(8)], 50))
-    q = zeros(REQUEST, 1)
-    q[0] = (50, 1, 99, 1, 0, LIMIT, 1)
-    for name, value in fields.items():
-        q[name] = value
-    with pytest.raises(InputError, match=match):
-        venue.push(written([], 0) if events is None else events, q)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("instrument", 1), ("kind", 9), ("side", 0), ("order_id", 0), ("ts", 49)],
-)
-def test_the_edge_names_the_request_and_the_value(name, value):
-    refused(f"request 0: {name} {value}", **{name: value})
-
-
-def test_the_edge_refuses_what_comes_late_and_other_records():
-    refused("in order", written([event(8)], 40))
-    with pytest.raises(InputError, match="not REQUEST"):
-        Replay((instrument(),)).push(written([], 0), zeros(REPORT, 1))
-    venue, q = Replay((instrument(),)), zeros(REQUEST, 2)
-    q["order_id"], q["kind"], q["side"] = 7, LIMIT, 1
-    with pytest.raises(InputError, match="request 1: order_id 7"):
-        venue.push(written([], 0), q)
-
-
-@pytest.mark.parametrize(
-    "rules",
-    [
-        Rules(queue="lucky"),
-        Rules(power=0.0),
-        Rules(power=float("nan")),
-        Rules(orders=0),
-        Rules(feed_ns=-2),
-        Rules(order=Constant(-1)),
-    ],
-)
-def test_rules_that_cannot_be_are_refused(rules):
-    with pytest.raises(InputError, match="give"):
-        Replay((instrument(),), rules=rules)
-
-
-def test_terms_are_one_for_all_or_one_for_each():
-    with pytest.raises(InputError, match="2 terms of 1"):
-        Replay((instrument(),), (Terms(), Terms()))
-    assert len(Replay((instrument(), instrument("B"))).terms) == 2
-
-
-@pytest.mark.parametrize("dtype", (OWN, STATE), ids=("own", "state"))
-def test_no_name_that_an_array_has(dtype):
-    assert not any(hasattr(np.recarray, n) or hasattr(np.record, n) for n in dtype.names)
