@@ -3,8 +3,8 @@
 Three strategies of GOOG every 100 ms from 09:30 to 14:30 New York, one after the other: a maker
 that heeds the forecast, the same without it, and a taker that acts on what risk recommends. Orders
 and reports are 1 ms on their way, fees are those of a large venue. The forecast is logistic,
-learned from the first third of the rows; what the strategies earn is told for the rest of them,
-and claims nothing: one morning of one stock.
+learned from the first third of the rows and silent there. Seconds are those of the processor. What
+the strategies earn is told, and claims nothing: one morning of one stock.
 """
 
 from pathlib import Path
