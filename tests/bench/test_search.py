@@ -40,6 +40,7 @@ def test_a_result_says_both_rates_and_those_of_the_best_at_its_word(small, monke
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("kind", search.KINDS)
 def test_of_a_hundred_searches_over_5_000_worthless_strategies_few_find_any(kind):
     said = [s.verdict.found for s in searches(kind, 0.0, 100)]
@@ -47,6 +48,7 @@ def test_of_a_hundred_searches_over_5_000_worthless_strategies_few_find_any(kind
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1_800)
 def test_a_ratio_of_three_is_found_among_5_000_in_four_years():
     said = [s.verdict.found and s.verdict.best == PLACE for s in searches("normal", 3.0, 50)]
     assert np.mean(said) >= 0.7
