@@ -108,6 +108,15 @@ class Backtest:
         self._feed(tape.events[at:])
         self.lag = int(lags[-1])
 
+    def pass_by(self, tape: Tape, forecast: Forecast | None = None) -> None:
+        """A tape before the first that is traded: venue and risk see it, the strategy does not."""
+        rows = tape.rows[0]
+        self._cases(rows, forecast)
+        if len(tape.quotes):
+            self.account.note(tape.quotes)
+        self._feed(tape.events)
+        self.lag = int(lagging(tape.events, self.lag)[-1])
+
     def _cases(self, rows: Rows, forecast: Forecast | None) -> NDArray[Any] | None:
         if self.risk is None or not len(rows.ts):
             return None

@@ -29,7 +29,7 @@ def backtest(
     Orders go to the recorded market: what they would have got is read from what traded there and
     was displayed. They are sent from the first row that the run scored on, or from --start.
     """
-    from flowsense.backtest.fitted import heard, sensitivities, traded
+    from flowsense.backtest.fitted import sensitivities, trade, varied
     from flowsense.backtest.sheet import told, trial, write
     from flowsense.cli.terminal import watched
     from flowsense.evaluate.tried import Trials
@@ -46,15 +46,15 @@ def backtest(
     options = reading.options(ctx.params) | {"families": families, "clocks": spec.clocks}
     recording = read(sources, **options)
     with watched(recording.files) as tell, reading.named(recording.files):
-        tell("forecasting", 0, None)
-        market = heard(fitted, spec, recording.source, plan.start, plan.end)
         tell("trading", 0, None)
-        result = traded(market, plan, f"{ctx.params['strategy']} {place.name}")
-        varied = sensitivities(market, plan) if grids else ()
+        name = f"{ctx.params['strategy']} {place.name}"
+        plans = {name: plan} | (varied(plan) if grids else {})
+        found = trade(fitted, spec, recording.source, plans)
+    result, others = found[name], sensitivities(found) if grids else ()
     trials = Trials(out.parent)
     one = trial(result)
     trials.add(one)
-    page = write(out, told(result, sensitivity=varied, among=trials.of(one.data)))
+    page = write(out, told(result, sensitivity=others, among=trials.of(one.data)))
     summarised(result, page)
 
 
@@ -74,19 +74,23 @@ def checkpoint(given: Path) -> Path:
 
 
 def from_time(asked: str | None, model: Path) -> int:
-    """ns from which orders are sent: asked for, or where the scored rows of the run begin."""
+    """ns from which orders are sent: as asked, or where what the last fold scored begins."""
     from flowsense.cli.settings import moment
 
     if asked is not None:
         return moment(asked)
+    import numpy as np
     import pyarrow.parquet as pq
 
     run = model if (model / "metrics.json").is_file() else model.parent.parent
     files = sorted((run / "forecasts").glob("*.parquet"))
     if not files:
         raise InputError(f"{model}: nobody knows what it was fitted on: give --start")
-    told = [pq.read_table(file, columns=["ts"])["ts"] for file in files]
-    return min(int(ts.cast("int64").to_numpy().min()) for ts in told if len(ts))
+    ts, fold = (
+        np.concatenate([pq.read_table(f, columns=[n])[n].cast("int64").to_numpy() for f in files])
+        for n in ("ts", "fold")
+    )
+    return int(ts[fold == fold.max()].min())
 
 
 def summarised(result: "Result", page: Path) -> None:
