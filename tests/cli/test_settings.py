@@ -88,3 +88,8 @@ def test_what_is_shown_is_in_force_when_read_again(flowsense, here):
     (here / "again.toml").write_text(said.out)
     assert settings({}, Path("again.toml")) == settings({}, None)
     assert tomllib.loads(said.out)["run"]["start"] == "2024-01-02T00:00:00Z"
+
+
+def test_settings_of_models_are_not_cut_at_their_commas():
+    asked = settings({"models": 'transformer(layers=2, units=8),hmm(preset="three"),vote'}, None)
+    assert asked.models == ("transformer(layers=2, units=8)", 'hmm(preset="three")', "vote")

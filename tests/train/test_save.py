@@ -1,6 +1,7 @@
 """What a run leaves behind is whole, can be loaded, and says the same."""
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,12 +9,20 @@ import pytest
 
 from flowsense.errors import InputError
 from flowsense.forecast import Target
+from flowsense.models.hmm import Hmm
+from flowsense.models.nulls import Majority
 from flowsense.store.checkpoint import CheckpointError
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import forecast
 from flowsense.train.outside import score
 from flowsense.train.run import run
 from flowsense.train.save import check_folder, load_model
+
+
+@dataclass(frozen=True)
+class Nameless(Majority):
+    """Of nobody's registry."""
+
 
 TARGETS = (Target("mid", 500_000_000), Target("magnitude", 10**9))
 
@@ -81,3 +90,34 @@ def test_folders_that_hold_other_things_are_not_touched(folder, tmp_path):
             check_folder(place)
     check_folder(folder)
     assert np.array_equal(sorted(p.name for p in tmp_path.iterdir()), ["mine.txt"])
+
+
+@pytest.fixture(scope="module")
+def given(source):
+    """Models themselves, two of them of one kind, and one that nobody has registered."""
+    models = (Hmm(preset="three", step="500ms", starts=1), Hmm.tiny(), Nameless())
+    return run(source, RunConfig(models, ("flow",), targets=TARGETS, epochs=5))
+
+
+def test_models_that_were_given_are_restored_with_their_settings(given, tmp_path):
+    given.save(tmp_path / "out")
+    first = load_model(tmp_path / "out/checkpoints/hmm")[0].model
+    second = load_model(tmp_path / "out/checkpoints/hmm-2")[0].model
+    assert (first.preset, first.step, first.starts) == ("three", "500ms", 1)
+    assert second.step == "200ms" and len(second.regimes) == 3
+    assert list(given.metrics["config"]["models"]) == [
+        "hmm(preset='three', step='500ms', starts=1)",
+        "hmm(preset='three', step='200ms', starts=2)",
+        "nameless",
+    ]
+
+
+def test_a_model_that_is_not_registered_is_scored_and_leaves_no_checkpoint(given, tmp_path):
+    given.save(tmp_path / "out")
+    left = {place.name for place in (tmp_path / "out/checkpoints").iterdir()}
+    assert "hmm" in left and not left & {"nameless", "ensemble"}
+    said = [w for w in given.metrics["warnings"] if w.startswith("nameless: ")]
+    assert said == [
+        "nameless: Nameless: is not registered, so no checkpoint of it is kept; name it as an "
+        "entry point of flowsense.models"
+    ]

@@ -172,3 +172,11 @@ def test_rows_that_are_large_are_folded_on_disk(recording, tmp_path, monkeypatch
     with folded((recording,), CONFIG, tmp_path) as (large,):
         assert isinstance(large, Prepared) and large.digest == small.digest
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_of_other_settings_is_not_taken_for_the_one_that_lies_there(rows, tmp_path):
+    config = replace(CONFIG, models=("logistic(most=500)",))
+    train((rows,), config, asked(config.models), tmp_path / "t")
+    with pytest.raises(InputError, match=r"was made with logistic .*most=500.*, not .logistic"):
+        train((rows,), CONFIG, MODELS, tmp_path / "t")
+    assert evaluate(tmp_path / "t").fitted["logistic"].model.most == 500

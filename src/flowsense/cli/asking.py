@@ -37,7 +37,7 @@ FOLDING: Shared = {
 FITTING: Shared = {
     "models": (
         Annotated[
-            Text, typer.Option(metavar="NAMES", help="fast, all, or NAME,NAME. [default: fast]")
+            Text, typer.Option(metavar="NAMES", help="fast, all, or NAME,NAME(SETTING=1).")
         ],
         None,
     ),

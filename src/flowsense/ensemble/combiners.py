@@ -8,7 +8,8 @@ from flowsense.ensemble import Combiner
 from flowsense.errors import InputError
 from flowsense.model import Model
 from flowsense.model.calibrated import Calibrated
-from flowsense.models import BESIDE, MODELS, build
+from flowsense.models.settings import kind_of, rebuilt
+from flowsense.models.settings import settings as stated
 from flowsense.registry import Entry, load
 
 COMBINERS: dict[str, Entry] = {
@@ -64,7 +65,7 @@ def in_regimes(of: Combiner[Any], names: tuple[str, ...]) -> Combiner[Any]:
 
 def told(what: Combiner[Any]) -> str:
     """A combiner as text; its fitted arrays are `params`. Raises InputError for no name."""
-    return json.dumps({"combiner": name_of(what, "combiner"), "config": settings(what)})
+    return json.dumps({"combiner": name_of(what), "config": settings(what)})
 
 
 def untold(text: str) -> Combiner[Any]:
@@ -77,11 +78,10 @@ def described(model: Model[Any]) -> str:
     """A model as text, so that an empty one of its kind can be loaded; "" for what has no name."""
     inner = model.model if isinstance(model, Calibrated) else model
     try:
-        name = name_of(inner, "model")
+        about = {"model": kind_of(inner), "config": stated(inner)}
     except InputError:
         return ""
-    about = {"model": name, "config": settings(inner), CALIBRATED: isinstance(model, Calibrated)}
-    return json.dumps(about)
+    return json.dumps(about | {CALIBRATED: isinstance(model, Calibrated)}) if kind_of(inner) else ""
 
 
 def undescribed(text: str) -> Model[Any]:
@@ -89,7 +89,7 @@ def undescribed(text: str) -> Model[Any]:
     if not text:
         raise InputError("ensemble: a member is of no registered model: give it to Ensemble itself")
     about = parsed(text)
-    found = build(str(about["model"]), **tuples(about["config"]))
+    found = rebuilt(str(about["model"]), about["config"])
     return Calibrated(found) if about[CALIBRATED] else found
 
 
@@ -105,13 +105,12 @@ def parsed(text: str) -> dict[str, Any]:
     return about
 
 
-def name_of(what: Any, kind: str) -> str:
+def name_of(what: Combiner[Any]) -> str:
     """Its name in our registry, by its class. Raises InputError."""
     where = f"{type(what).__module__}:{type(what).__qualname__}"
-    known = COMBINERS if kind == "combiner" else MODELS | BESIDE
-    ours = {entry.where: name for name, entry in known.items()}
+    ours = {entry.where: name for name, entry in COMBINERS.items()}
     if where not in ours:
-        raise InputError(f"{kind} {where}: has no name, so that no checkpoint can hold it")
+        raise InputError(f"combiner {where}: has no name, so that no checkpoint can hold it")
     return ours[where]
 
 

@@ -237,8 +237,8 @@ def wrapped(given: object) -> Estimator:
         if isinstance(given, Regressor):
             return Estimator(regressor=given)
     raise InputError(
-        f"model {str(given)[:60]!r}: give a name, or an object with fit and predict_proba, or "
-        "with fit and predict for sizes"
+        f"model {str(given)[:60]!r}: give a name, a model such as Hmm(), or an object with fit and "
+        "predict_proba, or with fit and predict for sizes"
     )
 
 

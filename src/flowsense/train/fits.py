@@ -140,7 +140,7 @@ class Bench:
 
     def model(self, name: str, unfitted: Model[Any], k: int) -> Calibrated:
         """The model of fold k, scaled on its validation rows."""
-        if self.shelf and (found := self.shelf.load(name, k)):
+        if self.shelf and (found := self.shelf.load(name, k, unfitted)):
             self.add(f"fit {name}", found.cost)
             return found.model
         fold, watch, peak = self.of.folds[k], Stopwatch(), Peak()

@@ -14,9 +14,11 @@ from flowsense.evaluate.scores import log_loss, side_loss
 from flowsense.evaluate.walk import Moves
 from flowsense.features.catalogue import spec
 from flowsense.forecast import Forecast, Target
+from flowsense.model import Model
 from flowsense.model.calibrated import Calibrated
 from flowsense.model.estimator import Estimator
 from flowsense.models import ENSEMBLE, absent, asked, left_out
+from flowsense.models.settings import kind_of, text_of
 from flowsense.sources import Told
 from flowsense.store.room import Room
 from flowsense.train import save
@@ -152,7 +154,7 @@ def able(config: RunConfig) -> Models:
     A net that was fitted elsewhere forecasts without the library that it was fitted with.
     """
     found = models_of(config)
-    for name in found:
+    for name in map(kind_of, found.values()):
         if absent(name):
             raise InputError(f"model {name!r} {absent(name)}")
     return found
@@ -320,9 +322,15 @@ def data_of(of: Material) -> dict[str, Any]:
     }
 
 
+def told(name: str, model: Model[Any]) -> str:
+    """What asks for it again: its name, with the settings that are not the usual."""
+    if isinstance(model, Estimator):
+        return model.text or name
+    return text_of(model) if kind_of(model) else name
+
+
 def config_of(config: RunConfig, models: Models) -> dict[str, Any]:
     """As JSON holds it: what was asked for, with ``fast`` and ``all`` spelled out."""
-    texts = {n: m.text for n, m in models.items() if isinstance(m, Estimator) and m.text}
-    names = tuple(texts.get(name, name) for name in models)
+    names = tuple(told(name, model) for name, model in models.items())
     plain = asdict(replace(config, models=()))
     return plain | {"models": names, "targets": [str(t) for t in config.targets]}

@@ -17,13 +17,12 @@ from flowsense.evaluate.sample import Index, Ints
 from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model.calibrated import Calibrated
-from flowsense.model.estimator import Estimator, unstorable
 from flowsense.models import ENSEMBLE
 from flowsense.store.atomic import ensure_replaceable, replacing
 from flowsense.store.checkpoint import versions
 from flowsense.train.material import Material, apart
 from flowsense.train.read import RESULTS
-from flowsense.train.shelf import load_model, save_model
+from flowsense.train.shelf import load_model, save_model, unstored
 
 if TYPE_CHECKING:
     from flowsense.train.run import Run
@@ -72,7 +71,7 @@ def save(run: "Run", folder: Path, files: dict[str, str]) -> None:
         for name in run.fitted.keys() - unsaved(run.fitted).keys():
             about = headline(run.metrics["models"][name])
             place = draft / "checkpoints" / name
-            save_model(of, last, name, run.fitted[name], place, run.config.seed, about)
+            save_model(of, last, run.fitted[name], place, run.config.seed, about)
 
 
 def write_results(run: "Run", folder: Path, files: dict[str, str]) -> None:
@@ -157,13 +156,10 @@ def lines(
 
 def unsaved(fitted: Mapping[str, Calibrated]) -> dict[str, str]:
     """Models that no checkpoint can hold, and a sentence that says so."""
-    models = {name: each.model for name, each in fitted.items()}
-    others = {n: m for n, m in models.items() if isinstance(m, Estimator) and not m.storable}
-    found = {name: f"{name}: {unstorable(model.name)}" for name, model in others.items()}
+    found = {n: f"{n}: {why}" for n, each in fitted.items() if (why := unstored(each))}
+    others = [name for name in found if name != ENSEMBLE]
     if others and ENSEMBLE in fitted:
-        found[ENSEMBLE] = (
-            f"{ENSEMBLE}: no checkpoint is kept of it: there is none of {next(iter(others))}"
-        )
+        found[ENSEMBLE] = f"{ENSEMBLE}: no checkpoint is kept of it: there is none of {others[0]}"
     return found
 
 

@@ -1,14 +1,15 @@
 """Fitted models on disk, one checkpoint per name and fold, each whole or not there at all."""
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
+from flowsense.model import Model
 from flowsense.model.calibrated import Calibrated
 from flowsense.model.estimator import Estimator, unstorable
-from flowsense.models import ESTIMATOR, build
+from flowsense.models.settings import kind_of, parts, rebuilt, settings
 from flowsense.store import checkpoint
 from flowsense.store.atomic import current
 from flowsense.store.checkpoint import CheckpointError
@@ -36,28 +37,32 @@ class Shelf:
         last = k == len(self.of.folds) - 1
         return self.folder / (f"checkpoints/{name}" if last else f"folds/{k + 1}/{name}")
 
-    def load(self, name: str, k: int) -> Found | None:
-        """None where it is not fitted yet. Raises CheckpointError for damage."""
+    def load(self, name: str, k: int, asked: Model[Any]) -> Found | None:
+        """None where it is not fitted yet. Raises CheckpointError for damage, and for what differs.
+
+        `asked` is the model that is to lie there, fitted.
+        """
         place = self.place(name, k)
         if not current(place).exists():
             return None
         manifest, params, _ = checkpoint.load(place, self.of.learn.spec.digest)
-        model = Calibrated(build(manifest.model, **manifest.config)).load(params)
-        if manifest.model not in (name, ESTIMATOR) or model.targets != self.of.labels.targets:
-            raise CheckpointError(f"{place}: is of other targets or another model: remove it")
+        if (manifest.model, manifest.config) != (kind_of(asked), settings(asked)):
+            raise CheckpointError(f"{place}: is of another model or of other settings: remove it")
+        model = Calibrated(rebuilt(manifest.model, manifest.config)).load(params)
+        if model.targets != self.of.labels.targets:
+            raise CheckpointError(f"{place}: is of other targets: remove it")
         return Found(model, Cost(*manifest.metrics[COST]))
 
     def save(self, name: str, k: int, model: Calibrated, cost: Cost) -> None:
         """It is done when this returns. Raises InputError for what no checkpoint can hold."""
-        if isinstance(model.model, Estimator) and not model.model.storable:
-            raise InputError(f"{name}: {unstorable(model.model.name)}: `flowsense run` can use it")
-        save_model(self.of, k, name, model, self.place(name, k), self.seed, {COST: list(cost)})
+        if why := unstored(model):
+            raise InputError(f"{name}: {why}: `flowsense run` can use it")
+        save_model(self.of, k, model, self.place(name, k), self.seed, {COST: list(cost)})
 
 
 def save_model(
     of: Material,
     k: int,
-    name: str,
     fitted: Calibrated,
     folder: Path,
     seed: int,
@@ -66,7 +71,7 @@ def save_model(
     """What was fitted on fold k."""
     trained = of.index.ts[of.folds[k].train.any(axis=1)]
     manifest = checkpoint.Manifest(
-        model=ESTIMATOR if isinstance(fitted.model, Estimator) else name,
+        model=kind_of(fitted.model),
         config=settings(fitted.model),
         spec=of.learn.spec,
         targets=fitted.targets,
@@ -87,15 +92,18 @@ def load_model(folder: str | Path) -> tuple[Calibrated, FeatureSpec]:
     now = spec(tuple(f for f, _ in manifest.spec.versions), manifest.spec.clocks)
     if now.digest != manifest.spec.digest:
         raise CheckpointError(f"{folder}: was trained on features that have changed: train again")
-    return Calibrated(build(manifest.model, **manifest.config)).load(params), manifest.spec
+    return Calibrated(rebuilt(manifest.model, manifest.config)).load(params), manifest.spec
 
 
-def settings(model: object) -> dict[str, Any]:
-    """The plain numbers that a model was built with."""
-    assert is_dataclass(model)
-    values = ((f.name, getattr(model, f.name)) for f in fields(model))
-    return {name: value for name, value in values if plain(value)}
-
-
-def plain(value: object) -> bool:
-    return isinstance(value, bool | int | float | str)
+def unstored(model: Model[Any]) -> str:
+    """Why no checkpoint can hold it, or a part of it; empty where one can."""
+    if isinstance(model, Calibrated):
+        return unstored(model.model)
+    if isinstance(model, Estimator):
+        return "" if model.storable else unstorable(model.name)
+    if not kind_of(model):
+        return (
+            f"{type(model).__name__}: is not registered, so no checkpoint of it is kept; name it "
+            "as an entry point of flowsense.models"
+        )
+    return next(filter(None, map(unstored, parts(model))), "")

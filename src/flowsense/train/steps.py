@@ -15,8 +15,6 @@ import orjson
 
 from flowsense.errors import InputError
 from flowsense.forecast import Target
-from flowsense.model import Model
-from flowsense.model.estimator import Estimator
 from flowsense.models import ENSEMBLE, asked, unnamed
 from flowsense.store.atomic import ensure_writable, replacing
 from flowsense.store.room import Room
@@ -29,7 +27,7 @@ from flowsense.train.prepared import Prepared
 from flowsense.train.preparing import ensure_same, prepare_rows
 from flowsense.train.progress import Progress, silent
 from flowsense.train.read import RESULTS, Recording
-from flowsense.train.run import Run, config_of, models_of, scored, together
+from flowsense.train.run import Run, config_of, models_of, scored, together, told
 from flowsense.train.save import write_results
 from flowsense.train.shelf import Shelf
 
@@ -115,14 +113,9 @@ def joined(folder: Path, was: Plan, now: Plan) -> Plan:
     ensure_same(folder, {"rows": before}, {"rows": after})
     ensure_same(folder, config_of(was.config, {}), config_of(now.config, {}))
     both = was.models.keys() & now.models.keys()
-    texts = ({name: told(plan.models[name]) for name in sorted(both)} for plan in (was, now))
+    texts = ({name: told(name, plan.models[name]) for name in sorted(both)} for plan in (was, now))
     ensure_same(folder, *texts)
     return replace(now, models=dict(was.models) | dict(now.models))
-
-
-def told(model: Model[Any]) -> str:
-    """The options that a model of another package was asked for with."""
-    return model.text if isinstance(model, Estimator) else ""
 
 
 def evaluate(folder: Path, *, progress: Progress = silent) -> Run:
