@@ -77,10 +77,44 @@ def test_presets_have_the_published_sizes():
         ({"units": 10}, "10 units cannot be shared by 4 heads"),
         ({"seconds": 1}, "give 2 layers, a history of 3"),
         ({"layers": 1}, "give 2 layers, a history of 3"),
+        ({"heads": 7}, "16 units cannot be shared by 7 heads: give a multiple of the heads"),
+        ({"heads": 0}, "transformer: heads 0: give 1 or more"),
+        ({"dropout": 1.0}, "transformer: dropout 1.0: give below 1"),
+        ({"rate": float("nan")}, "transformer: rate nan: give 0 or more"),
     ],
 )
 def test_sizes_that_make_no_net_are_refused(more, sentence):
-    pytest.importorskip("torch")
-    few = pulses(PATTERNS, 1_000, 0)
     with pytest.raises(InputError, match=sentence):
-        replace(NET, **more).fit(few, few.labels, seed=0, budget=Budget())
+        replace(NET, **more)
+
+
+def test_rows_are_given_as_a_list_or_one_by_one(fitted, later):
+    tape = later.tape(slice(0, 300))
+    state = fitted.init(tape.instruments)
+    two, one = (fitted.attention(state, tape, rows) for rows in ([100, 200], 200))
+    assert two.rows.share.shape == (2, NET.layers - 1, NET.heads, NET.history)
+    assert two.rows.ago.shape == (2, NET.history)
+    assert two.seconds.share.shape == (2, 1, NET.heads, NET.seconds)
+    assert two.minutes.share.shape == (2, 1, NET.heads, NET.minutes)
+    assert two.alone.shape == (2, NET.heads)
+    assert one.rows.share.shape[0] == 1 and np.array_equal(one.rows.share[0], two.rows.share[1])
+    total = two.seconds.share.sum((1, 3)) + two.minutes.share.sum((1, 3)) + two.alone
+    np.testing.assert_allclose(total, 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ([200, 100], "give each once, in rising order"),
+        ([100, 100], "give each once, in rising order"),
+        ([300], "give some of 0 to 299"),
+        (-1, "give some of 0 to 299"),
+        ([], "give whole numbers, from 0 to 299"),
+        ([1.5], "give whole numbers"),
+        ([[1, 2]], "give whole numbers"),
+    ],
+)
+def test_rows_that_are_none_are_refused(fitted, later, rows, why):
+    tape = later.tape(slice(0, 300))
+    with pytest.raises(InputError, match=why):
+        fitted.attention(fitted.init(tape.instruments), tape, rows)

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
-from flowsense.errors import InputError
-from flowsense.nn.net import Net, Shape, needs_torch
+from flowsense.nn.net import Net, Shape, ensure_shared, needs_torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +32,11 @@ class Lstm(Net):
     def streams(self) -> bool:
         return True
 
+    def __post_init__(self) -> None:
+        Net.__post_init__(self)
+        ensure_shared("lstm", self.units, self.heads)
+
     def module(self, shape: Shape) -> Any:
-        if self.units % self.heads:
-            raise InputError(
-                f"lstm: {self.units} units cannot be shared by {self.heads} heads: "
-                "give a multiple of the heads"
-            )
         of = needs_torch("flowsense.nn.architectures.lstm", "lstm")
         return of.LstmNet(
             *shape, layers=self.layers, units=self.units, heads=self.heads, dropout=self.dropout

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
-from flowsense.nn.net import Net, Shape, needs_torch
+from flowsense.nn.net import Net, Shape, ensure_shared, needs_torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class Tlob(Net):
     @property
     def streams(self) -> bool:
         return False
+
+    def __post_init__(self) -> None:
+        Net.__post_init__(self)
+        ensure_shared("tlob", self.units, self.heads)
 
     def module(self, shape: Shape) -> Any:
         of = needs_torch("flowsense.nn.architectures.tlob", "tlob")

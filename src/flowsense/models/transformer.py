@@ -3,12 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from flowsense.errors import InputError
 from flowsense.nn.attention import Attention, attention
-from flowsense.nn.net import Net, Shape, needs_torch
+from flowsense.nn.net import Net, Shape, ensure_shared, needs_torch
 from flowsense.schema import SECOND
 from flowsense.tape import Needs, Tape
 
@@ -57,25 +56,25 @@ class Transformer(Net):
     def bands(self) -> tuple[int, ...]:
         return self.seconds, self.minutes
 
-    def attention(self, state: Any, tape: Tape, rows: NDArray[np.int64]) -> Attention:
-        """What it reads when it forecasts these rows (R,) of a tape, rising; state before it.
+    def attention(self, state: Any, tape: Tape, rows: ArrayLike) -> Attention:
+        """What it reads when it forecasts these rows (R,) of a tape; `state` is that before it.
 
-        Raises InputError where there is no such row, or no fit.
+        `rows` are numbers of rows of this tape, rising; or one. Raises InputError where there is
+        no such row, or no fit.
         """
         if self.fitted is None:
             raise InputError("transformer: fit or load it before its attention is read")
         return attention(self.fitted, state, tape, rows)
 
-    def module(self, shape: Shape) -> Any:
-        if self.units % self.heads:
-            raise InputError(
-                f"transformer: {self.units} units cannot be shared by {self.heads} heads: "
-                "give a multiple of the heads"
-            )
+    def __post_init__(self) -> None:
+        Net.__post_init__(self)
+        ensure_shared("transformer", self.units, self.heads)
         if self.layers < 2 or self.history < 3 or min(self.bands) < 2:
             raise InputError(
                 "transformer: give 2 layers, a history of 3 and 2 seconds and minutes at least"
             )
+
+    def module(self, shape: Shape) -> Any:
         of = needs_torch("flowsense.nn.architectures.transformer", "transformer")
         size = of.Size(self.layers, self.units, self.heads, self.slow, self.bands, self.dropout)
         return of.TransformerNet(*shape, size)

@@ -6,6 +6,7 @@ The graph says them beside its forecasts: no PyTorch.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from flowsense.errors import InputError
 from flowsense.nn.fitted import Fitted, Table, walk
@@ -19,28 +20,26 @@ FINEST, COARSEST = 0.02, 0.5  # seconds that are told apart: between rows, and t
 
 
 class Frame(NamedTuple):
-    """Of R rows, what they read of N entries, the oldest first."""
+    """Of R rows, what they read of N entries, the oldest first, in L layers."""
 
     ago: Floats  # (R, N) seconds; NaN where there was none
-    share: Floats  # (R, layers, heads, N) of the attention of a head
+    share: Floats  # (R, L, heads, N) of the attention of a head
 
 
 class Attention(NamedTuple):
     """Rows read rows in all layers but the last, itself among them; there they read tokens."""
 
-    rows: Frame  # the last entry is the row itself
-    seconds: Frame  # shares of these two and `alone` sum to 1
-    minutes: Frame
+    rows: Frame  # L = layers - 1, N = history; the last entry is the row itself
+    seconds: Frame  # L = 1, N = seconds; shares of these two and `alone` sum to 1
+    minutes: Frame  # L = 1, N = minutes
     alone: Floats  # (R, heads) of reading no token
 
 
-def attention(fitted: Fitted, state: Streams, tape: Tape, rows: Ints) -> Attention:
-    """Of these rows (R,) of the tape, rising. Raises InputError where there is no such row."""
+def attention(fitted: Fitted, state: Streams, tape: Tape, rows: ArrayLike) -> Attention:
+    """Of these rows (R,) of the tape, rising; a number is one row. Raises InputError for others."""
     every, found, done = tape.rows[0], list[list[Floats]](), 0
-    if not len(rows) or rows.min() < 0 or rows.max() >= len(every.ts):
-        raise InputError(f"attention: rows {rows.tolist()}: give some of 0 to {len(every.ts) - 1}")
     edges = every.instants()
-    for row in rows.tolist():
+    for row in rising(rows, len(every.ts)).tolist():
         a, b = edges[np.searchsorted(edges, row, "right") - 1 :][:2].tolist()
         before = tape._replace(rows=(every.take(slice(done, a)),))
         state, done = predict(fitted, state, before)[0], a
@@ -48,6 +47,19 @@ def attention(fitted: Fitted, state: Streams, tape: Tape, rows: Ints) -> Attenti
     columns = [np.stack(column) for column in zip(*found, strict=True)]
     near, seconds, minutes = (Frame(*columns[2 * j : 2 * j + 2]) for j in range(3))
     return Attention(near, seconds, minutes, columns[-1])
+
+
+def rising(rows: ArrayLike, n: int) -> Ints:
+    """(R,) of n rows. Raises InputError where they do not rise, or one is not there."""
+    found = np.atleast_1d(np.asarray(rows))
+    said = f"attention: rows {str(found.tolist())[:60]}"
+    if found.ndim > 1 or not found.size or found.dtype.kind not in "iu":
+        raise InputError(f"{said}: give whole numbers, from 0 to {n - 1}")
+    if found.min() < 0 or found.max() >= n:
+        raise InputError(f"{said}: give some of 0 to {n - 1}")
+    if (np.diff(found.astype(np.int64)) <= 0).any():
+        raise InputError(f"{said}: give each once, in rising order")
+    return found.astype(np.int64)
 
 
 def shown(fitted: Fitted, state: Streams, rows: Rows, row: int) -> list[Floats]:

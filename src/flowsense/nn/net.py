@@ -1,7 +1,7 @@
 """Everything that nets share but the module: settings, the fit, forecasts, what is stored."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from typing import Any, NamedTuple, Self
 
@@ -47,6 +47,16 @@ class Net(ABC):
     int8: bool = False  # large matrices of a net that streams, in forecasts
     fitted: Fitted | None = None
     trained: Any = field(default=None, compare=False)  # loop.Trained, of the fit in this process
+
+    def __post_init__(self) -> None:
+        """Raises InputError for sizes and rates that no net has."""
+        for f in fields(self):
+            value, least = getattr(self, f.name), 1 if f.type is int else 0
+            if f.type in (int, float) and not least <= value < float("inf"):
+                said = f"{type(self).__name__.lower()}: {f.name} {value}"
+                raise InputError(f"{said}: give {least} or more")
+            if f.name == "dropout" and value >= 1:
+                raise InputError(f"{type(self).__name__.lower()}: dropout {value}: give below 1")
 
     @property
     @abstractmethod
@@ -108,6 +118,14 @@ class Net(ABC):
 
     def load(self, params: dict[str, NDArray[Any]]) -> Self:
         return replace(self, fitted=Fitted.load(params), trained=None)
+
+
+def ensure_shared(who: str, units: int, heads: int) -> None:
+    """Raises InputError where heads of attention would not be alike."""
+    if units % heads:
+        raise InputError(
+            f"{who}: {units} units cannot be shared by {heads} heads: give a multiple of the heads"
+        )
 
 
 def needs_torch(module: str, who: str) -> Any:
