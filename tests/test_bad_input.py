@@ -244,7 +244,10 @@ def test_places_that_cannot_be_written(flowsense, table, tmp_path):
         (("--unit", "h"), "unit 'h': write one of s, ms, us, ns, iso"),
         (("--columns", "when=ts"), "--columns 'when=ts': write FIELD=COLUMN with one of ts"),
         (("--start", "yesterday"), "--start: 'yesterday': write a time like 2024-08-08T09:30"),
-        (("--start", "2030-01-01"), "quotes.csv: no row lies between start and end: widen them"),
+        (
+            ("--start", "2030-01-01"),
+            "quotes.csv: no row lies between start and end: the recording is from 20",
+        ),
         (
             ("--start", "2024-01-02", "--end", "2024-01-01"),
             "--start: start 2024-01-02T00:00:00Z is not before end 2024-01-01T00:00:00Z: swap",

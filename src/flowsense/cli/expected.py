@@ -21,16 +21,21 @@ def show(asked: "RunConfig", learn: "Recording", tests: tuple["Recording", ...])
     """A line per recording, then what the fits add."""
     with watched() as tell:
         tell("estimating", 0, None)
-        found = [estimate(one, asked.targets) for one in (learn, *tests)]
+        found = [within(one, asked) for one in (learn, *tests)]
     to = console()
     to.print(table([symbols(one) for one in (learn, *tests)], found))
     to.print()
     models = models_of(asked)
-    limit = spell(round(asked.budget_s * SECOND))
-    to.print(f"Then fits: {', '.join(models)}, at most {limit} for each.")
+    limit, most = (spell(round(asked.budget_s * k * SECOND)) for k in (1, len(models)))
+    to.print(f"Then fits: {', '.join(models)}, at most {limit} for each, {most} in all.")
     memory = LOADED + sum(one.bytes for one in found)
     to.print(f"Memory at the peak: about {memory / GB:.1f} GB.")
     to.print("Nothing was written.")
+
+
+def within(recording: "Recording", asked: "RunConfig") -> Estimate:
+    """Between the start and the end that were asked for."""
+    return estimate(recording, asked.targets, start=asked.start, end=asked.end)
 
 
 def symbols(recording: "Recording") -> str:

@@ -13,7 +13,7 @@ from flowsense.errors import InputError
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels, join
 from flowsense.model import Model
-from flowsense.schema import NEVER, QUOTE, Instrument, Quotes, zeros
+from flowsense.schema import NEVER, QUOTE, SECOND, Instrument, Quotes, zeros
 from flowsense.sources import Told, chunks
 from flowsense.store.room import Room
 from flowsense.tape import FeatureSpec, Tape
@@ -215,7 +215,15 @@ def ensure_rows(of: Folding) -> None:
     if of.rows == 0:
         raise InputError(f"{of.events} events give no row: no instrument has a book long enough")
     if of.inside == 0:
-        raise InputError("no row lies between start and end: widen them")
+        first, last = of.span.tolist()
+        raise InputError(unmet(first, last, of.end))
+
+
+def unmet(first: int, last: int, end: int) -> str:
+    """Where the rows are, ns, when none lies between start and end."""
+    begins, ends = (f"{np.datetime64(ts // SECOND, 's')}Z" for ts in (first, last))
+    span = f"begins at {begins}" if end <= first else f"is from {begins} to {ends}"
+    return f"no row lies between start and end: the recording {span}, UTC: widen them"
 
 
 def forecasts(

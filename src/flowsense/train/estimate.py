@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from flowsense.errors import InputError
 from flowsense.forecast import Target
-from flowsense.schema import Events, Instrument
+from flowsense.schema import NEVER, Events, Instrument
 from flowsense.sources.position import Position
 from flowsense.sources.recorded import Recorded
-from flowsense.train.dataset import Dataset, prepare
+from flowsense.train.dataset import Dataset, prepare, unmet
 from flowsense.train.read import Recording
 from flowsense.wall import Stopwatch
 
@@ -74,11 +74,17 @@ def position_in(recording: Recording) -> Callable[[int], float | None]:
 
 
 def estimate(
-    recording: Recording, targets: tuple[Target, ...], seconds: float = ENOUGH
+    recording: Recording,
+    targets: tuple[Target, ...],
+    seconds: float = ENOUGH,
+    *,
+    start: int = 0,
+    end: int = NEVER,
 ) -> Estimate:
     """Reads for about so many seconds; all of it where that gives no row, or no pace to go by.
 
-    Raises InputError.
+    Of the rows those in [start, end) are counted; what comes after them is not read. Raises
+    InputError, also where none can be there.
     """
     first = First(recording, seconds)
     try:
@@ -88,11 +94,17 @@ def estimate(
             raise
         first = First(recording, float("inf"))
         data = prepare(first, recording.spec, targets)
-    times, cost = 1 / first.share, sum(c.seconds for c in data.cost.values())
+    begins, last = int(data.ts[0]), int(data.ts[-1])
+    if end <= begins or (first.share == 1.0 and start > last):
+        raise InputError(unmet(begins, last, end))
+    span = max((last - begins) / first.share, 1.0)
+    until = min((end - begins) / span, 1.0)  # shares of the time that rows span
+    inside = max(until - max(start - begins, 0) / span, 0.0)
+    times, cost = until / first.share, sum(c.seconds for c in data.cost.values())
     return Estimate(
         first.share,
         round(data.events * times),
-        round(len(data) * times),
+        round(len(data) * inside / first.share),
         cost * times,
         round(held(data) * times * COPIES),
     )

@@ -44,6 +44,7 @@ class Folding:
         self.pending = self.stage.init()
         self.events = self.quotes = self.rows = self.inside = 0
         self.beside = np.zeros(2, np.int64)  # bars and observations
+        self.span = np.array([NEVER, 0], np.int64)  # of rows, the first and the last
         self.ahead = np.zeros(3, np.int64)  # records of each kind that are pushed already
 
     def push(self, chunk: Chunk) -> Iterator[Step]:
@@ -58,6 +59,8 @@ class Folding:
             self.events += len(tape.events)
             self.quotes += len(tape.quotes)
             self.rows += len(tape.rows[0].ts)
+            if len(tape.rows[0].ts):
+                self.span = np.array([min(self.span[0], tape.rows[0].ts[0]), tape.rows[0].ts[-1]])
             self.inside += int(self._inside(tape.rows[0].ts).sum())
             yield Step(kept, tape.quotes, self._bounded(labels, ts[: len(labels.y)]))
         self.beside += len(chunk.bars), len(chunk.observations)
@@ -90,7 +93,7 @@ class Folding:
         counts = np.array([self.events, self.quotes, self.rows, self.inside, *self.beside])
         pending = {f"pending/{name}": a for name, a in self.pending._asdict().items()}
         fold = {f"fold/{name}": a for name, a in self.fold.snapshot().items()}
-        return fold | pending | {"counts": counts}
+        return fold | pending | {"counts": counts, "span": self.span}
 
     def restore(self, arrays: Arrays) -> None:
         """Go on where a snapshot was taken; `left` tells what of the stream is still to come.
@@ -103,7 +106,7 @@ class Folding:
         found = {name: arrays[f"pending/{name}"].view(kind) for name, kind in types.items()}
         self.pending = self.pending._replace(**found)
         self.events, self.quotes, self.rows, self.inside, *beside = arrays["counts"].tolist()
-        self.beside = np.array(beside, np.int64)
+        self.beside, self.span = np.array(beside, np.int64), arrays["span"]
         self.ahead = np.array([self.events, *beside], np.int64)
 
 
