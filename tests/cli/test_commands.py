@@ -11,6 +11,7 @@ import pytest
 from flowsense import __version__
 from flowsense.cli.summary import say
 
+HALF = "2024-01-02T14:32"  # of the market
 HEAVY = ("numpy", "numba", "pyarrow", "polars", "scipy", "xgboost", "matplotlib", "rich.markdown")
 
 
@@ -106,7 +107,44 @@ def test_a_dry_run_counts_the_rows_and_writes_nothing(flowsense, market, small, 
     found = flowsense("run", market, "--out", tmp_path / "runs" / "out", *small, "--dry-run")
     assert found.code == 0 and not (tmp_path / "runs").exists()
     assert re.search(r"train SIMA, SIMB, SIMC +100% +\d+,\d+ +7,1\d\d ", found.out)
-    assert "Then fits: vote, at most 3m for each." in found.out
+    assert "Then fits: vote, at most 3m for each, 3m in all." in found.out
+
+
+def test_a_dry_run_counts_between_start_and_end(flowsense, market, small, tmp_path):
+    whole = ("run", market, "--out", tmp_path / "out", "--models", "fast", *small[2:], "--dry-run")
+    rows = [int(flowsense(*whole, *more).out.split("SIMC")[1].split()[2].replace(",", ""))
+            for more in ((), ("--end", HALF), ("--start", HALF))]  # fmt: skip
+    assert rows[1] + rows[2] == pytest.approx(rows[0], abs=20)
+    assert rows[1] == pytest.approx(3 * 1_200, rel=0.05)
+    said = flowsense(*whole)
+    assert "logistic, antisymmetric, xgboost, at most 3m for each, 9m in all." in said.out
+
+
+def test_a_start_outside_the_recording_is_told_where_it_lies(flowsense, market, small, tmp_path):
+    for more in ((), ("--dry-run",)):
+        command = ("run", market, "--out", tmp_path / "out", *small, *more)
+        late = flowsense(*command, "--start", "2030-01-01")
+        assert late.code == 2
+        assert "the recording is from 2024-01-02T14:30:0" in late.err
+        assert "Z to 2024-01-02T14:3" in late.err and "UTC: widen them" in late.err
+        early = flowsense(*command, "--end", "2001-01-01")
+        assert early.code == 2 and "the recording begins at 2024-01-02T14:30:0" in early.err
+
+
+def test_help_names_what_can_be_listed_and_measured(flowsense):
+    words = " ".join(flowsense("bench", "--help").out.split())
+    assert "live" in words and "features" in words and "hmm" in words
+    assert "venues" in flowsense("list", "--help").out
+
+
+def test_the_list_of_models_says_what_each_reads(flowsense):
+    head, *lines = flowsense("list", "models").out.splitlines()
+    assert head.split() == ["name", "group", "needs", "reads", "what", "it", "is"]
+    rows = {line.split()[0]: line[: head.index("what")] for line in lines if line[0] != " "}
+    assert rows["vote"].split() == ["vote", "null", "rows"]
+    assert rows["xgboost"].split() == ["xgboost", "fast", "rows"]
+    assert rows["hawkes"].split() == ["hawkes", "all", "events"]
+    assert rows["graph"].split() == ["graph", "all", "torch", "all", "instruments"]
 
 
 def test_an_interrupt_while_saving_leaves_nothing(flowsense, market, small, tmp_path, monkeypatch):
@@ -149,7 +187,7 @@ def test_a_simulation_replaces_nothing_else(flowsense, tmp_path):
 @pytest.mark.parametrize(
     ("what", "first"),
     [
-        ("models", "persistence"),
+        ("models", "name"),
         ("sources", "lobster"),
         ("venues", "lobster"),
         ("features", "ofi"),

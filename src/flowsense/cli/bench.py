@@ -1,5 +1,7 @@
 """`flowsense bench`: our figures beside a named alternative, measured in one run."""
 
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +12,16 @@ if TYPE_CHECKING:
     from flowsense.bench import Result
 
 
+def benchmarks() -> tuple[str, ...]:
+    """A module of `flowsense.bench` is a benchmark; none is imported."""
+    folder = Path(__file__).parents[1] / "bench"
+    return tuple(module.name for module in iter_modules([str(folder)]))
+
+
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="All by default.")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help=f"Of {', '.join(benchmarks())}; all by default."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
@@ -36,15 +45,6 @@ def bench(
             typer.echo(orjson.dumps(asdict(result), option=orjson.OPT_SERIALIZE_NUMPY))
         else:
             console().print(table(result))
-
-
-def benchmarks() -> tuple[str, ...]:
-    """A module of `flowsense.bench` is a benchmark."""
-    from pkgutil import iter_modules
-
-    from flowsense import bench as package
-
-    return tuple(module.name for module in iter_modules(package.__path__))
 
 
 def table(result: "Result") -> "Table":

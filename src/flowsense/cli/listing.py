@@ -16,9 +16,11 @@ class What(StrEnum):
 
 
 def listing(
-    what: Annotated[What, typer.Argument(metavar="WHAT", help="Of what.")],
+    what: Annotated[
+        What, typer.Argument(metavar="WHAT", help="models, features, sources, venues or clocks.")
+    ],
 ) -> None:
-    """Print the models, features, sources or clocks there are."""
+    """Print the models, features, sources (venues are the same) or clocks there are."""
     from rich.table import Table
 
     from flowsense.cli.terminal import console
@@ -30,15 +32,26 @@ def listing(
 
 
 def models() -> Iterator[tuple[str, ...]]:
-    """Name, whether it is fast, the extra that it is fitted with, what it is and costs."""
-    from flowsense.models import FAST, MODELS, absent
+    """Name, group, the extra that it is fitted with, what it reads, what it is and costs."""
+    from flowsense.models import FAST, MODELS, NULLS, absent
     from flowsense.registry import Entry, names
 
+    yield "name", "group", "needs", "reads", "what it is"
     for name in names("model", MODELS):
-        mark = "fast" if name in FAST else ""
+        mark = "null" if name in NULLS else "fast" if name in FAST else "all"
         ours = MODELS.get(name, Entry("", "of another package"))
         told = (ours.line, ours.cost, absent(name))
-        yield name, mark, ours.needs, "; ".join(filter(None, told))
+        yield name, mark, ours.needs, read_by(name), "; ".join(filter(None, told))
+
+
+def read_by(name: str) -> str:
+    """Of a stream, besides what has been so far of one instrument."""
+    from flowsense.models import build
+
+    needs = build(name).needs
+    if needs.instruments == "all":
+        return "all instruments"
+    return "events" if needs.events else "rows"
 
 
 def sources() -> Iterator[tuple[str, ...]]:
