@@ -72,6 +72,15 @@ def test_notes_of_several_targets_are_one(screen):
     assert lines == ["", "Note: mid@1s, mid@5s: too short", "Note: ofi@1s, ofi@5s: few", ""]
 
 
+def test_what_is_said_of_several_targets_of_a_model_is_one_note_of_the_model(screen):
+    said = [f"{m}, {t}: names no side" for m in ("hmm", "lstm") for t in ("mid@500ms", "mid@1s")]
+    notes({"left_out": [], "warnings": said}, screen)
+    assert screen.file.getvalue().split("\n")[1:3] == [
+        "Note: hmm on mid@500ms, mid@1s: names no side",
+        "Note: lstm on mid@500ms, mid@1s: names no side",
+    ]
+
+
 def test_many_notes_are_counted(screen):
     notes({"left_out": [], "warnings": [f"mid@1s: {k}" for k in range(NOTES + 2)]}, screen)
     assert screen.file.getvalue().endswith(f": {NOTES - 1}\n2 more notes stand with the results.\n")

@@ -208,6 +208,8 @@ def test_a_narrow_interval_is_said_to_be_one(scored):
     assert verdict.title(warned).startswith("good seems to beat")
     assert "Caution: " + warned["warnings"][0] + "." in list(verdict.sentences(warned))
     assert "the intervals of 1 are too narrow to trust" in list(verdict.sentences(warned))[1]
+    none = " ".join(verdict.sentences(gapped(warned, None)))
+    assert "too narrow to trust" not in none
     worse = gapped(warned, (-0.09, -0.01))
     assert verdict.title(worse).startswith("good seems worse than")
 

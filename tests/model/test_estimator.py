@@ -262,7 +262,9 @@ def test_a_class_that_is_none_is_refused_in_one_sentence(text, why):
 
 @pytest.mark.parametrize("given", [3, DecisionTreeClassifier, object(), "majority"])
 def test_an_object_that_is_no_estimator_is_refused(given):
-    with pytest.raises(InputError, match=r"give a name, a model such as Hmm\(\), or an object with fit"):
+    with pytest.raises(
+        InputError, match=r"give a name, a model such as Hmm\(\), or an object with fit"
+    ):
         wrapped(build(given) if given == "majority" else given)
 
 

@@ -11,12 +11,12 @@ from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
 from flowsense.forecast import Target
 from flowsense.models import asked
-from flowsense.schema import SECOND
+from flowsense.schema import DAY, SECOND
 from flowsense.tape import Needs
-from flowsense.train.config import RunConfig
-from flowsense.train.dataset import Dataset, prepare
+from flowsense.train.config import RunConfig, options_of
+from flowsense.train.dataset import Cost, Dataset, prepare
 from flowsense.train.material import material
-from flowsense.train.run import judge, models_of, run
+from flowsense.train.run import judge, models_of, overdue, run
 
 TARGETS = (Target("mid", 500_000_000), Target("ofi", 1_000_000_000), Target("magnitude", 10**9))
 CONFIG = RunConfig(("imbalance", "majority"), targets=TARGETS, unscored_ns=0)
@@ -197,3 +197,27 @@ def test_a_budget_knows_how_many_rows_will_be_forecast(learn, tests):
     tape = max(len(t.rows[0].ts) for t in learn)
     assert 0 <= Counted.asked - of.ahead(model, fold) <= 4 * tape
     assert of.ahead(model, fold) >= tests * len(learn) + int(fold.validation[:, 0].sum())
+
+
+def test_options_are_told_as_on_the_command_line_and_unknown_ones_with_the_closest():
+    found = options_of({"budget": "5s", "train_window": "2d", "seed": 3})
+    assert found == {"budget_s": 5.0, "train_ns": 2 * DAY, "seed": 3}
+    for wrong, why in (
+        ({"budgets": 5}, "option 'budgets' is unknown: did you mean budget"),
+        ({"budget": 5}, "budget 5: write a time, like '5s'"),
+        ({"families": ("ofi",)}, "families: is settled by the recording: give it to `read`"),
+    ):
+        with pytest.raises(InputError, match=why):
+            options_of(wrong)
+
+
+def test_a_model_that_took_clearly_longer_than_its_budget_is_told():
+    cost = {
+        "fit a": Cost(20.0, 0, 0),
+        "forecast a": Cost(6.0, 0, 0),
+        "fit b": Cost(24.9, 0, 0),
+        "fit c": Cost(100.0, 0, 0),
+    }
+    said = ["a: its fits and forecasts took 26 s, where its budget is 20s"]
+    assert list(overdue(cost, ("a", "b"), 20.0)) == said
+    assert list(overdue(cost, ("c",), 100.0)) == list(overdue(cost, ("a",), 21.0)) == []

@@ -36,9 +36,7 @@ FOLDING: Shared = {
 }
 FITTING: Shared = {
     "models": (
-        Annotated[
-            Text, typer.Option(metavar="NAMES", help="fast, all, or NAME,NAME(SETTING=1).")
-        ],
+        Annotated[Text, typer.Option(metavar="NAMES", help="fast, all, or NAME,NAME(SETTING=1).")],
         None,
     ),
     "validation": (

@@ -43,17 +43,18 @@ def say(metrics: Mapping[str, Any], folder: Path) -> None:
 
 def notes(metrics: Mapping[str, Any], to: Console, said: Collection[str] = ()) -> None:
     """What was left out and what a reader should be warned of, each once, unless it is said."""
-    found = dict[str, list[str]]()
+    found = dict[tuple[str, str], list[str]]()  # of what, and of a model's own by its name
     heard = [metrics["ensemble"]["note"]] if metrics.get("ensemble") else []
     for note in (*heard, *metrics["left_out"], *metrics["warnings"]):
         if f"Caution: {note}." in said:
             continue
         about, _, what = note.partition(": ")
-        found.setdefault(what, []).append(about)
+        model, several, target = about.partition(", ")
+        found.setdefault((what, f"{model} on " * bool(several)), []).append(target or about)
     if found:
         to.print()
-    for what, about in [*found.items()][:NOTES]:
-        to.print(f"Note: {', '.join(about)}: {what}")
+    for (what, model), about in [*found.items()][:NOTES]:
+        to.print(f"Note: {model}{', '.join(about)}: {what}")
     if len(found) > NOTES:
         to.print(f"{len(found) - NOTES} more notes stand with the results.")
 

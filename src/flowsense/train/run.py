@@ -1,6 +1,6 @@
 """Fit and forecast fold by fold, then score every model beside its nulls on the same rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -13,24 +13,27 @@ from flowsense.evaluate.score import Forecasts, evaluate
 from flowsense.evaluate.scores import log_loss, side_loss
 from flowsense.evaluate.walk import Moves
 from flowsense.features.catalogue import spec
-from flowsense.forecast import Forecast, Target
+from flowsense.forecast import Forecast, Target, spell
 from flowsense.model import Model
 from flowsense.model.calibrated import Calibrated
 from flowsense.model.estimator import Estimator
 from flowsense.models import ENSEMBLE, absent, asked, left_out
 from flowsense.models.settings import kind_of, text_of
+from flowsense.schema import SECOND
 from flowsense.sources import Told
 from flowsense.store.room import Room
 from flowsense.train import save
 from flowsense.train.ceiling import ceiling
 from flowsense.train.combined import combined
-from flowsense.train.config import RunConfig
+from flowsense.train.config import RunConfig, options_of
 from flowsense.train.dataset import MEMORY, Cost, Data, needs_quotes, prepare
 from flowsense.train.fits import RULES, Bench, Models, reads_events
 from flowsense.train.material import Material, apart, material, only
 from flowsense.train.progress import Progress, silent
 from flowsense.train.read import Recording, hashes
 from flowsense.wall import Stopwatch
+
+OVER, LATE = 1.25, 5.0  # times a budget, and seconds beyond it, that are clearly longer
 
 
 @runtime_checkable
@@ -119,7 +122,7 @@ def run(
 
 def walk_forward(
     reader: Recording,
-    models: Sequence[object] = ("fast",),
+    models: object = ("fast",),
     *,
     tests: Sequence[Recording] = (),
     targets: Sequence[str] | None = None,
@@ -128,13 +131,18 @@ def walk_forward(
 ) -> Run:
     """Train and score on a recording from `read`; other options are those of `RunConfig`.
 
-    `models` are names, and estimators with scikit-learn's methods (`model.estimator`).
-    Raises InputError for names that do not exist and recordings that are too short.
+    `models` are names, models like ``Hmm(preset="three")``, and estimators with scikit-learn's
+    methods: see `models.asked`. Times may be given as on the command line: ``budget="5s"``,
+    ``train_window="30d"``. Raises InputError for names and options that do not exist and
+    recordings that are too short.
     """
+    config = options_of(config)
     if targets is not None:
         config["targets"] = tuple(Target.parse(t) for t in targets)
     families = tuple(f for f, _ in reader.spec.versions)
-    asked = RunConfig(tuple(models), families, reader.spec.clocks, **config)
+    several = isinstance(models, Iterable) and not isinstance(models, str)
+    named = tuple(models) if isinstance(models, Iterable) and several else (models,)
+    asked = RunConfig(named, families, reader.spec.clocks, **config)
     given = tuple(t.source for t in tests)
     return run(reader.source, asked, tests=given, options=reader.options, progress=progress)
 
@@ -201,6 +209,7 @@ def scored(bench: Bench, models: Models) -> Run:
         "warnings": [
             *left_out(config.models),
             *refused,
+            *overdue(bench.cost, alone, config.budget_s),
             *found.warnings,
             *save.unsaved(fitted).values(),
         ],
@@ -218,6 +227,18 @@ def scored(bench: Bench, models: Models) -> Run:
         "ensemble": both.as_json() if both else {},
     }
     return Run(config, of, metrics, fitted, said, rules)
+
+
+def overdue(cost: Mapping[str, Cost], names: Sequence[str], budget_s: float) -> Iterator[str]:
+    """A sentence for each model that took clearly longer than it was given."""
+    for name in names:
+        stages = (f"fit {name}", f"forecast {name}")
+        took = sum(cost[stage].seconds for stage in stages if stage in cost)
+        if took > max(OVER * budget_s, budget_s + LATE):
+            yield (
+                f"{name}: its fits and forecasts took {took:.0f} s, where its budget is "
+                f"{spell(round(budget_s * SECOND))}"
+            )
 
 
 def by_regime(bench: Bench) -> Material:

@@ -64,7 +64,7 @@ def sections(metrics: Metrics, curves: Curves) -> Iterator[tuple[str, Html]]:
 def _scores(metrics: Metrics, name: str, scores: Metrics) -> Html:
     if not scores:
         return Html()
-    doubtful = {t for t in scores if verdict.doubtful(metrics, t)}
+    doubtful = {t for t in scores if verdict.narrow(metrics, t)}
     told = (
         f"{name} was chosen on validation rows; these are test rows. Small print: the score's "
         "interval, or the best null by that very score. Shaded where the paired interval leaves "

@@ -144,7 +144,7 @@ def sentences(metrics: Metrics) -> Iterator[str]:
     yield (
         _size(name, target, score) if main_key(score) == "mae" else _direction(name, target, score)
     )
-    yield _all(name, metrics["models"][name], sum(doubtful(metrics, t) for t in targets(metrics)))
+    yield _all(name, metrics["models"][name], sum(narrow(metrics, t) for t in targets(metrics)))
     for warning in about(metrics, target):
         yield f"Caution: {warning}."
 
@@ -152,6 +152,13 @@ def sentences(metrics: Metrics) -> Iterator[str]:
 def doubtful(metrics: Metrics, target: str) -> bool:
     """Its intervals come from few blocks or few rows."""
     return any("narrow" in w or "too few" in w for w in about(metrics, target))
+
+
+def narrow(metrics: Metrics, target: str) -> bool:
+    """The same of a score that has an interval at all."""
+    score = metrics["models"][chosen(metrics)].get(target)
+    there = score is not None and judge(score, main_key(score)).interval is not None
+    return there and doubtful(metrics, target)
 
 
 def about(metrics: Metrics, target: str) -> list[str]:
