@@ -19,6 +19,8 @@ import flowsense.testing.mirror
 from flowsense.cli.app import app
 from flowsense.evaluate.results import Null, Score, SizeNull, SizeScore
 from flowsense.models import MODELS
+from flowsense.simulate import saved
+from flowsense.simulate.market import Market, simulate
 from flowsense.sources.open import FORMATS
 
 ROOT = Path(__file__).parents[1]
@@ -155,3 +157,26 @@ def test_the_picture_of_the_report_is_wide_and_light():
     content = (ROOT / "docs/report.png").read_bytes()
     assert struct.unpack(">I", content[16:20]) == (1280,)
     assert len(content) <= 300_000
+
+
+PAGES = ("own.md", "hmm.md", "hawkes.md", "graph.md", "transformer.md")
+NETS = ("graph.md", "transformer.md")
+QUICK = {'budget="1m"': 'budget="2s"', 'budget="2m"': 'budget="2s"'}  # the same calls, sooner
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+@pytest.mark.parametrize("page", PAGES)
+def test_what_pages_show_of_models_runs_as_it_stands(page, tmp_path, monkeypatch):
+    if page in NETS:
+        pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    saved.save(simulate(Market.tiny(), 300, 3), tmp_path / "runs/monday")
+    text, names = TEXTS[page], dict[str, object]()
+    for long, short in QUICK.items():
+        text = text.replace(long, short)
+    if page == "own.md":
+        text = text.split("## Look inside a fitted model")[1].split("\n## ")[0]
+    for body in blocks(text, "python"):
+        exec(compile(body, page, "exec"), names)
+    assert "run" in names and {"model", "state", "forecast"} & names.keys()

@@ -35,6 +35,7 @@ class Tlob(Net):
     def __post_init__(self) -> None:
         Net.__post_init__(self)
         ensure_shared("tlob", self.units, self.heads)
+        ensure_shared("tlob", self.history, self.heads, "rows of history")
 
     def module(self, shape: Shape) -> Any:
         of = needs_torch("flowsense.nn.architectures.tlob", "tlob")

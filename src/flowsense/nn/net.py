@@ -120,11 +120,11 @@ class Net(ABC):
         return replace(self, fitted=Fitted.load(params), trained=None)
 
 
-def ensure_shared(who: str, units: int, heads: int) -> None:
+def ensure_shared(who: str, number: int, heads: int, of: str = "units") -> None:
     """Raises InputError where heads of attention would not be alike."""
-    if units % heads:
+    if number % heads:
         raise InputError(
-            f"{who}: {units} units cannot be shared by {heads} heads: give a multiple of the heads"
+            f"{who}: {number} {of} cannot be shared by {heads} heads: give a multiple of the heads"
         )
 
 
