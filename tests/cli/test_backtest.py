@@ -21,6 +21,17 @@ def sheet(out):
     return orjson.loads((out / "sheet.json").read_bytes())
 
 
+def test_a_run_ends_in_trades_of_what_it_chose(ran):
+    found = orjson.loads((ran / "metrics.json").read_bytes())
+    traded = found["backtest"]
+    assert list(traded) == ["taker", "maker", "maker without forecasts"]
+    assert traded["maker"]["executions"] > 0 and traded["maker"]["model"] == found["chosen"]
+    assert sum(traded["taker"]["vetoes"].values()) > 0
+    sheets = {path.parent.name for path in (ran / "backtest").glob("*/sheet.html")}
+    assert sheets == {"taker", "maker", "maker-without-forecasts"}
+    assert "taker" in (ran / "report.html").read_text()
+
+
 def test_a_run_is_traded_where_its_scores_begin(flowsense, ran, market, tmp_path):
     words = ("--confidence", 0.5, "--lots", 1, *COSTS)
     done = flowsense("backtest", ran, market, *words, "--out", tmp_path / "a")

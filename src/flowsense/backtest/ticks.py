@@ -19,7 +19,7 @@ from flowsense.engine import Engine
 from flowsense.errors import InputError
 from flowsense.exchange.client import REPORT, Reports, Requests, Terms, Venue
 from flowsense.exchange.matching import REQUEST
-from flowsense.forecast import SIGNAL, Forecast
+from flowsense.forecast import SIGNAL, Forecast, Veto
 from flowsense.risk.desk import Standing
 from flowsense.schema import BEAT, BOOK, EVENT, QUOTE, SECOND, SNAPSHOT, Events, zeros
 from flowsense.sources import Told, chunks
@@ -28,6 +28,7 @@ from flowsense.tape import Reader, Rows, Tape
 
 S = TypeVar("S")  # a flat NamedTuple of arrays
 MINUTE = 60 * SECOND
+VETOES = np.array([int(veto) for veto in Veto])
 NO_FILLS, NO_MARKS = zeros(FILL), zeros(MARK)
 NO_REPORTS, NO_REQUESTS = zeros(REPORT), zeros(REQUEST)
 
@@ -85,6 +86,7 @@ class Backtest:
         self.requests, self.reports = list[Requests](), list[Reports]()
         self.fills, self.marks = [NO_FILLS], [NO_MARKS]
         self.minute, self.lag = -1, 0
+        self.vetoed = np.zeros(len(Veto), np.int64)  # recommendations, by what forbade them
 
     def push(self, tape: Tape, forecast: Forecast | None = None) -> None:
         """All instants of a tape. Raises InputError for one of other instruments."""
@@ -153,7 +155,9 @@ class Backtest:
         equity = account.mark(self.quote, ts)
         if self.risk and cases is not None:
             standing = Standing(equity, account.held)
-            self.caution, self.signal[who] = self.risk.signals(self.caution, cases, standing)
+            self.caution, signal = self.risk.signals(self.caution, cases, standing)
+            self.signal[who] = signal
+            self.vetoed += (signal["vetoes"][:, None] & VETOES != 0).sum(axis=0)
         view = View(ts, *self.market, account.position, account.open, equity, reports)
         self.state, requests = self.strategy.decide(self.state, view)
         if len(requests):
@@ -181,6 +185,9 @@ class Backtest:
             "held": {i.symbol: int(n) for i, n in lots if n},
             "closing them costs": self.account.closing(self.book),
         }
+        if self.risk:
+            counts = zip(Veto, self.vetoed.tolist(), strict=True)
+            config["vetoes"] = {str(veto.name).lower(): n for veto, n in counts if n}
         return Result(
             self.name or type(self.strategy).__name__.lower(),
             self.capital,
@@ -200,7 +207,7 @@ class Backtest:
             "lag": np.array(self.lag),
             "last": self.account.marks,
         }
-        mine |= {"held": self.account.held}
+        mine |= {"held": self.account.held, "vetoed": self.vetoed}
         mine |= {"venue": np.frombuffer(self.venue.snapshot(), np.uint8)}
         mine |= {"requests": joined(self.requests, NO_REQUESTS)}
         mine |= {"reports": joined(self.reports, NO_REPORTS)}
@@ -216,7 +223,7 @@ class Backtest:
             getattr(self, name)[:] = arrays[name]
         self.minute, self.lag = int(arrays["minute"]), int(arrays["lag"])
         self.account.marks[:] = arrays["last"]
-        self.account.held[:] = arrays["held"]
+        self.account.held[:], self.vetoed = arrays["held"], arrays["vetoed"]
         self.venue.restore(arrays["venue"].tobytes())
         self.requests, self.reports = (
             [arrays["requests"].view(REQUEST)],

@@ -12,6 +12,7 @@ from flowsense.cli.shared import takes
 from flowsense.errors import InputError
 
 if TYPE_CHECKING:
+    from flowsense.sources import Told
     from flowsense.sources.quarantine import Quarantine
     from flowsense.train.config import RunConfig
     from flowsense.train.dataset import Data
@@ -115,7 +116,8 @@ def work(
     ):
         if quarantine:  # every pass is over, so all that it holds is known
             learn.options["quarantine"] = str(sum(quarantine.counts.values()))
-        metrics = judged(data, asked, out, hashes(files), tell)
+        sources = tuple(recording.source for recording in recordings)
+        metrics = judged(data, asked, out, hashes(files), tell, sources)
     summarised(metrics, out)
 
 
@@ -130,17 +132,32 @@ def of_rows(data: tuple["Prepared", ...], asked: "RunConfig", out: Path) -> None
 
 
 def judged(
-    data: tuple["Data", ...], asked: "RunConfig", out: Path, files: dict[str, str], tell: "Progress"
+    data: tuple["Data", ...],
+    asked: "RunConfig",
+    out: Path,
+    files: dict[str, str],
+    tell: "Progress",
+    sources: tuple["Told", ...] = (),
 ) -> dict[str, Any]:
-    """Fit, score and save."""
+    """Fit, score, trade what was chosen where there are records to trade on, and save."""
+    from flowsense.backtest.ending import ended, told
+    from flowsense.backtest.sheet import told as drawn
+    from flowsense.backtest.sheet import write
     from flowsense.train.run import able, judge
     from flowsense.train.save import save
     from flowsense.train.steps import room_for
 
     learn, *tests = data
     done = judge(learn, tuple(tests), asked, able(asked), tell, room_for(data, out.parent))
+    results = {}
+    if sources:
+        tell(f"trading {done.chosen}", 0, None)
+        results = ended(done, sources)
+        done.metrics["backtest"] = told(results, done.chosen)
     tell("saving", 0, None)
     save(done, out, files)
+    for name, result in results.items():
+        write(out / "backtest" / name.replace(" ", "-"), drawn(result))
     return done.metrics
 
 

@@ -1,6 +1,6 @@
 """What ends a run on the terminal: the finding, a line per target, and where the files are."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,31 @@ def say(metrics: Mapping[str, Any], folder: Path) -> None:
     if len(metrics["models"]) > 1 and verdict.shown(metrics):
         to.print()
         to.print(models(metrics))
+    for sentence in traded(metrics.get("backtest", {})):
+        to.print()
+        to.print(sentence)
     notes(metrics, to, said)
     to.print()
     for name, what in FILES:
+        if name == "backtest" and not metrics.get("backtest"):
+            continue
         to.print(f"{folder / name}  {what}", soft_wrap=True)
+
+
+def traded(found: Mapping[str, Any]) -> Iterator[str]:
+    """What trading the chosen model came to, in a sentence."""
+    parts = [
+        f"{name} {score['net_bp']:+.2f} bp in {score['executions']:,} executions"
+        if score["executions"]
+        else f"{name} made no trade"
+        for name, score in found.items()
+    ]
+    if parts:
+        model = next(iter(found.values()))["model"]
+        yield (
+            f"{model} traded on the test rows, in basis points of the value executed, without "
+            f"fees: {', '.join(parts)}."
+        )
 
 
 def notes(metrics: Mapping[str, Any], to: Console, said: Collection[str] = ()) -> None:
@@ -67,6 +88,7 @@ FILES = (
     ("report.html", "everything, for a browser"),
     ("metrics.json", "the same as numbers"),
     ("forecasts", "of the rows that were scored"),
+    ("backtest", "tear sheets of trading the chosen model"),
     ("checkpoints", "the fitted models"),
 )
 

@@ -8,6 +8,7 @@ from flowsense.evaluate.report.markup import count, span
 from flowsense.schema import SECOND
 
 Content = Mapping[str, Any]
+REASONS = 3  # that are named
 
 
 def title(content: Content) -> str:
@@ -36,6 +37,7 @@ def sentences(content: Content) -> Iterator[str]:
     if not m["turnover"]:
         sent = content["orders"].get("sent", 0)
         yield f"{count(sent)} orders were sent and none was executed: there is nothing to judge."
+        yield from withheld(content["config"].get("vetoes", {}))
         return
     s = m["sharpe"]
     told = (
@@ -57,6 +59,14 @@ def sentences(content: Content) -> Iterator[str]:
 def edge(sensitivity: Content) -> str:
     """``1.3 x of costs``."""
     return f"{plain(sensitivity['turns'], 1)} {sensitivity['unit']} of {sensitivity['name']}"
+
+
+def withheld(vetoes: Mapping[str, int]) -> Iterator[str]:
+    """Why recommendations were not acted on, the most frequent reasons first."""
+    first = sorted(vetoes.items(), key=lambda pair: -pair[1])[:REASONS]
+    told = [f"{name.replace('_', ' ')} {count(n)} times" for name, n in first]
+    if told:
+        yield f"Recommendations were held back: {', '.join(told)}."
 
 
 def luck(content: Content) -> str:

@@ -54,11 +54,23 @@ def sections(metrics: Metrics, curves: Curves) -> Iterator[tuple[str, Html]]:
     yield "By regime", _parts(name, scores, "by_regime")
     yield "Ceiling", _ceiling(scores)
     yield "Tradable thresholds", _tradable(scores)
-    yield "Backtest", facts(metrics["backtest"]) if metrics.get("backtest") else Html()
+    yield "Backtest", _backtest(metrics.get("backtest", {}))
     yield "Timing", tables.timing(metrics["timing"]) if metrics.get("timing") else Html()
     yield "Warnings and left out", _warnings(metrics)
     yield "Terms", el("dl", *(join((el("dt", k), el("dd", v))) for k, v in TERMS.items()))
     yield "Data and configuration", _configuration(metrics)
+
+
+def _backtest(found: Metrics) -> Html:
+    if not found:
+        return Html()
+    model = next(iter(found.values()))["model"]
+    told = (
+        f"{model} traded on the rows of the last test block, each order a millisecond on its way, "
+        "without fees; in basis points of the value executed, before costs at the mid. The tear "
+        "sheets lie in backtest/ beside this page."
+    )
+    return join((quiet(told), tables.backtest(found)))
 
 
 def _scores(metrics: Metrics, name: str, scores: Metrics) -> Html:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from flowsense.evaluate.report.markup import (
+    MINUS,
     Html,
     count,
     el,
@@ -176,6 +177,39 @@ def timing(stages: Mapping[str, Mapping[str, float]]) -> Html:
             cells.append(el("td", missing("nothing to count") if rate is None else f"{rate:,.0f}"))
         rows.append([el("th", stage, scope="row"), *cells])
     return table(["stage", "seconds", "events", "events / s", "rows", "rows / s"], rows)
+
+
+def backtest(found: Mapping[str, Mapping[str, Any]]) -> Html:
+    """A line for each way of trading the chosen model."""
+    rows = []
+    for name, score in found.items():
+        counts = [el("td", count(score[key])) for key in ("sent", "executions")]
+        gains = [
+            el("td", missing("nothing was executed") if x is None else signed(x))
+            for x in (score["net_bp"], score["gross_bp"])
+        ]
+        rows.append([el("th", name, scope="row"), *counts, *gains, el("td", vetoed(score))])
+    heads = [
+        "",
+        "orders sent",
+        "executions",
+        "net, bp",
+        "before costs, bp",
+        "held back, most often",
+    ]
+    return table(heads, rows)
+
+
+def signed(x: float) -> str:
+    return f"{MINUS if x < 0 else '+'}{abs(x):.2f}"
+
+
+def vetoed(score: Mapping[str, Any]) -> str:
+    """The most frequent reason, and how often."""
+    if not score["vetoes"]:
+        return ""
+    name, n = max(score["vetoes"].items(), key=lambda pair: pair[1])
+    return f"{name.replace('_', ' ')}, {count(n)}"
 
 
 def importances(weights: Mapping[str, float], most: int = 8) -> Html:
