@@ -1,10 +1,12 @@
 """Models as they were asked to be: as text, as plain values, and made of these again."""
 
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
 
+from flowsense.ensemble.members import Ensemble
 from flowsense.ensemble.residual import Residual
 from flowsense.errors import InputError
 from flowsense.model.calibrated import Calibrated
@@ -30,6 +32,17 @@ def test_models_are_named_as_they_are_registered_or_by_their_class_and_numbered(
     assert list(found) == ["hmm", "hmm-2", "residual", "order_flow_net", "hmm-3"]
     assert found["hmm"].preset == "three" and found["hmm-2"] == Hmm()
     assert found["residual"] is BOTH and found["hmm-3"].starts == 2
+
+
+def test_models_of_other_parts_are_not_taken_for_one():
+    one, other = Ensemble((build("vote"),)), Ensemble((build("logistic"),))
+    assert list(asked([one, other, one])) == ["ensemble", "ensemble-2"]
+
+
+def test_a_model_of_another_package_is_called_as_it_is_registered(monkeypatch):
+    point = EntryPoint("flow", f"{__name__}:OrderFlowNet", "flowsense.models")
+    monkeypatch.setattr("flowsense.registry.entry_points", lambda **_: [point])
+    assert kind_of(OrderFlowNet()) == "flow" and list(asked([OrderFlowNet()])) == ["flow"]
 
 
 def test_a_model_with_arrays_in_it_is_given_like_any_other():

@@ -20,7 +20,7 @@ def listing(
         What, typer.Argument(metavar="WHAT", help="models, features, sources, venues or clocks.")
     ],
 ) -> None:
-    """Print the models, features, sources (venues are the same) or clocks there are."""
+    """Print the models, features, sources, venues or clocks there are."""
     from rich.table import Table
 
     from flowsense.cli.terminal import console

@@ -7,7 +7,6 @@ them, and a field that holds a model. All else was put there by a fit, and is no
 import re
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
-from importlib.metadata import entry_points
 from math import isfinite
 from typing import Any, TypeGuard
 
@@ -26,15 +25,12 @@ CALLED = re.compile(r"([^\W\d][\w-]*)\s*(\(.*\))?", re.DOTALL)
 
 def kind_of(model: object) -> str:
     """Its name in the registry, by its class; "" where nobody has registered it."""
-    module, where = type(model).__module__, f"{type(model).__module__}:{type(model).__qualname__}"
+    where = f"{type(model).__module__}:{type(model).__qualname__}"
     for name, entry in (MODELS | BESIDE).items():
         if entry.where == where:
             return name
-    package = module.split(".")[0]
-    for point in entry_points(group="flowsense.models"):
-        if point.module.split(".")[0] == package and type(build(point.name)) is type(model):
-            return point.name
-    return ""
+    others = (name for name in names("model", MODELS) if name not in MODELS)
+    return next((name for name in others if type(build(name)) is type(model)), "")
 
 
 def name_of(model: object) -> str:
