@@ -205,8 +205,8 @@ def signed(x: float) -> str:
 
 
 def vetoed(score: Mapping[str, Any]) -> str:
-    """The most frequent reason, and how often."""
-    if not score["vetoes"]:
+    """The most frequent reason why nothing was traded, and how often; a maker needs no signal."""
+    if score["executions"] or not score["vetoes"]:
         return ""
     name, n = max(score["vetoes"].items(), key=lambda pair: pair[1])
     return f"{name.replace('_', ' ')}, {count(n)}"
