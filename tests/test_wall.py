@@ -1,5 +1,6 @@
 """Lanes do their work in order, one after the other, and let nobody wait who should not."""
 
+import sys
 import threading
 
 import pytest
@@ -31,6 +32,26 @@ def test_a_closed_lane_begins_nothing_more():
     assert second.cancelled()
     go.set()
     assert first.result(10) is True
+
+
+def test_closing_a_lane_does_not_wait_for_what_its_thread_takes_meanwhile():
+    """The closing thread stops at its second line until the lane has done all that was queued."""
+    lane, go, lines = Threads().lane(), threading.Event(), []
+    lane.submit(go.wait)
+    last = lane.submit(go.is_set)
+
+    def watched(frame, event, _):
+        if frame.f_code.co_name == "close" and event == "line":
+            lines.append(frame.f_lineno)
+            if len(lines) == 2:
+                go.set()
+                assert last.result(10)
+        return watched
+
+    closing = threading.Thread(target=lambda: sys.settrace(watched) or lane.close(), daemon=True)
+    closing.start()
+    closing.join(2)
+    assert len(lines) >= 2 and not closing.is_alive()
 
 
 def test_virtual_work_is_known_when_its_time_has_come():
