@@ -8,7 +8,7 @@ import pytest
 from flowsense.ensemble import Heard
 from flowsense.ensemble.agree import Agree
 from flowsense.ensemble.blend import Blend
-from flowsense.ensemble.fallback import Fallback, chosen
+from flowsense.ensemble.fallback import Fallback, chosen, costs
 from flowsense.ensemble.select import Select
 from flowsense.errors import InputError
 from flowsense.forecast import Forecast, Target
@@ -105,6 +105,32 @@ def test_sizes_are_chosen_by_their_error():
     found = Fallback(tried=QUICK).fit(of, kinds)
     assert found.verdicts[str(SIZE)].heard == "v0" and MID not in found.targets
     np.testing.assert_array_equal(said(found, of).value, each[0].value)
+
+
+@pytest.mark.parametrize("spoiled", ["proba", "value"])
+def test_a_member_alone_that_says_no_number_is_stood_in_for(spoiled):
+    odds, y = normal(1, ROWS, strength_of(0.75), 0.0)
+    wrong = 3 * np.random.default_rng(99).choice([-1.0, 1.0], (2, ROWS))
+    of = heard(np.vstack([odds, wrong]))
+    found = Fallback(tried=QUICK[:1]).fit(of, labels(y))
+    assert found.verdicts["mid@500ms"].heard == "v0"
+    bad = replace(of.said[0], **{spoiled: getattr(of.said[0], spoiled) + np.float32(np.inf)})
+    broken = of._replace(said=(bad, *of.said[1:]))
+    told = said(found, broken)
+    assert np.isfinite(told.proba).all() and np.isfinite(told.value).all()
+    plain = said(found.tried[0], broken)
+    assert told.proba.tobytes() == plain.proba.tobytes() and told.ready.all()
+
+
+def test_a_size_that_is_no_number_is_no_opinion_when_members_are_compared():
+    """Silence costs y, 1 on each row; who says nan or infinity is silent on that row."""
+    third = np.full((4, 1, 3), 1 / 3, np.float32)
+    values = np.array([[np.nan, 1, 1, 1], [np.inf, 0, 0, 0]], np.float32)[:, :, None]
+    each = [Forecast((SIZE,), third, v, np.ones((4, 1), np.bool_)) for v in values]
+    ones = np.ones((4, 1), np.float32)
+    known = labels(np.ones(4))._replace(targets=(SIZE,), y=ones, move=ones)
+    table, weight = costs(each, known, 0, np.ones(4, np.bool_))
+    assert table.tolist() == [[1, 0, 0, 0], [1, 1, 1, 1]] and weight.tolist() == [1] * 4
 
 
 @pytest.mark.parametrize(

@@ -146,15 +146,15 @@ class Fallback:
         states, each = [part(state, k) for k in range(C)], dict[int, Forecast]()
         for k in sorted({0, *heard[heard < C].tolist()}):
             states[k], each[k] = self.tried[k].combine(states[k], tape, said)
-        first = each[0]
+        first, of = each[0], Opinions.of(said)
         proba, value, ready = first.proba.copy(), first.value.copy(), first.ready.copy()
         for t, k in enumerate(heard.tolist()):
             one = each[k] if k < C else said[k - C]
-            rows = one.ready[:, t] if k >= C else np.ones(len(ready), np.bool_)
+            rows = of.ready[k - C, :, t] if k >= C else np.ones(len(ready), np.bool_)
             proba[rows, t], value[rows, t] = one.proba[rows, t], one.value[rows, t]
             ready[rows, t] = one.ready[rows, t]
         found = Forecast(said[0].targets, proba, value, ready)
-        return joined(states), tied(said, Opinions.of(said), found)
+        return joined(states), tied(said, of, found)
 
     def params(self) -> dict[str, NDArray[Any]]:
         if self.choice is None:
@@ -177,13 +177,12 @@ def whole(one: Combiner[Any], heard: Heard) -> Forecast:
 
 def costs(said: Sequence[Forecast], labels: Labels, t: int, where: Bools) -> tuple[Floats, Floats]:
     """(C + N, m) of each row, silence counting as no opinion; and (m,) weights of the rows."""
-    target = labels.targets[t]
+    target, of = labels.targets[t], Opinions.of([only(s, t) for s in said])
     if not target.directed:
         rows = np.flatnonzero(where & labels.valid[:, t])
-        y = labels.y[rows, t].astype(np.float64)
-        each = [np.abs(np.where(s.ready[rows, t], s.value[rows, t], 0.0) - y) for s in said]
-        return np.stack(each), labels.weight[rows, t].astype(np.float64)
-    asked, of = sides(labels, t, where), Opinions.of([only(s, t) for s in said])
+        missed = np.abs(of.value[:, rows, 0] - labels.y[rows, t])
+        return missed, labels.weight[rows, t].astype(np.float64)
+    asked = sides(labels, t, where)
     each = [losses(q, q.odds) for q in (asked.question(x[:, 0]) for x in of.side)]
     return np.stack(each), asked.weight
 
