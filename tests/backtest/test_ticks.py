@@ -254,6 +254,20 @@ def test_cutting_the_stream_changes_no_fill_and_no_mark(strategy):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: type(s).__name__)
+def test_nothing_is_done_or_told_outside_of_a_span_wherever_the_stream_is_cut(strategy):
+    events = wandering(65, seed=5, every=500 * MS)
+    whole, span = taped(events), (START + 10 * SECOND, START + 50 * SECOND + MS)
+    cuts = np.sort(np.random.default_rng(1).integers(1, len(events), 40))
+    value = np.random.default_rng(2).integers(-1, 2, len(rows_of(whole)[0]))
+    forecast = forecast_of(value)
+    once = pushed(strategy, stored(whole, forecast), span=span)
+    assert len(once.fills) > 10 and once.fills["decided2"].all()
+    told = np.r_[once.fills["ts"], once.marks["ts"]]
+    assert told.min() >= span[0] and told.max() < span[1] + 100 * MS
+    same(once, pushed(strategy, stored(taped(events, cuts=cuts), forecast), span=span))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: type(s).__name__)
 def test_saving_and_going_on_changes_no_fill_and_no_mark(strategy):
     events = wandering(20, seed=6, every=500 * MS)
     cuts = np.sort(np.random.default_rng(1).integers(1, len(events), 10))

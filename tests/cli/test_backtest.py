@@ -51,8 +51,17 @@ def test_a_maker_quotes_and_another_start_is_longer(flowsense, ran, market, tmp_
         found["orders"]["sent"] > 10
         and found["measures"]["end"] - found["measures"]["start"] > 2e11
     )
-    assert [s["name"] for s in found["sensitivity"]] == ["costs", "latency", "capacity"]
+    assert [s["name"] for s in found["sensitivity"]] == ["latency", "capacity"]  # nothing costs
     assert len((tmp_path / "trials.jsonl").read_bytes().splitlines()) == 1
+
+
+def test_what_is_tried_on_the_same_files_is_counted(flowsense, ran, market, tmp_path):
+    for rebate, begin in ((0, "2024-01-02T00:00"), (0, "2024-01-02T14:31"), (9, "2024-01-02")):
+        words = ("--strategy", "quote", "--lots", 1, "--rebate", rebate, "--start", begin)
+        assert flowsense("backtest", ran, market, *words, "--out", "new/b").code == 0
+    tried = [orjson.loads(x) for x in (tmp_path / "new/trials.jsonl").read_bytes().splitlines()]
+    assert len({trial["data"] for trial in tried}) == 1
+    assert tried[0]["config"] != tried[2]["config"]
 
 
 @pytest.mark.parametrize(

@@ -39,13 +39,15 @@ def ended(run: Run, sources: tuple[Told, ...]) -> dict[str, Result]:
 
     sources: the recording that was learned from, then the test recordings, the last of which is
     traded. Nothing costs fees: what trading costs otherwise is for `flowsense backtest`. Empty
-    where no target has a value in ticks, or a recording shows no book.
+    where no target has a value in ticks, a recording shows no book, or nothing was scored there.
     """
     model = run.fitted[run.chosen]
     booked = all(i.depth > 0 for i in sources[-1].instruments)
     if not booked or not any(t.kind in KINDS for t in model.targets):
         return {}
     scored = where(run, sources)
+    if scored is None:
+        return {}
     rules, lots = Rules(order=WAIT, response=WAIT), scored.lots
     taker = Plan(Follow(), rules=rules, start=scored.start, end=scored.end)
     rests = replace(taker, risk=Settings(costs=Costs(spreads=0.0)))
@@ -55,16 +57,16 @@ def ended(run: Run, sources: tuple[Told, ...]) -> dict[str, Result]:
     return trade(model, run.material.learn.spec, scored.source, plans)
 
 
-def where(run: Run, sources: tuple[Told, ...]) -> Scored:
-    """In the recording that was read last."""
+def where(run: Run, sources: tuple[Told, ...]) -> Scored | None:
+    """In the recording that was read last; None where none of its rows was scored."""
     of, data = run.material, (run.material.learn, *run.material.tests)[-1]
     first = len(of.index.ts) - len(data)
-    inside = any_of(of.folds[-1].test)[first:]
-    ts = of.index.ts[first:][inside]
-    sizes = next(iter(data)).rows[0].book["bid_sz"][:, 0]
-    return Scored(
-        sources[-1], int(ts.min()), int(ts.max()) + 1, max(int(np.median(sizes)) // SHARE, 1)
-    )
+    ts = of.index.ts[first:][any_of(of.folds[-1].test)[first:]]
+    sizes = next((t.rows[0].book["bid_sz"][:, 0] for t in data if len(t.rows[0].ts)), None)
+    if not len(ts) or sizes is None:
+        return None
+    lots = max(int(np.median(sizes)) // SHARE, 1)
+    return Scored(sources[-1], int(ts.min()), int(ts.max()) + 1, lots)
 
 
 def told(results: dict[str, Result], model: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from flowsense.exchange.client import REPORT, Reports, Requests, Terms, Venue
 from flowsense.exchange.matching import REQUEST
 from flowsense.forecast import SIGNAL, Forecast, Veto
 from flowsense.risk.desk import Standing
-from flowsense.schema import BEAT, BOOK, EVENT, QUOTE, SECOND, SNAPSHOT, Events, zeros
+from flowsense.schema import BEAT, BOOK, EVENT, NEVER, QUOTE, SECOND, SNAPSHOT, Events, zeros
 from flowsense.sources import Told, chunks
 from flowsense.store.checkpoint import pack, unpack
 from flowsense.tape import Reader, Rows, Tape
@@ -58,6 +58,8 @@ class Backtest:
         capital: in the currency that gains are settled in.
         terms: of each instrument, as the venue has them; none: nothing costs anything.
         name: of the result; none: that of the strategy.
+        span: ns, [start, end): outside of it nobody decides, and nothing is told. Before it venue,
+            volatility and anomalies are warmed.
 
     Raises:
         InputError: capital that is not above 0, terms of other instruments, contracts that are
@@ -73,7 +75,9 @@ class Backtest:
         capital: float,
         terms: Sequence[Terms] = (),
         name: str = "",
+        span: tuple[int, int] = (0, NEVER),
     ) -> None:
+        self.span, self.over = span, False
         table, k = venue.instruments, len(venue.instruments)
         self.venue, self.strategy, self.risk = venue, strategy, risk
         self.name, self.capital, self.instruments = name, capital, table
@@ -92,15 +96,22 @@ class Backtest:
         """All instants of a tape. Raises InputError for one of other instruments."""
         if tape.instruments != self.instruments:
             raise InputError(f"the stream holds {names(tape)}, the venue trades {names(self)}")
+        if self.over:
+            return
         rows, at, seen = tape.rows[0], 0, 0
         cases, lags = self._cases(rows, forecast), lagging(tape.events, self.lag)
         regime = None if forecast is None else forecast.aux.get("regime")
         told = np.searchsorted(tape.quotes["ts"], rows.ts, "right").tolist()
         before, ts = rows.event.tolist(), rows.ts.tolist()
         for a, b in pairwise(rows.instants().tolist()):
+            if ts[a] < self.span[0]:
+                continue
+            self.over = ts[a] >= self.span[1]
             if told[a] > seen:
                 self.account.note(tape.quotes[seen : told[a]])
             self._feed(tape.events[at : before[a]], ts[a], int(lags[before[a]]))
+            if self.over:
+                return
             at, seen = before[a], told[a]
             self._instant(ts[a], rows, slice(a, b), None if cases is None else cases[a:b])
             if ts[a] // MINUTE != self.minute:
@@ -109,15 +120,6 @@ class Backtest:
             self.account.note(tape.quotes[seen:])
         self._feed(tape.events[at:])
         self.lag = int(lags[-1])
-
-    def pass_by(self, tape: Tape, forecast: Forecast | None = None) -> None:
-        """A tape before the first that is traded: venue and risk see it, the strategy does not."""
-        rows = tape.rows[0]
-        self._cases(rows, forecast)
-        if len(tape.quotes):
-            self.account.note(tape.quotes)
-        self._feed(tape.events)
-        self.lag = int(lagging(tape.events, self.lag)[-1])
 
     def _cases(self, rows: Rows, forecast: Forecast | None) -> NDArray[Any] | None:
         if self.risk is None or not len(rows.ts):
@@ -205,6 +207,7 @@ class Backtest:
         mine |= {
             "minute": np.array(self.minute),
             "lag": np.array(self.lag),
+            "over": np.array(self.over),
             "last": self.account.marks,
         }
         mine |= {"held": self.account.held, "vetoed": self.vetoed}
@@ -222,6 +225,7 @@ class Backtest:
         for name in ("quote", "book", "signal"):
             getattr(self, name)[:] = arrays[name]
         self.minute, self.lag = int(arrays["minute"]), int(arrays["lag"])
+        self.over = bool(arrays["over"])
         self.account.marks[:] = arrays["last"]
         self.account.held[:], self.vetoed = arrays["held"], arrays["vetoed"]
         self.venue.restore(arrays["venue"].tobytes())

@@ -31,10 +31,11 @@ def backtest(
     """
     from flowsense.backtest.fitted import sensitivities, trade, varied
     from flowsense.backtest.sheet import told, trial, write
+    from flowsense.backtest.sheet.content import digest
     from flowsense.cli.terminal import watched
-    from flowsense.evaluate.tried import Trials
+    from flowsense.evaluate.tried import NAME, Trials
     from flowsense.store.atomic import ensure_writable
-    from flowsense.train.read import read
+    from flowsense.train.read import hashes, read
     from flowsense.train.shelf import load_model
 
     place = checkpoint(model)
@@ -51,10 +52,11 @@ def backtest(
         plans = {name: plan} | (varied(plan) if grids else {})
         found = trade(fitted, spec, recording.source, plans)
     result, others = found[name], sensitivities(found) if grids else ()
-    trials = Trials(out.parent)
-    one = trial(result)
+    trials = Trials(out.parent / NAME)
+    one = trial(result, digest(sorted(hashes(recording.files).values()), spec.digest))
     trials.add(one)
-    page = write(out, told(result, sensitivity=others, among=trials.of(one.data)))
+    shown = told(result, sensitivity=others, among=trials.of(one.data), data=one.data)
+    page = write(out, shown)
     summarised(result, page)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowsense.train.prepared import Prepared
     from flowsense.train.progress import Progress
     from flowsense.train.read import Recording
+    from flowsense.train.run import Run
 
 
 @takes(FOLDING, FITTING, reading.READING)
@@ -139,26 +140,37 @@ def judged(
     tell: "Progress",
     sources: tuple["Told", ...] = (),
 ) -> dict[str, Any]:
-    """Fit, score, trade what was chosen where there are records to trade on, and save."""
-    from flowsense.backtest.ending import ended, told
-    from flowsense.backtest.sheet import told as drawn
-    from flowsense.backtest.sheet import write
+    """Fit, score and save; then trade what was chosen, where there are records to trade on."""
     from flowsense.train.run import able, judge
     from flowsense.train.save import save
     from flowsense.train.steps import room_for
 
     learn, *tests = data
     done = judge(learn, tuple(tests), asked, able(asked), tell, room_for(data, out.parent))
-    results = {}
-    if sources:
-        tell(f"trading {done.chosen}", 0, None)
-        results = ended(done, sources)
-        done.metrics["backtest"] = told(results, done.chosen)
     tell("saving", 0, None)
     save(done, out, files)
+    if sources:
+        tell(f"trading {done.chosen}", 0, None)
+        traded(done, sources, out)
+    return done.metrics
+
+
+def traded(done: "Run", sources: tuple["Told", ...], out: Path) -> None:
+    """Trade what was chosen, now that all that was fitted is saved, and say so in the results."""
+    from flowsense.backtest.ending import ended, told
+    from flowsense.backtest.sheet import told as drawn
+    from flowsense.backtest.sheet import write
+    from flowsense.train.save import told_again
+
+    try:
+        results = ended(done, sources)
+    except InputError as error:
+        done.metrics["warnings"].append(f"backtest: {error}")
+        results = {}
+    done.metrics["backtest"] = told(results, done.chosen)
     for name, result in results.items():
         write(out / "backtest" / name.replace(" ", "-"), drawn(result))
-    return done.metrics
+    told_again(done, out)
 
 
 def summarised(metrics: dict[str, Any], out: Path) -> None:

@@ -1,6 +1,6 @@
 """A record of all that was tried on the same data, so that the next best is judged among them.
 
-One JSON object a line, in `trials.jsonl` beside the runs; every backtest adds its own.
+One JSON object a line, in `trials.jsonl` beside the runs; every `flowsense backtest` adds its own.
 """
 
 import math

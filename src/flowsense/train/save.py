@@ -98,6 +98,13 @@ def write_results(run: "Run", folder: Path, files: dict[str, str]) -> None:
             draft.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
+def told_again(run: "Run", folder: Path) -> None:
+    """report.html and metrics.json anew, where more is known of a run that is saved."""
+    report(run, folder / "report.html")
+    with replacing(folder / RESULTS) as draft:
+        draft.write_bytes(orjson.dumps(run.metrics, option=orjson.OPT_INDENT_2))
+
+
 def installed() -> dict[str, str]:
     """Versions of what reads and writes, whether or not it took part."""
     found = {}

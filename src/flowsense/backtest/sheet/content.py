@@ -20,6 +20,7 @@ from flowsense.exchange.contracts import contract, gain, value
 
 POINTS = 800  # of a curve; the deepest drawdown of each stretch is kept
 BP = 1e4
+OUTCOMES = ("held", "closing them costs", "vetoes", "told", "trips")  # of a config: not asked for
 FEW_TRIPS = 30
 HALF = 0.5
 
@@ -86,7 +87,8 @@ def trial(result: Result, data: str = "") -> Trial:
     m = result.marks
     span = (int(m["ts"][0]), int(m["ts"][-1])) if len(m) else (0, 0)
     known = data or digest([[i.symbol, i.venue] for i in result.instruments], span)
-    config = digest(result.name, result.capital, result.config)
+    asked = {k: v for k, v in result.config.items() if k not in OUTCOMES}
+    config = digest(result.name, result.capital, asked)
     found = measure(result).sharpe if len(m) else None
     if found is None:
         return Trial(known, config, result.name, "", span[0], ())
