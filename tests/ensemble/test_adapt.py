@@ -9,9 +9,15 @@ from grids import MID, alike, cut, heard, rows, says, tape, walk
 
 from flowsense.ensemble import Combiner, Heard
 from flowsense.ensemble.adapt import Adaptive, even, trace
+from flowsense.ensemble.blend import Blend
+from flowsense.ensemble.fallback import Fallback, whole
+from flowsense.ensemble.held import nobody
+from flowsense.ensemble.opinions import taken
 from flowsense.errors import InputError
 from flowsense.forecast import UP, Forecast, Target
 from flowsense.labels import Labels
+from flowsense.testing.voters import heard as voters
+from flowsense.testing.voters import labels, normal
 
 PLAIN = Adaptive(share=0.0)
 
@@ -173,6 +179,19 @@ def test_a_fit_leaves_the_weights_that_following_would():
     assert again.targets == (MID,) and up(last) == pytest.approx(up(after)[-1:])
     with pytest.raises(InputError, match="fit it to these"):
         again.init(market.instruments, 3, (MID,))
+
+
+@pytest.mark.parametrize("outer", [Adaptive(), Fallback(tried=(Blend(False, False), Adaptive()))])
+def test_where_nothing_is_to_learn_from_all_weigh_alike(outer):
+    """No label is valid; or no row was heard at all."""
+    odds, y = normal(2, 50, 0.5, 0.0)
+    of, none = voters(odds), labels(y)
+    silent, nothing = Heard(of.names, (), *nobody()), taken(none, np.zeros(0, np.int64))
+    none = none._replace(valid=none.valid & False)
+    for fitted in (outer.fit(of, none), outer.fit(silent, nothing)):
+        own = fitted if isinstance(fitted, Adaptive) else fitted.tried[1]
+        assert np.exp(own.fitted.logs).tolist() == [[0.5, 0.5]]
+        assert whole(fitted, of).ready.all()
 
 
 @pytest.mark.parametrize("wrong", [{"rate": 0}, {"share": 1}, {"quorum": 0}, {"regimes": 0}])

@@ -12,6 +12,7 @@ its part of the weight (Freund et al. 1997). Outcomes that overlap count for one
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -108,10 +109,11 @@ class Adaptive:
 
     def fit(self, heard: Heard, labels: Labels) -> Self:
         """The weights that following these rows from the first to the last leaves."""
-        targets, said = labels.targets, Said.of(heard.said, heard.regime, self.regimes)
-        logs = even(len(heard.said), len(targets) * self.regimes)
-        for settled, moments in known(labels):
-            self.learn(settled, moments, said, targets, logs)
+        targets, logs = labels.targets, even(len(heard.names), len(labels.targets) * self.regimes)
+        if heard.said:
+            said = Said.of(heard.said, heard.regime, self.regimes)
+            for settled, moments in known(labels):
+                self.learn(settled, moments, said, targets, logs)
         return replace(self, fitted=Fitted(np.array([str(t) for t in targets], np.str_), logs))
 
     def init(
@@ -181,7 +183,7 @@ def known(labels: Labels) -> Iterator[tuple[Settled, int]]:
     moment = np.unique(when, return_inverse=True)[1]
     order = np.lexsort((origin, t, moment))
     edges = np.searchsorted(moment[order], np.arange(0, moment.max(initial=-1) + 1, BLOCK))
-    for a, b in zip(edges, [*edges[1:], len(order)], strict=True):
+    for a, b in pairwise([*edges.tolist(), len(order)]):
         k = order[a:b]
         i, j, at = origin[k], t[k], moment[k] - moment[k[0]]
         weight = labels.weight[i, j].astype(np.float64)
