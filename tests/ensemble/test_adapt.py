@@ -76,6 +76,25 @@ def test_regimes_have_weights_of_their_own():
     assert up(found) == pytest.approx([after[0], after[0], after[1], after[1], after[2]])
 
 
+@pytest.mark.parametrize("untold", [0.0, np.nan, None])
+def test_where_no_regime_is_told_all_outcomes_count_and_none_for_a_wrong_regime(untold):
+    """Untold at rows 1 and 2: regime 0 has seen one outcome at row 3, all rows three at row 2."""
+    said = [says([p] * 4) for p in (0.8, 0.2)]
+    told = np.array([[1, 0], [0, 0], [0, 0], [1, 0]], np.float32)
+    told[1:3] = 0 if untold is None else untold
+    of, one_regime = replace(PLAIN, regimes=2), 0.68
+    pieces = [tuple(cut(f, a, b) for f in said) for a, b in ((0, 1), (1, 3), (3, 4))]
+    state, out, market = of.init(walk([1]).instruments, 2, (MID,)), [], walk([1, 1, 1])
+    for (a, b), piece in zip(((0, 1), (1, 3), (3, 4)), pieces, strict=True):
+        tells = untold is not None or b - a == 1
+        first = replace(piece[0], aux={"regime": told[a:b]} if tells else {})
+        rows_here = market._replace(rows=(market.rows[0].take(slice(a, b)),))
+        state, found = of.combine(state, rows_here, [first, piece[1]])
+        out += up(found)
+    two = 0.8 * 16 / 17 + 0.2 / 17
+    assert out == pytest.approx([0.5, one_regime, two, one_regime])
+
+
 def two_markets(n=60, seed=3):
     """Two instruments at the same times, one of them with a loss; forecasts of three members."""
     rng = np.random.default_rng(seed)

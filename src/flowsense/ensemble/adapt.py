@@ -40,15 +40,14 @@ class Said(NamedTuple):
     proba: NDArray[np.float32]  # (k, N, T, 3)
     value: NDArray[np.float32]  # (k, N, T)
     ready: NDArray[np.bool_]  # (k, N, T)
-    regime: Ints  # (k,) as of the row
+    regime: Ints  # (k,) as of the row; behind the last where none was told
 
     @classmethod
     def of(cls, said: Sequence[Forecast], regime: NDArray[np.float32], regimes: int) -> "Said":
         columns = ([one.proba, one.value, one.ready] for one in said)
         proba, value, ready = (np.stack(c, axis=1) for c in zip(*columns, strict=True))
         ready = ready & np.isfinite(proba).all(axis=3) & np.isfinite(value)
-        told = regime.argmax(axis=1) if regime.shape[1] else np.zeros(len(ready), np.int64)
-        return cls(proba, value, ready, np.minimum(told, regimes - 1))
+        return cls(proba, value, ready, slot(regime, regimes))
 
     def joined(self, more: "Said") -> "Said":
         columns: list[Any] = [np.concatenate(pair) for pair in zip(self, more, strict=True)]
@@ -71,7 +70,7 @@ class Following(NamedTuple):
     value: NDArray[np.float32]
     ready: NDArray[np.bool_]
     regime: Ints
-    logs: Floats  # (R * T, N) logarithms of weights that add up to 1
+    logs: Floats  # (R * T, N) logarithms of weights that add up to 1; R: `Adaptive.tables`
 
 
 class Fitted(NamedTuple):
@@ -83,7 +82,8 @@ class Fitted(NamedTuple):
 class Adaptive:
     """A combiner: the mixture of what is said, by weights that move with each outcome.
 
-    Targets that `settle` is not told of keep the weights of the fit. Works unfitted as well.
+    Targets that `settle` is not told of keep the weights of the fit. Works unfitted as well. On a
+    row whose regime is not told the weights are those that all rows together leave.
     """
 
     rate: float = 1.0
@@ -107,9 +107,14 @@ class Adaptive:
     def targets(self) -> tuple[Target, ...]:
         return tuple(Target.parse(str(t)) for t in self.fitted.target) if self.fitted else ()
 
+    @property
+    def tables(self) -> int:
+        """How many weights each member has for a target."""
+        return self.regimes + (self.regimes > 1)
+
     def fit(self, heard: Heard, labels: Labels) -> Self:
         """The weights that following these rows from the first to the last leaves."""
-        targets, logs = labels.targets, even(len(heard.names), len(labels.targets) * self.regimes)
+        targets, logs = labels.targets, even(len(heard.names), len(labels.targets) * self.tables)
         if heard.said:
             said = Said.of(heard.said, heard.regime, self.regimes)
             for settled, moments in known(labels):
@@ -121,8 +126,8 @@ class Adaptive:
     ) -> Following:
         """Raises InputError where it was fitted to other targets or members."""
         T, none = len(targets), np.zeros(0, np.int64)
-        logs = self.fitted.logs.copy() if self.fitted else even(members, T * self.regimes)
-        if logs.shape != (T * self.regimes, members) or self.targets not in ((), targets):
+        logs = self.fitted.logs.copy() if self.fitted else even(members, T * self.tables)
+        if logs.shape != (T * self.tables, members) or self.targets not in ((), targets):
             raise InputError(
                 f"adaptive: fitted to {logs.shape[1]} members and {len(self.targets)} targets, "
                 f"asked for {members} and {T}: fit it to these"
@@ -154,9 +159,13 @@ class Adaptive:
     ) -> Floats:
         """Changes `logs`; what it was after each of n moments."""
         at, t, origin, _, _, weight = settled
-        place = np.stack([at, said.regime[origin] * len(targets) + t], axis=1)
-        order = np.lexsort((place[:, 1], at))
-        loss = losses(said, targets, settled)[order]
+        of = said.regime[origin]
+        told = np.flatnonzero(of < self.tables - 1)  # these teach the weights of all rows as well
+        of = np.concatenate([of, np.full(len(told), self.tables - 1)])
+        each = np.concatenate([np.arange(len(at)), told])
+        place = np.stack([at[each], of * len(targets) + t[each]], axis=1)
+        order = np.lexsort((place[:, 1], place[:, 0]))
+        loss, weight = losses(said, targets, settled)[each[order]], weight[each]
         path, gain = np.zeros((n, *logs.shape)), np.zeros(logs.shape[1])
         settings = np.array([self.rate, self.share])
         trace(loss, weight[order], place[order], settings, logs, gain, path)
@@ -174,6 +183,15 @@ class Adaptive:
 def even(members: int, targets: int) -> Floats:
     """All alike."""
     return np.full((targets, members), -math.log(members))
+
+
+def slot(told: NDArray[np.float32], regimes: int) -> Ints:
+    """(n,) the likeliest regime; behind the last where none is told, and 0 where all are one."""
+    if regimes == 1 or not told.shape[1]:
+        return np.full(len(told), regimes if regimes > 1 else 0)
+    clean = np.where(np.isfinite(told), told, np.float32(0))
+    likeliest = np.minimum(clean.argmax(axis=1), regimes - 1)
+    return np.asarray(np.where(clean.max(axis=1) > 0, likeliest, regimes))
 
 
 def known(labels: Labels) -> Iterator[tuple[Settled, int]]:
