@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flowsense.errors import InputError
-from flowsense.risk.kelly import Kelly, binary, bounded, continuous, trust
+from flowsense.risk.kelly import Kelly, bounded, continuous, ternary, trust
 
 
 def growth(f, won, win=1.0, lose=1.0):
@@ -13,11 +13,11 @@ def growth(f, won, win=1.0, lose=1.0):
 
 
 def test_an_even_bet_won_six_times_in_ten_is_worth_a_fifth():
-    assert binary(0.6, 1.0, 1.0) == pytest.approx(0.2)
+    assert ternary(0.6, 0.4, 1.0, 1.0, 0.0) == pytest.approx(0.2)
 
 
 def test_a_bet_without_edge_is_worth_nothing():
-    assert binary(0.25, 3.0, 1.0) == pytest.approx(0.0)
+    assert ternary(0.25, 0.75, 3.0, 1.0, 0.0) == pytest.approx(0.0)
 
 
 def test_a_mean_of_one_percent_at_ten_percent_deviation_is_worth_the_capital():
@@ -26,7 +26,7 @@ def test_a_mean_of_one_percent_at_ten_percent_deviation_is_worth_the_capital():
 
 @pytest.mark.parametrize(("p", "win", "lose"), [(0.75, 1.0, 1.0), (0.5, 2.0, 1.0), (0.9, 0.5, 1.0)])
 def test_growth_of_bets_is_within_one_percent_of_the_closed_form(p, win, lose):
-    f = binary(p, win, lose)
+    f = ternary(p, 1 - p, win, lose, 0.0)
     won = np.random.default_rng(1).random(4_000_000) < p
     mine = np.log1p(np.where(won, f * win, -f * lose)).mean()
     assert mine == pytest.approx(growth(f, p, win, lose), rel=0.01)
@@ -41,13 +41,29 @@ def test_growth_of_returns_is_within_one_percent_of_half_the_squared_sharpe():
 
 
 def test_no_other_stake_grows_faster():
-    f = binary(0.6, 1.5, 1.0)
+    f = ternary(0.6, 0.4, 1.5, 1.0, 0.0)
     around = growth(f * np.linspace(0.5, 1.5, 11), 0.6, 1.5)
     assert around.argmax() == 5
 
 
+@pytest.mark.parametrize(("up", "down"), [(0.6, 0.3), (0.5, 0.1), (0.2, 0.01)])
+@pytest.mark.parametrize("cost", [0.0, 0.05, 0.3])
+def test_no_other_stake_grows_faster_where_time_outs_cost(up, down, cost):
+    """Of 20,001 shares below the one that ruins, none is better than the closed form."""
+    win, lose = 1 - cost, 1 + cost
+    f = np.linspace(0, 1 / lose, 20_001, endpoint=False)
+    grows = up * np.log1p(f * win) + down * np.log1p(-f * lose)
+    best = f[(grows + (1 - up - down) * np.log1p(-f * cost)).argmax()]
+    assert ternary(up, down, win, lose, cost) == pytest.approx(best, abs=1e-4)
+
+
+def test_a_bet_that_mostly_times_out_at_a_cost_is_worth_nothing():
+    """.009 x 3.5 - .001 x 4.5 - .99 x .5 = -.47."""
+    assert ternary(0.009, 0.001, 3.5, 4.5, 0.5) == 0.0 < ternary(0.009, 0.001, 4.0, 4.0, 0.0)
+
+
 def test_half_of_it_grows_three_quarters_as_fast():
-    f = binary(0.51, 1.0, 1.0)
+    f = ternary(0.51, 0.49, 1.0, 1.0, 0.0)
     assert growth(f / 2, 0.51) / growth(f, 0.51) == pytest.approx(0.75, rel=0.01)
 
 

@@ -115,6 +115,46 @@ def test_a_barrier_in_ticks_or_basis_points(width, ticks):
     assert found.target - desk.mid2[0] / 2 == pytest.approx(ticks, rel=0.02)
 
 
+def barrier(width, *, down, up, spread, settings=None):
+    """The signal of a barrier of so many ticks where the feed shows a spread."""
+    target = Target.parse(f"barrier:{width}t@10s")
+    desk = warm(settings, target=target)
+    due = rows(desk.mid2, start=desk.ts, spread=spread)
+    return one(desk.judge(due, forecast(down=down, up=up, value=2.0, target=target), standing())[0])
+
+
+def test_a_barrier_that_pays_its_costs_is_traded():
+    """.6 x 18 - .1 x 22 - .3 x 2 = 8 ticks expected, though reward / risk is 18 / 22."""
+    found = barrier(20, down=0.1, up=0.6, spread=2)
+    assert found.should_trade and found.reward_risk == pytest.approx(18 / 22)
+
+
+@pytest.mark.parametrize(("down", "up", "side"), [(0.001, 0.009, 1), (0.009, 0.001, -1)])
+def test_a_barrier_that_mostly_times_out_does_not_pay_its_costs(down, up, side):
+    """.009 x 2 - .001 x 6 - .99 x 2 = -1.968 ticks, at 2 / 6 of reward / risk."""
+    settings = Settings(stance=Stance(least_reward_risk=0.3))
+    found = barrier(4, down=down, up=up, spread=2, settings=settings)
+    assert (found.direction, found.vetoes) == (side, ("poor_reward",))
+
+
+def test_time_outs_that_cost_make_the_bet_smaller():
+    """With half of all bets timed out the share is below that of those which are not."""
+    settings = Settings(limits=Limits(1e4, 1e4, 1e4), kelly=SURE)
+    often = barrier(20, down=0.1, up=0.4, spread=2, settings=settings)
+    never = barrier(20, down=0.2, up=0.8, spread=2, settings=settings)
+    assert often.confidence == pytest.approx(never.confidence)
+    assert 0 < often.size < 0.97 * never.size
+
+
+@pytest.mark.parametrize("up", [5e-7, 6e-7, 1e-9])
+def test_a_chance_of_rounding_is_none(up):
+    """Chances that sum to one but for rounding: nobody knows of a move."""
+    said = forecast()
+    said.proba[:] = [-5e-7, 1.0, up]
+    found = asked(said, Settings(stance=Stance(least_confidence=0.0)))
+    assert (found.direction, found.confidence, found.size) == (0, 0.0, 0.0)
+
+
 @pytest.mark.parametrize(
     ("said", "veto"),
     [

@@ -20,7 +20,7 @@ from flowsense.tape import Rows
 
 STILL = 1e-9  # ticks: a deviation below it is none
 SAID = 3  # numbers of a forecast that its anomaly is judged by
-SURE = 1e-6
+SURE = 1e-6  # a chance below it is rounding: none
 ALL = np.ones(SAID, np.bool_)
 MIXED = np.random.default_rng(0).integers(-(2**62), 2**62, BOOK.itemsize // 8) | 1
 
@@ -83,7 +83,8 @@ def assembled(rows: Rows, forecast: Forecast, t: int, regimes: int) -> Cases:
     shown = (rows.book["known"] > 0) & (quote["state"] == WHOLE)
     gap = rows.book["ask_px"][:, 0] - rows.book["bid_px"][:, 0]
     cases["spread"] = np.where(shown, gap, 0)
-    cases["down"], cases["up"] = proba[:, DOWN], proba[:, UP]
+    known = np.where(proba < SURE, 0, proba)
+    cases["down"], cases["up"] = known[:, DOWN], known[:, UP]
     cases["value"], cases["ready"] = forecast.value[:, t], forecast.ready[:, t]
     aux, never = forecast.aux, np.float32(np.inf)
     cases["agreement"] = aux["agreement"][:, t] if "agreement" in aux else 1.0

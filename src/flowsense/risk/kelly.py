@@ -5,6 +5,7 @@ sections 2 and 7. Staking less than the whole of it gives up little growth for m
 """
 
 from dataclasses import dataclass
+from math import sqrt
 
 from flowsense._jit import kernel
 from flowsense.risk.checked import share, within
@@ -27,13 +28,21 @@ def bounded(x: float, most: float) -> float:
 
 
 @kernel
-def binary(p: float, win: float, lose: float) -> float:
-    """p / lose - (1 - p) / win: the share that a bet is worth which ends in one of two ways.
+def ternary(up: float, down: float, win: float, lose: float, cost: float) -> float:
+    """The share f that a bet is worth which wins, loses, or comes to nothing but its cost.
 
-    win, lose > 0: what it gains or costs, as shares of the stake. An outcome that gains nothing
-    and costs nothing does not change it, if p is the chance among the other two.
+    up, down: chances of the first two; win, lose >= cost >= 0: shares of the stake. Of all f,
+    ``up log(1 + f win) + down log(1 - f lose) + rest log(1 - f cost)`` is largest at the smaller
+    root of ``win lose cost f^2 - slope f + gain``; without a cost at gain / slope, which for a
+    bet that ends in one of two ways is up / lose - down / win.
     """
-    return p / lose - (1.0 - p) / win if win > 0.0 and lose > 0.0 else 0.0
+    rest = max(1.0 - up - down, 0.0)
+    gain = up * win - down * lose - rest * cost
+    if not gain > 0.0:
+        return 0.0
+    slope = up * win * (lose + cost) + down * lose * (win - cost) + rest * cost * (win - lose)
+    inside = slope * slope - 4.0 * win * lose * cost * gain
+    return 2.0 * gain / (slope + sqrt(max(inside, 0.0)))
 
 
 @kernel

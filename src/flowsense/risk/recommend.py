@@ -5,7 +5,8 @@ the horizon and c the costs of a way in and out::
 
     target      m + gain * s from the mid; for a barrier its distance (nearest half tick)
     stop        stop * s from the mid; for a barrier its distance
-    reward/risk (target - c) / (stop + c)
+    reward/risk (target - c) / (stop + c); of a barrier, as far on both sides, nothing is asked but
+                that it pays: P(target) (target - c) - P(stop) (stop + c) - P(neither) c > 0
     size        fraction * Kelly * trust * leverage * scale * cushion, at most the limit
 """
 
@@ -14,7 +15,7 @@ from math import floor
 from flowsense._jit import Record, kernel
 from flowsense.forecast import Veto
 from flowsense.risk.breaker import NUMBER, PROBABILITY
-from flowsense.risk.kelly import binary, bounded, continuous, trust
+from flowsense.risk.kelly import bounded, continuous, ternary, trust
 from flowsense.risk.limits import leverage
 from flowsense.schema import WHOLE
 
@@ -57,13 +58,15 @@ def halves(ticks: float) -> int:
 
 
 @kernel
-def kelly(c: Record, t: Record, confidence: float, m: float, win: float, lose: float) -> float:
-    """The share of the capital; m, win and lose in ticks, costs taken off."""
-    mid = 0.5 * c.mid2
-    edge = trust(2.0 * confidence - 1.0, 2.0 * t.error)
+def kelly(c: Record, t: Record, m: float, win: float, lose: float, cost: float) -> float:
+    """The share of the capital; m, win, lose and cost in ticks, the cost not yet taken off."""
+    mid, more, less = 0.5 * c.mid2, max(c.up, c.down), min(c.up, c.down)
+    edge = trust((more - less) / (more + less), 2.0 * t.error)
     if t.barrier:
-        return float(t.fraction * edge * binary(confidence, win / mid, lose / mid))
-    return float(t.fraction * edge * continuous(m / mid, (c.sigma / mid) * (c.sigma / mid)))
+        share = ternary(more, less, (win - cost) / mid, (lose + cost) / mid, cost / mid)
+    else:
+        share = continuous((m - cost) / mid, (c.sigma / mid) * (c.sigma / mid))
+    return float(t.fraction * edge * share)
 
 
 @kernel
@@ -82,10 +85,10 @@ def propose(c: Record, t: Record, left: float, out: Record) -> None:
     up, down = halves(win), halves(lose)
     up, down = (up, min(down, c.mid2)) if side > 0 else (min(up, c.mid2), down)
     out.target2, out.stop2 = c.mid2 + side * up, c.mid2 - side * down
-    win, lose = 0.5 * up - cost, 0.5 * down + cost
-    out.magnitude, out.reward_risk = m, max(win, 0.0) / lose
-    share = kelly(c, t, confidence, m - cost, win, lose)
-    if not (share > 0.0 and out.reward_risk >= t.least_reward_risk):
+    win, lose = 0.5 * up, 0.5 * down
+    out.magnitude, out.reward_risk = m, max(win - cost, 0.0) / (lose + cost)
+    share = kelly(c, t, m, win, lose, cost)
+    if not (share > 0.0 and (t.barrier != 0 or out.reward_risk >= t.least_reward_risk)):
         out.vetoes |= POOR_REWARD
     size = bounded(share * leverage(confidence) * t.scale * left, t.instrument)
     out["size"] = size  # not `.size`, which plain Python takes for the array's own
