@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from grids import MID, alike, cut, says, walk
+from grids import alike, cut, says, walk
 
 from flowsense.ensemble.conformal import IDLE, Abstain, chance, level, quantile
 from flowsense.ensemble.states import part
 from flowsense.errors import InputError
+from flowsense.forecast import Target
 from flowsense.labels import Labels
 from flowsense.models import build
 from flowsense.testing.conformance import CHECKS, Fitted, Trial
@@ -28,7 +29,7 @@ def kept(said, came, **config):
     """What is known of these rows, all of which moved."""
     y = np.where(came, 2, 0).astype(np.float32)[:, None]
     ones = np.ones_like(y)
-    labels = Labels((MID,), y, y - 1, ones.astype(np.int64), ones > 0, ones)
+    labels = Labels(said.targets, y, y - 1, ones.astype(np.int64), ones > 0, ones)
     return Abstain(NO_MODEL, **config).on(said, labels)
 
 
@@ -157,6 +158,14 @@ def test_cutting_and_saving_change_nothing(fitted):
 def test_settings_that_cannot_be_are_refused(bad):
     with pytest.raises(InputError, match=f"abstain: .*{next(iter(bad))}"):
         Abstain(NO_MODEL, **bad)
+
+
+def test_a_level_that_could_follow_nothing_is_refused():
+    barrier = (Target.parse("barrier@1s"),)
+    said, came = says([0.9, 0.2], targets=barrier), np.array([True, False])
+    with pytest.raises(InputError, match=r"barrier@1s is told by labels alone.*rate 0"):
+        kept(said, came)
+    assert kept(said, came, rate=0.0).targets == barrier
 
 
 def test_before_a_fit_it_says_nothing():

@@ -10,7 +10,8 @@ and counted as by Benjamini & Hochberg, at most `error` of the named are wrong (
 With `rate` the level follows what comes of the named (adaptive conformal inference, Gibbs & Candes
 2021): after each, the level grows by rate x (error - 1 where it was wrong); after a row that moved
 and was not named by rate x error x IDLE, so that it is never stuck. Then for every sequence, drift
-or not, with levels from `first` on, and at most `owed` named rows waiting at once,
+or not, with levels from `first` on, and at most `owed` named rows waiting at once, of the rows that
+`settle` tells of (at most a hundred a horizon, none across a loss of the book, and no others),
 
     wrong <= error x (named + IDLE x unnamed) + first / rate + 1 + owed.
 """
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from flowsense._jit import array, compiled
 from flowsense.ensemble.held import chained, times
 from flowsense.ensemble.opinions import cut
-from flowsense.ensemble.settle import Ints, Settled, Waiting, settle
+from flowsense.ensemble.settle import KINDS, Ints, Settled, Waiting, settle
 from flowsense.ensemble.states import joined, own, part
 from flowsense.errors import InputError
 from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
@@ -94,7 +95,11 @@ class Abstain:
         return tuple(Target.parse(str(t)) for t in self.kept.target) if self.kept else ()
 
     def fit(self, reader: Reader, labels: Labels, *, seed: int, budget: Budget) -> Self:
-        """The model learns from the earlier rows; what it says of the later ones is kept."""
+        """The model learns from the earlier rows; what it says of the later ones is kept.
+
+        Raises InputError as `on` does, before anything is fitted.
+        """
+        self.ensure_settled(labels.targets)
         early, late = cut(times(reader), labels._replace(valid=learned(labels)), 1 - self.held)
         none = labels.valid & False
         stop = none if labels.stop is None else labels.stop
@@ -106,7 +111,11 @@ class Abstain:
         return replace(self, model=model).on(chained(said), labels._replace(valid=late))
 
     def on(self, said: Forecast, labels: Labels) -> Self:
-        """The same for a fitted model, by what came of these rows, which it did not learn."""
+        """The same for a fitted model, by what came of these rows, which it did not learn.
+
+        Raises InputError for a level that is to follow outcomes which only labels tell.
+        """
+        self.ensure_settled(labels.targets)
         side, scores, levels = chance(said), list[Floats](), list[float]()
         for t, target in enumerate(labels.targets):
             y = labels.y[:, t]
@@ -117,6 +126,14 @@ class Abstain:
         names = np.array([str(t) for t in labels.targets], np.str_)
         counts = np.array([len(s) for s in scores], np.int64)
         return replace(self, kept=Kept(names, np.concatenate(scores), counts, np.array(levels)))
+
+    def ensure_settled(self, targets: tuple[Target, ...]) -> None:
+        never = [str(t) for t in targets if t.directed and t.kind not in KINDS]
+        if never and self.rate:
+            raise InputError(
+                f"abstain: what comes of {', '.join(never)} is told by labels alone, so that no "
+                f"level can follow it: give rate 0 instead of {self.rate}, or leave it out"
+            )
 
     def init(self, instruments: tuple[Instrument, ...]) -> Any:
         if self.kept is None:
