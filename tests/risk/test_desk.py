@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import config
 
+from flowsense.errors import InputError
 from flowsense.forecast import SIGNAL, Veto
 from flowsense.risk.anomaly import Anomaly
 from flowsense.risk.breaker import Breakers
@@ -120,6 +121,20 @@ def test_an_instant_without_rows_says_nothing():
     state, cases = desk.risk.cases(desk.state, rows([]), forecast(0))
     same, found = desk.risk.signals(state, cases, standing())
     assert same is state and len(found) == 0 and found.dtype == SIGNAL
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_an_account_of_other_instruments_is_refused(n):
+    desk = warm(instruments=2)
+    with pytest.raises(InputError, match=f"an account of {n} instruments: the stream has 2"):
+        desk.ask(forecast(2), standing(n=n))
+
+
+@pytest.mark.parametrize("who", [-1, 2])
+def test_an_instrument_that_is_not_of_the_stream_is_refused(who):
+    risk = Risk(Settings(), table(2), (MID,), 1)
+    with pytest.raises(InputError, match=f"a row of instrument {who}: the stream has 0 to 1"):
+        risk.cases(risk.init(1e6), rows([20_000], who), forecast())
 
 
 @pytest.mark.compiled

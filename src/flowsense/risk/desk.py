@@ -202,7 +202,7 @@ class Risk:
     def cases(self, state: State, rows: Rows, forecast: Forecast) -> tuple[State, Cases]:
         """What these decision rows, whole instants, and their forecasts say: (n,) CASE.
 
-        Raises InputError for other columns, targets or regimes than were announced.
+        Raises InputError for other instruments, columns, targets or regimes than were announced.
         """
         self._check(rows, forecast)
         cases = assembled(rows, forecast, self.place, len(self.regimes))
@@ -216,6 +216,10 @@ class Risk:
             raise InputError(f"risk: rows of {rows.X.shape[1]} columns: {self.columns} were told")
         if len(forecast.ready) != len(rows.ts):
             raise InputError(f"risk: {len(forecast.ready)} forecasts of {len(rows.ts)} rows")
+        for who in (rows.instrument.min(initial=0), rows.instrument.max(initial=0)):
+            if not 0 <= who < len(self.instruments):
+                last = len(self.instruments) - 1
+                raise InputError(f"risk: a row of instrument {who}: the stream has 0 to {last}")
         if self.target not in forecast.targets[self.place : self.place + 1]:
             raise InputError(f"risk: {self.target} is not forecast where it was told to be")
         told = forecast.aux.get("regime")
@@ -227,7 +231,11 @@ class Risk:
 
         A size is the share of the equity to hold on that side from now on, not one to add.
         Whatever enters, it is finite, from 0 to ``limits.instrument``, and 0 under any veto.
+        Raises InputError for an account of other instruments.
         """
+        if len(standing.held) != len(state.seats):
+            found = f"an account of {len(standing.held)} instruments"
+            raise InputError(f"risk: {found}: the stream has {len(state.seats)}, give all of them")
         if len(cases) == 0:
             return state, zeros(SIGNAL)
         desk, seats, cov = copied(state.desk, DESK), copied(state.seats, SEAT), state.cov.copy()
