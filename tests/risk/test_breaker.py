@@ -104,6 +104,14 @@ def test_an_instrument_opens_again_after_its_pause():
     assert not any(states[: pause - 1]) and states[-1]
 
 
+def test_the_longest_pause_ends_by_hand_alone():
+    desk = warm(Settings(breakers=Breakers(cooldown_ns=NEVER)))
+    found, desk = desk.ask(forecast(value=np.nan))
+    told(desk, found, Trip.NUMBER)
+    later = desk._replace(ts=desk.ts + 30_000 * DAY)
+    assert "breaker" in one(later.ask(forecast())[0]).vetoes
+
+
 def test_by_hand_it_opens_at_once():
     desk, _ = injected(value=np.nan)
     found, _ = desk._replace(state=desk.risk.reset(desk.state)).ask(forecast())
@@ -199,7 +207,15 @@ def test_a_row_far_out_of_its_range():
 
 @pytest.mark.parametrize(
     "bad",
-    [{"stale_ns": 0}, {"jump": 0.0}, {"loss": -0.1}, {"cooldown_ns": -1}, {"halt_ns": -1}],
+    [
+        {"stale_ns": 0},
+        {"jump": 0.0},
+        {"loss": -0.1},
+        {"cooldown_ns": -1},
+        {"halt_ns": -1},
+        {"cooldown_ns": 2**63 - 1},
+        {"halt_ns": 2**63 - 1},
+    ],
 )
 def test_settings_that_cannot_be(bad):
     with pytest.raises(InputError, match=r"breakers: .*: give"):

@@ -60,9 +60,9 @@ class Breakers:
         positive("breakers: stale_ns", self.stale_ns)
         share("breakers: jump", self.jump)
         share("breakers: loss", self.loss)
-        if self.cooldown_ns < 0 or self.halt_ns < 0:
-            worst = min(self.cooldown_ns, self.halt_ns)
-            raise InputError(f"breakers: a pause of {worst} ns: give 0 or more")
+        for pause in (self.cooldown_ns, self.halt_ns):
+            if not 0 <= pause <= NEVER:
+                raise InputError(f"breakers: a pause of {pause} ns: give 0 to {NEVER}, for ever")
 
 
 class Tripped(NamedTuple):
