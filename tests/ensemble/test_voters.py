@@ -77,6 +77,20 @@ def test_all_who_copy_agree_and_are_no_better_than_one():
     assert abs(hits(found, y) - 0.6) < error(0.6, ROWS)
 
 
+@pytest.mark.parametrize("learn", [True, False])
+def test_a_row_whose_regime_is_no_number_tells_none(learn):
+    """The usual mixture is the mean of the rows that tell; what goes on is 0, not nan."""
+    odds, y = normal(2, 400, 0.6, 0.0)
+    regime = np.tile([[0.75, 0.25]], (400, 1))
+    regime[7, 1] = np.nan
+    of = heard(odds, regime=regime)
+    found = Blend(learn=learn, table=False, regimes=("calm", "wild")).fit(of, labels(y))
+    assert found.fitted.usual.tolist() == [0.75, 0.25] and np.isfinite(found.fitted.weight).all()
+    answer = said(found, of)
+    assert np.isfinite(answer.proba).all() and answer.ready.all()
+    assert answer.aux["regime"][6:8].tolist() == [[0.75, 0.25], [0, 0]]
+
+
 def test_hearing_the_surest_is_as_right_as_an_integral_says():
     """n of Normal(m, 1) at side up: the one furthest from 0 is above it."""
     m, n = strength_of(0.6), 5

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from flowsense._jit import array, compiled, kernel
 from flowsense.ensemble import Heard
-from flowsense.ensemble.opinions import Opinions, regime_of, tied, total
+from flowsense.ensemble.opinions import Opinions, finite, regime_of, tied, total
 from flowsense.ensemble.settle import Ints, Settled, Waiting, settle
 from flowsense.errors import InputError
 from flowsense.forecast import Forecast, Target
@@ -189,7 +189,7 @@ def slot(told: NDArray[np.float32], regimes: int) -> Ints:
     """(n,) the likeliest regime; behind the last where none is told, and 0 where all are one."""
     if regimes == 1 or not told.shape[1]:
         return np.full(len(told), regimes if regimes > 1 else 0)
-    clean = np.where(np.isfinite(told), told, np.float32(0))
+    clean = finite(told)
     likeliest = np.minimum(clean.argmax(axis=1), regimes - 1)
     return np.asarray(np.where(clean.max(axis=1) > 0, likeliest, regimes))
 

@@ -19,6 +19,7 @@ from flowsense.ensemble.opinions import (
     Opinions,
     Silent,
     answer,
+    finite,
     heeded,
     moves,
     regime_of,
@@ -79,15 +80,13 @@ class Blend:
 
     def fit(self, heard: Heard, labels: Labels) -> Self:
         """Raises InputError where regimes are told apart whose names do not fit."""
-        regime = np.asarray(heard.regime, np.float64)
-        if not regime.shape[1]:
-            regime = np.ones((len(heard.ts), 1))
         start = self.start(heard.names, heard.regime.shape[1])
         T = len(labels.targets)
         weight = np.repeat(np.stack([start, start])[..., None], T, axis=3)
-        usual = regime.mean(axis=0) if len(regime) else np.full(len(start), 1 / len(start))
+        usual = typical(heard.regime) if heard.regime.shape[1] else np.ones(1)
         fitted = Fitted(np.array([str(t) for t in labels.targets]), weight, np.zeros(T), usual)
         if self.learn and heard.said:
+            regime = mixed(heard.regime, usual)
             self._learn(fitted, Opinions.of(heard.said), regime, labels)
         return replace(self, fitted=fitted)
 
@@ -134,23 +133,13 @@ class Blend:
     ) -> tuple[Silent, Forecast]:
         if self.fitted is None:
             raise InputError("blend: fit or load it before it combines")
-        of, regime = Opinions.of(said), self._regime(regime_of(said))
+        of, regime = Opinions.of(said), mixed(regime_of(said), self.fitted.usual)
         side, move = (
             heeded(weights(self.fitted.weight[k], regime), of.ready) for k in (SIDE, MOVE)
         )
         odds = total(side * of.side), total(move * of.move) + self.fitted.offset
         found = answer(said[0].targets, of, odds, move, of.any_ready)
         return state, tied(said, of, found)
-
-    def _regime(self, told: NDArray[np.float32]) -> Floats:
-        """(n, R) as fitted: the usual mixture where none is told."""
-        assert self.fitted is not None
-        usual = self.fitted.usual
-        if told.shape[1] != len(usual):
-            return np.tile(usual, (len(told), 1))
-        wide = np.where(np.isfinite(told), told, 0.0).astype(np.float64)
-        whole = total(wide.T)[:, None]
-        return np.asarray(np.where(whole > 0, wide / np.where(whole > 0, whole, 1.0), usual))
 
     def params(self) -> dict[str, NDArray[Any]]:
         if self.fitted is None:
@@ -160,6 +149,22 @@ class Blend:
     def load(self, params: dict[str, NDArray[Any]]) -> Self:
         fitted = Fitted(*(params[name] for name in Fitted._fields))
         return replace(self, fitted=fitted, regimes=tuple(map(str, params["regimes"])))
+
+
+def mixed(told: NDArray[np.float32], usual: Floats) -> Floats:
+    """(n, R) probabilities that add up to 1: the usual mixture (R,) where none is told."""
+    if told.shape[1] != len(usual):
+        return np.tile(usual, (len(told), 1))
+    wide = finite(told).astype(np.float64)
+    whole = total(wide.T)[:, None]
+    return np.asarray(np.where(whole > 0, wide / np.where(whole > 0, whole, 1.0), usual))
+
+
+def typical(told: NDArray[np.float32]) -> Floats:
+    """(R,) the mean of (n, R) over the rows that tell; all alike where none does."""
+    each = mixed(told, np.zeros(told.shape[1]))
+    each = each[each.any(axis=1)]
+    return each.mean(axis=0) if len(each) else np.full(told.shape[1], 1 / told.shape[1])
 
 
 def weights(table: Floats, regime: Floats) -> Floats:

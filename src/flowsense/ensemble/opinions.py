@@ -118,9 +118,14 @@ def beside(
 
 
 def regime_of(said: Sequence[Forecast]) -> NDArray[np.float32]:
-    """(n, R) by the first member that tells; (n, 0) where none does."""
+    """(n, R) by the first member that tells, 0 in a row that tells none; (n, 0) where none does."""
     none = np.zeros((len(said[0].ready), 0), np.float32)
-    return next((one.aux[REGIME] for one in said if REGIME in one.aux), none)
+    return finite(next((one.aux[REGIME] for one in said if REGIME in one.aux), none))
+
+
+def finite(regime: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, R) with 0 for all of a row in which any is no number."""
+    return np.where(np.isfinite(regime).all(axis=1, keepdims=True), regime, np.float32(0))
 
 
 def tied(said: Sequence[Forecast], of: Opinions, found: Forecast) -> Forecast:
