@@ -1,13 +1,11 @@
-from itertools import pairwise
-
 import numpy as np
 import pytest
-from backtest.candles import MINUTE, X, Y, bars, closes, flat, requests, said
+from backtest.candles import MINUTE, X, bars, closes, flat, requests, said
 
 from flowsense.backtest.bars import STOP, BarVenue, Frictions
 from flowsense.errors import InputError
-from flowsense.exchange.client import ACCEPTED, FILLED, POST
-from flowsense.exchange.matching import LIMIT, MARKET, REPLACE, REQUEST, WITHDRAW
+from flowsense.exchange.client import POST
+from flowsense.exchange.matching import LIMIT, MARKET, REPLACE, WITHDRAW
 from flowsense.schema import (
     BEAT,
     CLEAR,
@@ -124,6 +122,21 @@ def test_an_entry_and_its_stop_in_one_bar_are_both_hit():
         (3, "gone", "ASKED", 5),
         (2, "filled", 95, 5),
     ]
+
+
+@pytest.mark.parametrize(("side", "entry"), [(1, 95), (-1, 105)])
+@pytest.mark.parametrize("better", [2, 50])
+def test_a_stop_better_than_its_entry_in_the_same_bar_gains_nothing(side, entry, better):
+    rows = [(1, LIMIT, side, 5, entry), (2, STOP, -side, 5, entry + side * better)]
+    told = met(rows, (100, 110, 90, 100, 99))
+    assert told == [(1, "filled", entry, 5), (2, "filled", entry, 5)]
+
+
+def test_a_stop_of_what_was_held_before_the_bar_pays_its_own_price():
+    v = held()
+    rows = requests((2 * T, 2, STOP, -1, 10, 105), (2 * T, 3, LIMIT, 1, 10, 90))
+    told = v.push(NO_EVENTS, rows, bars((106, 110, 90, 100, 99), start=2 * T))
+    assert said(told) == [(2, "filled", 105, 10)]
 
 
 def test_a_short_is_stopped_above():
@@ -304,120 +317,6 @@ def test_bars_that_cannot_be_are_refused_in_one_sentence():
 def test_frictions_that_cannot_be_are_refused(name, value):
     with pytest.raises(InputError, match=f"{name} {value} of bars cannot be: give"):
         Frictions(**{name: value})
-
-
-class Oracle:
-    """The rules of a bar in plain Python, for market and limit orders and no stops."""
-
-    def __init__(self, half, share):
-        self.half, self.share, self.resting = half, share, []
-
-    def bar(self, b, orders):
-        out, room = [], int(self.share * b["lots"])
-        fresh = {o["order_id"] for o in orders}
-        self.resting += [dict(zip(REQUEST.names, o.item(), strict=True)) for o in orders]
-        for o in self.resting:
-            worse = o["side"] * self.half * b["open"]
-            price = int((np.ceil if o["side"] > 0 else np.floor)(b["open"] + worse))
-            take = o["kind"] == MARKET or (
-                o["order_id"] in fresh and (o["price"] - price) * o["side"] >= 0
-            )
-            room = self.fill(o, price, room, out) if take else room
-            if o["kind"] == MARKET:
-                o["lots"] = 0
-        for side in (1, -1) if self.position(out) >= 0 else (-1, 1):
-            for o in self.resting:
-                through = b["low"] < o["price"] if side > 0 else b["high"] > o["price"]
-                if o["side"] == side and o["kind"] == LIMIT and through:
-                    room = self.fill(o, o["price"], room, out)
-        self.resting = [o for o in self.resting if o["lots"]]
-        return out
-
-    held = 0
-
-    def position(self, out):
-        return self.held
-
-    def fill(self, o, price, room, out):
-        lots = min(o["lots"], room)
-        if lots:
-            out.append((o["order_id"], price, lots))
-            o["lots"] -= lots
-            self.held += o["side"] * lots
-        return room - lots
-
-
-def walk(n, seed):
-    """Random bars, and some orders after each but the last."""
-    rng = np.random.default_rng(seed)
-    opens = 1000 + np.cumsum(rng.integers(-5, 6, n))
-    ends = opens + rng.integers(-5, 6, n)
-    high, low = (
-        np.maximum(opens, ends) + rng.integers(0, 4, n),
-        np.minimum(opens, ends) - rng.integers(0, 4, n),
-    )
-    made = bars(*zip(opens, high, low, ends, rng.integers(0, 200, n), strict=True))
-    orders, k = [], 0
-    for b in made[:-1]:
-        rows = []
-        for _ in range(rng.integers(0, 4)):
-            k += 1
-            kind, side = rng.choice([MARKET, LIMIT]), rng.choice([-1, 1])
-            rows.append(
-                (
-                    b["ts_recv"] + 1,
-                    k,
-                    kind,
-                    side,
-                    rng.integers(1, 30),
-                    b["close"] + rng.integers(-8, 9),
-                )
-            )
-        orders.append(requests(*rows))
-    return made, orders
-
-
-def test_every_execution_is_that_of_plain_python():
-    made, orders = walk(300, 7)
-    v, oracle = BarVenue((X,), Frictions(0.001, 0, 0.2), most=1000), Oracle(0.001, 0.2)
-    v.push(NO_EVENTS, NONE, made[:1])
-    for b, q in zip(made[1:], orders, strict=True):
-        told = v.push(NO_EVENTS, q, np.array([b]))
-        found = [(r["order_id"], r["price"], r["lots"]) for r in told if r["what"] == FILLED]
-        assert found == oracle.bar(b, q)
-        assert v.places["position"][0] == oracle.held
-
-
-def test_executions_stay_within_bar_volume_and_order():
-    """What a bar could give: prices in it (costs apart), at most the share, no more than sent."""
-    made, orders = walk(300, 8)
-    v, sent, done = BarVenue((X,), Frictions(0, 0, 0.2), most=1000), {}, {}
-    for b, q in zip(made, [requests(), *orders], strict=True):
-        sent |= dict(zip(q["order_id"].tolist(), q["lots"].tolist(), strict=True))
-        fills = [r for r in v.push(NO_EVENTS, q, np.array([b])) if r["what"] == FILLED]
-        assert sum(r["lots"] for r in fills) <= 0.2 * b["lots"]
-        for r in fills:
-            assert b["low"] <= r["price"] <= b["high"] or r["maker"]
-            done[r["order_id"]] = done.get(r["order_id"], 0) + r["lots"]
-    assert all(lots <= sent[k] for k, lots in done.items()) and len(done) > 100
-
-
-def test_cuts_and_snapshots_change_nothing():
-    """Two instruments, pushed whole, one at a time, and through a snapshot at each cut."""
-    made, orders = walk(60, 9)
-    both = np.repeat(made, 2)
-    both["instrument"][1::2] = 1
-    events = closes(both)
-    asked = np.concatenate(orders).view(REQUEST)
-    asked["instrument"] = asked["order_id"] % 2
-    asked["ts"] = 0
-    whole = BarVenue((X, Y), most=500).push(events, asked, both)
-    v, pieces = BarVenue((X, Y), most=500), []
-    for k, (a, b) in enumerate(pairwise(range(len(both) + 1))):
-        pieces.append(v.push(events[a:b], asked if k == 0 else NONE, both[a:b]))
-        data, v = v.snapshot(), BarVenue((X, Y), most=500)
-        v.restore(data)
-    assert np.array_equal(whole, np.concatenate(pieces)) and (whole["what"] == ACCEPTED).any()
 
 
 def test_a_snapshot_is_of_one_venue():

@@ -8,8 +8,9 @@ A bar hides its path, so every doubt is decided against the order:
 - A limit order executes where the bar trades strictly through its price, at its price. One that
   would take at the open of its first bar takes there.
 - ``STOP`` requests give up what is held once their price is touched, at the worse of price and
-  open, less half a spread and slippage. They never open a position. One that is hit takes the
-  limits on its side away; they go when the position is gone.
+  open, less half a spread and slippage; never better than what was paid in the same bar. They
+  never open a position. One that is hit takes the limits on its side away; they go when the
+  position is gone.
 - Where a bar reaches an entry and its stop, or a stop and the target beside it, the stop counts.
 - All executions in a bar are at most `share` of its volume.
 

@@ -4,7 +4,7 @@ Within one bar, of one instrument::
 
     open     market orders, stops that it gapped through, limits that would take
     lead     limits of the side that opens (or adds to) what the stops protect
-    stops    touched ones, at the worse of stop and open
+    stops    touched ones, at the worst of stop, open and what was paid in this bar
     rest     limits of the other side
 
 so that where an entry and its stop are both reached, the stop is hit; and where a stop and the
@@ -100,6 +100,10 @@ def execute(
     o.lots -= at[1]
     p.used += at[1]
     p.position += o.side * at[1]
+    if o.side > 0:
+        p.bought = min(p.bought, at[0])
+    else:
+        p.sold = max(p.sold, at[0])
     tell(v, out, o, FILLED, ASKED)
     r = out[v.told - 1]
     r.price, r.lots, r.left, r.maker = at[0], at[1], o.lots, at[2]
@@ -131,8 +135,12 @@ def opening(v: Record, p: Record, orders: Record, b: Record, out: Record) -> Non
 
 @kernel
 def stop(v: Record, p: Record, orders: Record, i: int, base: int, out: Record) -> None:
-    """One that is hit: it closes, never opens; what the bar has no room for goes on at once."""
+    """One that is hit: it closes, never opens; what the bar has no room for goes on at once.
+
+    A stop that is better than an entry of the same bar would be a gain that the path need not hold.
+    """
     o = orders[i]
+    worst = max(base, p.sold) if o.side > 0 else min(base, p.bought)
     held = -o.side * p.position
     lots = room(v, p, min(o.lots, held))
     if held <= 0:
@@ -140,7 +148,7 @@ def stop(v: Record, p: Record, orders: Record, i: int, base: int, out: Record) -
     o.price = LARGEST if o.side < 0 else 1
     drop(v, orders, out, o.instrument, o.side, False)
     if lots > 0:
-        execute(v, p, orders, i, (taken_at(v, p, o.side, base, lots), lots, 0), out)
+        execute(v, p, orders, i, (taken_at(v, p, o.side, worst, lots), lots, 0), out)
 
 
 @kernel
@@ -218,6 +226,7 @@ def meet(v: Record, p: Record, orders: Record, b: Record, out: Record) -> None:
     """One bar, whole."""
     hole = arrive(v, p, orders, b, out)
     p.used, p.lots, p.down = 0, b.lots, 0
+    p.bought, p.sold = LARGEST, 0
     if not p.halted and v.live > 0:
         opening(v, p, orders, b, out)
         side = leading(v, p, orders, b.instrument)

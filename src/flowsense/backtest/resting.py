@@ -44,6 +44,8 @@ PLACE = np.dtype(  # one instrument
         ("down", "i8"),
         ("used", "i8"),  # lots of the bar that were ours
         ("lots", "i8"),  # of the bar
+        ("bought", "i8"),  # lowest price of ours in the bar; LARGEST: none
+        ("sold", "i8"),  # highest; 0: none
         ("holes", "i8"),  # longer than the patience
         ("since", "i8"),  # ns, of the longest of them
         ("until", "i8"),
