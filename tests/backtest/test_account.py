@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from flowsense.backtest.account import Account
+from flowsense.backtest.resting import STOP
 from flowsense.errors import InputError
 from flowsense.exchange.client import (
     ACCEPTED,
@@ -13,7 +14,7 @@ from flowsense.exchange.client import (
     Terms,
     Why,
 )
-from flowsense.exchange.contracts import contract, fee, funding, gain, payments
+from flowsense.exchange.contracts import contract, fee, gain, value
 from flowsense.exchange.matching import LIMIT, MARKET, REPLACE, REQUEST, WITHDRAW
 from flowsense.schema import QUOTE, SECOND, WHOLE, Decimal, Instrument
 
@@ -28,8 +29,8 @@ def requests(*rows):
 def report(what, lots, left, **more):
     one = np.zeros(1, REPORT)
     more = {"order_id": 1, "side": 1, **more, "ts_venue": more.get("ts", 0)}
-    for name, value in ({"what": what, "lots": lots, "left": left} | more).items():
-        one[name] = value
+    for name, field in ({"what": what, "lots": lots, "left": left} | more).items():
+        one[name] = field
     return one
 
 
@@ -97,6 +98,29 @@ def test_longs_pay_funding_at_its_times():
     assert one.marks["gross"][0] == pytest.approx(1_000 + 100)
 
 
+def test_funding_without_a_known_mid_is_of_the_last_execution():
+    one = account(funding=0.01, funding_ns=10 * SECOND)
+    one.send(requests((5, 1, 0, 60, 0, MARKET, 1), (5, 2, 0, 40, 0, MARKET, 1)), 5)
+    one.tell(report(FILLED, 60, 0, price=90, ts=6))
+    one.tell(report(FILLED, 40, 0, price=100, ts=7, order_id=2))
+    equity = one.mark(touch(300, ts=8), 11 * SECOND)  # 1 % of 100 shares at 1.00
+    assert one.marks["funding"][0] == pytest.approx(1.0)
+    assert equity == pytest.approx(1_000 + 60 * 0.60 + 40 * 0.50 - 1.0)
+
+
+def test_what_was_bought_before_a_touch_is_known_is_worth_its_price():
+    one = account(taker=0.001)
+    one.send(requests((5, 1, 0, 10, 0, MARKET, 1)), 5)
+    one.tell(report(FILLED, 10, 0, price=100, ts=6))
+    assert one.mark(touch(0, state=0), 7) == pytest.approx(1_000 - 0.01)
+
+
+def test_a_stop_is_an_order_with_a_price():
+    one = account()
+    one.send(requests((5, 1, 95, 10, 0, STOP, -1)), 5)
+    assert one.open[["order_id", "price", "lots"]].tolist() == [(1, 95, 10)]
+
+
 def test_orders_are_known_as_they_were_told():
     one = account()
     one.send(requests((5, 1, 99, 10, 0, LIMIT, 1), (5, 2, 101, 10, 0, LIMIT, -1)), 5)
@@ -150,7 +174,8 @@ def slow(instrument, trades, mid2):
     c, lots, fees, paid, gained, last, since = contract(instrument), 0, 0.0, 0.0, 0.0, mid2, 1
     for ts, side, n, price, maker, before in [*trades, (len(trades) + 1, 0, 0, 1, 0, mid2)]:
         gained += gain(c, last / 2, before / 2, lots) if lots else 0.0
-        paid += funding(c, COSTS, last / 2, lots, payments(COSTS, since, ts))
+        due = ts // COSTS.funding_ns - since // COSTS.funding_ns
+        paid += COSTS.funding * due * value(c, last / 2, lots)
         if n:
             gained += gain(c, price, before / 2, side * n)
             fees += fee(c, COSTS, price, n, maker)

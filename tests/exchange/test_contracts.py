@@ -10,9 +10,7 @@ from flowsense.exchange.contracts import (
     checked,
     contract,
     fee,
-    funding,
     gain,
-    payments,
     value,
 )
 from flowsense.schema import Decimal, Instrument
@@ -20,7 +18,6 @@ from flowsense.schema import Decimal, Instrument
 STOCK = contract(Instrument("GOOG", "X", Decimal(1, -2), Decimal(1, 0)))
 FUTURE = contract(Instrument("ES", "X", Decimal(25, -2), Decimal(1, 0), contract=Decimal(50, 0)))
 INVERSE = contract(Instrument("BTCUSD", "X", Decimal(1, -1), Decimal(1, 0), Decimal(100, 0), True))
-HOUR = 3_600_000_000_000
 
 
 def test_values_are_in_the_currency_of_settlement():
@@ -48,18 +45,6 @@ def test_fees_are_of_the_value_and_of_the_lots():
     assert fee(STOCK, terms, 10_000, 10, 1) == pytest.approx(1_000 * 0.0001 + 0.1)
     assert fee(INVERSE, terms, 500_000, 5, 0) == pytest.approx(0.01 * 0.0005 + 0.05 / 50_000)
     assert fee(STOCK, Terms(rebate=0.0001), 10_000, 10, 1) == pytest.approx(-0.1)
-
-
-def test_who_is_long_pays_the_funding():
-    terms = Terms(funding=0.0001)
-    assert funding(INVERSE, terms, 500_000, 5, 3) == pytest.approx(3 * 0.0001 * 0.01)
-    assert funding(INVERSE, terms, 500_000, -5, 1) == pytest.approx(-0.000001)
-
-
-def test_payments_fall_due_at_multiples_of_their_period():
-    terms = Terms()
-    assert payments(terms, 0, 8 * HOUR) == 1 and payments(terms, 0, 8 * HOUR - 1) == 0
-    assert payments(terms, 8 * HOUR, 24 * HOUR) == 2
 
 
 def test_arrays_and_kernels_give_the_same():

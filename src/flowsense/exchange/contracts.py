@@ -1,4 +1,4 @@
-"""What lots are worth, gain and cost: linear and inverse contracts, fees and funding.
+"""What lots are worth, gain and cost: linear and inverse contracts, and fees.
 
 A linear contract is settled in the currency of its price, an inverse one in what it is about: its
 size is fixed in the currency of the price (100 USD of bitcoin), so its value in bitcoin is size /
@@ -47,16 +47,6 @@ def fee(c: Contract, terms: Terms, price: Any, lots: Any, maker: Any) -> Any:
     share = maker * (terms.maker - terms.rebate) + (1 - maker) * terms.taker
     each = terms.per_lot * lots
     return share * value(c, price, lots) + (each / (price * c.tick) if c.inverse else each)
-
-
-def funding(c: Contract, terms: Terms, price: Any, lots: Any, times: Any) -> Any:
-    """What a position of `lots` pays at `times` payments; below 0 it receives."""
-    return terms.funding * times * value(c, price, lots)
-
-
-def payments(terms: Terms, since: Any, until: Any) -> Any:
-    """How many fall in (since, until], ns: they are due at the multiples of `funding_ns`."""
-    return until // terms.funding_ns - since // terms.funding_ns
 
 
 def checked(terms: Terms) -> Terms:
