@@ -11,10 +11,12 @@ from flowsense.exchange.replay import Replay, Rules
 from flowsense.schema import (
     AUCTION,
     CLEAR,
+    EVENT,
     GAP,
     HALT,
     LAST,
     SCROLL,
+    SNAPSHOT,
     STATUS,
     TRADING,
     zeros,
@@ -216,12 +218,72 @@ def test_a_halt_refuses_orders_and_keeps_those_that_rest(phase):
 def test_across_a_gap_orders_stay_and_nothing_fills_until_the_book_is_whole():
     client = Client()
     mine = client.limit(1, 99, 5)
-    client.market(level(1, 98, 7, LAST | GAP), traded(-1, 97, 9))
+    client.market(event(CLEAR, bits=GAP), traded(-1, 97, 9, bits=0))
     client.limit(1, 99, 5)
     assert client.why == Why.NO_BOOK and client.fills() == []
     client.market(*snapshot(((99, 4), (98, 4)), ((101, 5),)))
     client.market(traded(-1, 99, 5), level(1, 99, 0))
     assert client.fills() == [(mine, 99, 1, 4)]
+
+
+def test_while_nothing_is_known_orders_are_refused_and_withdrawn_not_kept_for_later():
+    client = Client()
+    mine = client.limit(1, 99, 5)
+    client.market(event(CLEAR, bits=GAP))
+    late = client.at_market(1, 5)
+    assert client.heard[-1] == ("rejected", late, 0, 5, 0) and client.why == Why.NO_BOOK
+    client.withdraw(mine)
+    assert client.heard[-1] == ("cancelled", mine, 99, 5, 0)
+    client.market(*snapshot(((119, 4),), ((120, 9),)), level(1, 118, 1))
+    assert client.fills() == []
+
+
+def test_a_snapshot_after_a_gap_is_one_message():
+    client = Client()
+    client.market((CLEAR, 0, 0, 0, GAP, 0))
+    (clear, *rest), q = snapshot(((95, 4),), ((96, 3),)), zeros(REQUEST, 1)
+    q[0] = (client.ts + 1, 1, 0, 2, 0, MARKET, 1)
+    lines = [(*clear[:4], SNAPSHOT | GAP, 0), *rest, event(8)]
+    client.hear(client.venue.push(written(lines, client.ts), q))
+    assert client.fills() == [(1, 96, 2, 0)]
+
+
+def test_a_message_that_is_not_over_holds_up_its_instrument_alone():
+    venue, whole = Replay((instrument(), instrument("B"))), snapshot(((99, 1),), ((101, 9),))
+    venue.push(np.concatenate([written(whole, 10, 0), written(whole, 20, 1)]).view(EVENT))
+    q = zeros(REQUEST, 4)
+    for i, who in enumerate((0, 1, 0, 1)):
+        q[i] = (31 + i, i + 1, 0, 1, who, MARKET, 1)
+    told = venue.push(written([level(-1, 101, 0, bits=0)], 30, 0), q)
+    told = np.concatenate([told, venue.push(written([level(1, 98, 1), event(8)], 40, 1))])
+    assert (
+        told["order_id"].tolist() == [2, 2, 4, 4]
+        and told["ts_venue"].tolist() == [32] * 2 + [34] * 2
+    )
+    told = venue.push(written([level(-1, 102, 9), event(8), event(8)], 50, 0))
+    assert told["order_id"].tolist() == [1, 1, 3, 3] and told["price"].tolist() == [0, 102] * 2
+
+
+def test_an_execution_before_an_order_came_is_not_its_own():
+    client = Client(bids=((90, 5),))
+    client.ts += 10
+    came, mine = client.ts, client.limit(1, 99, 5)
+    late = written([traded(-1, 98, 2), traded(-1, 99, 3)], client.ts)
+    late["ts_event"] = came - 5, came
+    client.hear(client.venue.push(late))
+    assert client.fills() == []
+    late["ts_event"], late["ts_recv"] = came + 1, late["ts_recv"] + 2
+    client.hear(client.venue.push(late))
+    assert client.fills() == [(mine, 99, 2, 3), (mine, 99, 3, 0)]
+
+
+def test_when_an_execution_was_is_not_asked_of_a_feed_that_does_not_tell():
+    venue, q = Replay((instrument(),), rules=Rules(feed_ns=5)), zeros(REQUEST, 1)
+    events = written([*snapshot(((90, 5),), ((101, 5),)), traded(-1, 98, 2), event(8)], 100)
+    events["ts_event"], q[0] = 1, (150, 1, 99, 2, 0, LIMIT, 1)
+    events["ts_recv"][-2:] = 200, 300
+    told = venue.push(events, q)
+    assert told["ts_venue"].tolist() == [150, 195] and told["maker"].tolist() == [0, 1]
 
 
 def test_a_price_that_went_through_us_in_a_gap_fills_what_is_displayed():

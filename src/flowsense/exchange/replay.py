@@ -24,7 +24,7 @@ from flowsense.exchange.resting import OWN, PROBABILISTIC, RISK_AVERSE
 from flowsense.schema import DEPTH, NO_ASK, NO_BID, Events, Instrument, checked, zeros
 from flowsense.store.checkpoint import pack, unpack
 
-FORMAT = 1
+FORMAT = 2
 QUEUES = {"risk-averse": RISK_AVERSE, "probabilistic": PROBABILISTIC}
 MOST = 1024  # orders of one instrument that may rest
 TABLES = ("state", "levels", "orders", "ranks", "own")  # of the loop
@@ -62,8 +62,8 @@ class Replay:
     The clock of the venue is the greatest ts_event so far, never later than ts_recv; a record
     without one counts as of its ts_recv, and with `Rules.feed_ns` every record as of
     ts_recv - feed_ns. A request is carried out before the first event that happened after its
-    arrival, with the whole book in front of it. BEATs move the clock where they have a ts_event,
-    or with `feed_ns`.
+    arrival, between the messages of its instrument. BEATs move the clock where they have a
+    ts_event, or with `feed_ns`.
 
     Args:
         instruments: of the recording.
@@ -132,7 +132,7 @@ class Replay:
                 self._make_room()
             part = events if len(events) <= self.room else events[: self.room]
             inbox = records(self.arrays["inbox"])
-            used, done, told = replay(*self.tables, inbox, records(part), self.out)
+            used, done, told = replay(self.tables, inbox, records(part), self.out)
             self.room -= used
             if done:
                 self.arrays["inbox"] = self.arrays["inbox"][done:]

@@ -1,6 +1,7 @@
 """One loop over recorded events and the requests that reach the venue among them.
 
-A request arrives before the first event whose venue time is later, never inside a message.
+A request arrives before the first event whose venue time is later, never inside a message of its
+instrument; those of other instruments do not wait for it.
 """
 
 import numpy as np
@@ -53,6 +54,7 @@ from flowsense.schema import (
     LARGEST,
     LAST,
     MODIFY,
+    NEVER,
     SET,
     SNAPSHOT,
     STATUS,
@@ -84,7 +86,7 @@ def take(m: Record, levels: Record, mine: Record, out: Record, i: int, worst: in
 def rest(m: Record, levels: Record, orders: Record, ranks: Record, o: Record) -> None:
     """To the back of the queue at its price."""
     m.ranks += 1
-    o.rank, o.traded, o.spared, o.stamp = m.ranks, 0.0, 0.0, 0
+    o.rank, o.came, o.traded, o.spared, o.stamp = m.ranks, m.now, 0.0, 0.0, 0
     o.ahead = float(lots_at(levels, m.sides, o.k, o.key))
     if m.sides.order_slots:
         mark(m, orders, ranks, o)
@@ -217,10 +219,10 @@ def meet(m: Record, levels: Record, mine: Record, out: Record) -> None:
     m.near = 0
     for k in range(2):
         touch = available(m, levels, mine, 1 - k, ALL) if m.edge[k] != NONE else NONE
-        i = first(m, mine, k, -touch - 1) if touch != NONE else -1
+        i = first(m, mine, k, -touch - 1, NEVER) if touch != NONE else -1
         while i >= 0:
             take(m, levels, mine, out, i, -mine[0, i].key)
-            i = first(m, mine, k, -touch - 1) if mine[0, i].lots == 0 else -1
+            i = first(m, mine, k, -touch - 1, NEVER) if mine[0, i].lots == 0 else -1
 
 
 @kernel
@@ -238,7 +240,7 @@ def hear(m: Record, e: Record) -> None:
         m.phase = e.lots
     if e.bits & GAP or (e.action == CLEAR and e.bits & SNAPSHOT):
         m.ready = 0
-    m.open = int((e.bits & LAST) == 0)
+    m.open = int((e.bits & LAST) == 0 and (m.ready or (e.bits & SNAPSHOT) != 0))
 
 
 @kernel
@@ -263,11 +265,23 @@ def change(
 
 
 @kernel
+def venue_time(e: Record, feed: int) -> int:
+    """When it happened, by our clock: never after it was received; 0 where nobody says."""
+    if feed >= 0:
+        return int(e.ts_recv - feed)
+    if e.ts_event > 0:
+        return int(min(e.ts_event, e.ts_recv))
+    return 0 if e.action == BEAT or e.action == CONTROL else int(e.ts_recv)
+
+
+@kernel
 def observe(
     m: Record, levels: Record, orders: Record, ranks: Record, mine: Record, out: Record, e: Record
 ) -> None:
     """One event of the market."""
-    stamp, told = e.ts_event if e.ts_event > 0 else e.ts_recv, m.told
+    told, stamp = m.told, venue_time(e, m.feed)
+    if m.feed < 0 and e.ts_event > 0:
+        stamp = e.ts_event  # by the clock of the venue alone, also where that runs ahead of ours
     hear(m, e)
     if e.action == TRADE and m.mine > 0 and m.ready and m.phase == TRADING:
         k = hit(m, levels, e)
@@ -288,53 +302,37 @@ def observe(
         drop(m, ranks, mine)
 
 
-@kernel
-def venue_time(e: Record, feed: int) -> int:
-    """When it happened, by our clock: never after it was received; 0 where nobody says."""
-    if feed >= 0:
-        return int(e.ts_recv - feed)
-    if e.ts_event > 0:
-        return int(min(e.ts_event, e.ts_recv))
-    return 0 if e.action == BEAT or e.action == CONTROL else int(e.ts_recv)
+TABLES = types.Tuple(
+    (array(MARKET), array(LEVEL), array(ORDER), array(ORDER), array(OWN, 3))  # as in `replay`
+)
 
 
 @compiled(
-    types.UniTuple(types.int64, 3)(
-        array(MARKET),
-        array(LEVEL),
-        array(ORDER),
-        array(ORDER),
-        array(OWN, 3),
-        array(INBOX, readonly=True),
-        array(EVENT, readonly=True),
-        array(REPORT),
-    )
+    types.UniTuple(types.int64, 3)(TABLES, array(INBOX), array(EVENT, readonly=True), array(REPORT))
 )
-def replay(
-    state: Record,
-    levels: Record,
-    orders: Record,
-    ranks: Record,
-    own: Record,
-    inbox: Record,
-    events: Record,
-    out: Record,
-) -> tuple[int, int, int]:
-    """-> events and requests done, reports written; it stops before `out` could be too small."""
+def replay(tables: Record, inbox: Record, events: Record, out: Record) -> tuple[int, int, int]:
+    """-> events and requests done, reports written; it stops before `out` could be too small.
+
+    What was done of the inbox lies in front when it returns, what waits behind it, as it came.
+    """
+    state, levels, orders, ranks, own = tables
     g, done, told, most = state[0], 0, 0, 2 * own.shape[2] + 4
     for i in range(len(events)):
         e = events[i]
-        now = max(g.clock, venue_time(e, g.feed))
-        while done < len(inbox) and inbox[done].arrival < now:
-            q = inbox[done]
+        now, j = max(g.clock, venue_time(e, g.feed)), done
+        while j < len(inbox) and inbox[j].arrival < now:
+            q = inbox[j]
             m = state[q.instrument]
-            if m.open:
-                break
-            if told + most > len(out):
-                return i, done, told
-            m.now, m.told = max(g.clock, q.arrival), told
-            act(m, levels, orders, ranks, own[q.instrument], out, q)
-            told, done = m.told, done + 1
+            if not m.open:
+                if told + most > len(out):
+                    return i, done, told
+                m.now, m.told = max(g.clock, q.arrival), told
+                act(m, levels, orders, ranks, own[q.instrument], out, q)
+                told = m.told
+                for h in range(j, done, -1):
+                    inbox[h] = inbox[h - 1]
+                done += 1
+            j += 1
         if told + most > len(out):
             return i, done, told
         g.clock = now

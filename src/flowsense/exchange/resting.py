@@ -8,6 +8,8 @@ risk-averse     executions at the price, and the level when it shrinks below wha
 probabilistic   the same, and a share of lots cancelled: front**n / (front**n + back**n), with what
                 is ahead and behind (E. Rigtorp, "Estimating order queue position", 2013).
 
+It takes part in what the market tells of later than it came; feeds tell some of that late.
+
 What was taken from a displayed level stays taken: of its lots, `eaten` are not free, and these
 grow fewer only where the market itself shows less. New lots are free, and nothing is sold twice.
 """
@@ -33,7 +35,8 @@ OWN = np.dtype(  # an order of ours; in the second row of a table, what was take
         ("key", "i8"),  # side * price
         ("lots", "i8"),  # left; eaten
         ("k", "i8"),  # 0 bid, 1 ask
-        ("rank", "i8"),  # when it came, counted over all orders of the instrument
+        ("rank", "i8"),  # its number among all orders of the instrument, as they came
+        ("came", "i8"),  # ns, venue: when it took its place; executions until then are not its own
         ("kind", "i8"),  # LIMIT, MARKET or POST
         ("ahead", "f8"),
         ("traded", "f8"),  # lots executed at its price since the level last changed
@@ -188,12 +191,13 @@ def available(m: Record, levels: Record, mine: Record, k: int, key: int) -> int:
 
 
 @kernel
-def first(m: Record, mine: Record, k: int, above: int) -> int:
-    """Of our orders of side k with a key above this the best, the oldest of these; or -1."""
+def first(m: Record, mine: Record, k: int, above: int, until: int) -> int:
+    """Of our orders of side k with a key above this, that came before `until`, the best, the
+    oldest of these; or -1."""
     found = -1
     for i in range(m.mine):
         o = mine[0, i]
-        if o.lots > 0 and o.k == k and o.key > above:
+        if o.lots > 0 and o.k == k and o.key > above and o.came < until:
             found, above = i, o.key
     return found
 
@@ -251,18 +255,18 @@ def told_late(o: Record, stamp: int, lots: int) -> float:
 
 @compiled(types.void(ONE, MINE, array(REPORT), types.int64, from_dtype(EVENT), types.int64))
 def trade(m: Record, mine: Record, out: Record, k: int, e: Record, stamp: int) -> None:
-    """An execution at the expense of side k, its lots shared once among our orders."""
+    """An execution at the expense of side k, its lots shared once among our orders of then."""
     key, left = e.price * (1 - 2 * k), e.lots
-    i = first(m, mine, k, key)
+    i = first(m, mine, k, key, stamp)
     while left > 0 and i >= 0:  # it went through their price
         o = mine[0, i]
         lots = min(left, o.lots)
         execute(m, out, o, o.key * (1 - 2 * k), lots, 1)
         left -= lots
-        i = first(m, mine, k, key)
+        i = first(m, mine, k, key, stamp)
     for i in range(m.mine):
         o = mine[0, i]
-        if o.lots > 0 and o.k == k and o.key == key:
+        if o.lots > 0 and o.k == k and o.key == key and o.came < stamp:
             moved, front = float(left), o.ahead
             if m.sides.order_slots == 0:  # by order, what is ahead leaves with its own FILL
                 late = told_late(o, stamp, e.lots)
