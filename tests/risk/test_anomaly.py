@@ -72,6 +72,31 @@ def test_a_column_ten_times_beyond_its_reach_is_seen_at_once(name):
     assert cases["trips"][1_400] & Trip.INPUT and alarms(cases[:1_400]) <= 5
 
 
+@pytest.mark.parametrize("value", [1.0, -3e-5, 30_000.0])
+def test_a_column_that_was_constant_is_seen_when_it_leaves(value):
+    X = np.full((1_500, 2), value)
+    X[1_400, 1] = 1e30
+    cases, _, _ = watched(X, rate=1e-5)
+    assert np.flatnonzero(cases["trips"] & Trip.INPUT).tolist() == [1_400]
+
+
+def test_a_column_that_was_constant_may_change_a_little():
+    """A spread of one tick for long, then of two and three; a flag that changes its sign."""
+    X = np.ones((1_500, 2))
+    X[1_200:, 0] = np.random.default_rng(0).integers(1, 4, 300)
+    X[1_300:, 1] = -1
+    assert alarms(watched(X, rate=1e-5)[0]) == 0
+
+
+def test_a_wrong_number_while_it_warms_up_does_not_blind_it():
+    """A row of 1e20; then ten times the farthest is seen as if it had not been."""
+    X = stream("normal", 1_500)
+    X[10] = 1e20
+    X[1_400, 3] = 10 * np.abs(X[11:1_400, 3]).max()
+    cases, _, _ = watched(X, rate=1e-5)
+    assert cases["trips"][1_400] & Trip.INPUT and alarms(cases) == 1
+
+
 def test_an_alarm_teaches_nothing_but_the_threshold():
     X = stream("normal", 1_500)
     clean, _, _ = watched(X, rate=1e-5)

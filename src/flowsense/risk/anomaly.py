@@ -2,7 +2,10 @@
 
 A column has a location (an exponential mean) and a reach (the greatest distance from it, slowly
 forgotten); the score of a row is the greatest distance / reach among its columns, whatever their
-units and tails. It sees a column that leaves its range, not a strange mixture of usual values.
+units and tails. It sees a column that leaves its range, not a strange mixture of usual values. A
+column that has been constant at v is taken to reach ``WIDE * max(|v|, 1)``, for nothing is known of
+its range; one of zeros alone has not begun. No row takes a reach to more than ``LEAP`` times what
+it was, so that one wrong number does not blind a column that has begun.
 
 What score is an alarm is learned so that a stated share of rows alarms: after each row its
 logarithm moves by ``STEP * (alarmed - rate)`` (Gibbs & Candes 2021, *Adaptive conformal inference
@@ -20,6 +23,7 @@ from flowsense.risk.checked import positive, within
 STEP = 0.2
 FIRST = log(2.0)  # threshold to begin with
 FAR = 1e6  # greatest score
+LEAP, WIDE = 3.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,21 @@ class Anomaly:
 
 
 @kernel
+def reached(location: float, reach: float) -> float:
+    """The reach; a wide one of a column that has been constant, 0 of one that has not begun."""
+    if reach > 0.0 or location == 0.0:
+        return reach
+    return WIDE * max(abs(location), 1.0)
+
+
+@kernel
 def score(level: Record, x: Record, known: Record) -> float:
     """level (F, 2) location and reach; x (F,), known (F,) bool."""
     most = 0.0
     for j in range(len(x)):
-        if known[j] and level[j, 1] > 0.0:
-            most = max(most, abs(float(x[j]) - level[j, 0]) / level[j, 1])
+        reach = reached(level[j, 0], level[j, 1])
+        if known[j] and reach > 0.0:
+            most = max(most, abs(float(x[j]) - level[j, 0]) / reach)
     return min(most, FAR)
 
 
@@ -52,7 +65,8 @@ def learn(level: Record, x: Record, known: Record, seen: int, weight: float) -> 
         if known[j] and level[j, 0] == 0.0 and level[j, 1] == 0.0:
             level[j, 0] = float(x[j])
         elif known[j]:
-            away = float(x[j]) - level[j, 0]
+            most = LEAP * reached(level[j, 0], level[j, 1])
+            away = min(max(float(x[j]) - level[j, 0], -most), most)
             level[j, 0] += pull * away
             level[j, 1] = max(level[j, 1] * (1.0 - weight), abs(away))
 
