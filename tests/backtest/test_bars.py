@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from backtest.candles import MINUTE, X, bars, closes, flat, requests, said
 
+from flowsense.backtest.account import Account
 from flowsense.backtest.bars import STOP, BarVenue, Frictions
 from flowsense.errors import InputError
 from flowsense.exchange.client import POST
@@ -187,6 +188,20 @@ def test_an_order_may_be_withdrawn_or_changed():
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "lots", "price", "why"),
+    [(POST, 5, 105, "WOULD_CROSS"), (LIMIT, 5, 0, "OFF_GRID"), (MARKET, 5, 90, "UNKNOWN")],
+)
+def test_a_refused_change_leaves_the_order_at_venue_and_account(kind, lots, price, why):
+    v, account = venue(frictions=Frictions(0, 0, None, delay=9)), Account((X,), 1e6, ())
+    for q in requests((T, 1, kind, 1, 7, 90)), requests((2 * T, 1, REPLACE, 0, lots, price)):
+        account.send(q, int(q["ts"][0]))
+        told = v.push(NO_EVENTS, q, flat(100, start=int(q["ts"][0])))
+        account.tell(told)
+    assert said(told) == [(1, "no", why, lots)] and told["left"].tolist() == [7]
+    assert account.open[["order_id", "lots"]].tolist() == [(1, 7)] and v.venue["live"] == 1
+
+
 def test_an_order_meets_no_bar_that_opened_before_it():
     v = venue()
     assert said(v.push(NO_EVENTS, requests((T + 1, 1, MARKET, 1, 5, 0)), flat(101, start=T))) == []
@@ -197,6 +212,13 @@ def test_a_delay_lets_bars_pass():
     v = venue(frictions=Frictions(0, 0, None, delay=1))
     told = v.push(NO_EVENTS, requests((T, 1, MARKET, 1, 5, 0)), flat(101, 102, start=T))
     assert said(told) == [(1, "filled", 102, 5)]
+
+
+def test_a_change_is_delayed_like_an_order():
+    v = venue(frictions=Frictions(0, 0, None, delay=1))
+    v.push(NO_EVENTS, requests((T, 1, LIMIT, 1, 5, 50)), flat(100, 100, 100, start=T))
+    told = v.push(NO_EVENTS, requests((4 * T, 1, REPLACE, 0, 5, 120)), flat(101, 102, start=4 * T))
+    assert said(told) == [(1, "now", 120, 5), (1, "filled", 102, 5)]
 
 
 def test_nothing_is_executed_across_a_hole():

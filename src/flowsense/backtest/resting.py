@@ -145,13 +145,23 @@ def enter(v: Record, p: Record, orders: Record, q: Record, out: Record) -> None:
 
 
 @kernel
+def refuse(v: Record, o: Record, q: Record, why: int, out: Record) -> None:
+    """A change that cannot be: the order stays as it is."""
+    tell(v, out, q, REJECTED, why)
+    out[v.told - 1].left = o.lots
+
+
+@kernel
 def replace(v: Record, p: Record, o: Record, q: Record, out: Record) -> None:
-    if q.lots < 1 or q.lots > LARGEST or q.price < 1 or q.price > LARGEST:
-        tell(v, out, q, REJECTED, OFF_GRID)
+    if o.kind == MARKET:
+        refuse(v, o, q, UNKNOWN, out)
+    elif q.lots < 1 or q.lots > LARGEST or q.price < 1 or q.price > LARGEST:
+        refuse(v, o, q, OFF_GRID, out)
     elif o.kind == POST and crosses(v, p, q.price, o.side):
-        tell(v, out, q, REJECTED, WOULD_CROSS)
+        refuse(v, o, q, WOULD_CROSS, out)
     else:
-        o.price, o.lots, o.sent, o.age = q.price, q.lots, q.ts, 0
+        o.price, o.lots, o.sent = q.price, q.lots, q.ts
+        o.wait, o.age = v.delay, 0
         tell(v, out, o, REPLACED, ASKED)
 
 
@@ -179,7 +189,7 @@ def take(venue: Record, places: Record, orders: Record, requests: Record, out: R
             if v.live == len(orders):
                 sweep(v, orders)
             enter(v, places[q.instrument], orders, q, out)
-        elif at < 0 or (q.kind == REPLACE and orders[at].kind == MARKET):
+        elif at < 0:
             tell(v, out, q, REJECTED, UNKNOWN)
         elif q.kind == REPLACE:
             replace(v, places[orders[at].instrument], orders[at], q, out)
