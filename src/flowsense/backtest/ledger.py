@@ -14,6 +14,7 @@ from numba import types
 
 from flowsense._jit import Record, array, compiled, kernel
 from flowsense.backtest import FILL, MARK, OPEN
+from flowsense.backtest.resting import STOP
 from flowsense.exchange.client import (
     ACCEPTED,
     CANCELLED,
@@ -35,7 +36,8 @@ RING = 512  # changes of a mid that are remembered, to know it when an execution
 HOLDING = np.dtype(  # one instrument
     [
         ("lots", "i8"),  # > 0 long
-        ("mid2", "i8"),  # the last known
+        ("mid2", "i8"),  # the last known; until a touch is, of the last execution
+        ("seen", "i8"),  # whether a touch is known
         ("noted", "i8"),  # changes of the mid so far
         ("paid", "f8"),  # for all lots, at prices; sales count against it
         ("fair", "f8"),  # the same at the mids when they were decided
@@ -94,7 +96,7 @@ def place(orders: Record, n: int, order_id: int) -> int:
 @kernel
 def wrong(q: Record, a: Record, instruments: int, ts: int) -> bool:
     """Whether a strategy must not send this."""
-    fresh = q.kind == LIMIT or q.kind == MARKET or q.kind == POST
+    fresh = q.kind == LIMIT or q.kind == MARKET or q.kind == POST or q.kind == STOP
     if q.ts != ts or q.lots <= 0 or not 0 <= q.instrument < instruments:
         return True
     if not fresh:
@@ -189,6 +191,8 @@ def execute(h: Record, mids: Record, f: Record, r: Record, decided2: int) -> Non
     """One execution into a holding, and its FILL."""
     if decided2 == NOWHERE:
         decided2 = 2 * r.price
+    if not h.seen:
+        h.mid2 = 2 * r.price
     each = worth(h, r.price * 1.0)
     signed, value = r.side * r.lots, abs(each) * r.lots
     fee = value * (h.maker if r.maker else h.taker)
@@ -292,7 +296,7 @@ def mark(
         fund(h, ts)
         remember(h, mids[i], quotes[i])
         if quotes[i].state == WHOLE:
-            h.mid2 = quotes[i].mid2
+            h.mid2, h.seen = quotes[i].mid2, 1
         if h.mid2 == NOWHERE:
             continue
         each = worth(h, h.mid2 / 2.0)
