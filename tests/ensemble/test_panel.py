@@ -17,7 +17,7 @@ from flowsense.ensemble.panel import Panel, Rules
 from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
 from flowsense.forecast import UP, Target
-from flowsense.schema import CONTROL, EVENT, MILLISECOND, NEVER, checked
+from flowsense.schema import CONTROL, EVENT, MILLISECOND, NEVER, SECOND, checked
 from flowsense.testing import tape_of
 from flowsense.testing.toy import merge
 from flowsense.testing.virtual import Virtual
@@ -257,6 +257,75 @@ def test_a_member_that_truly_hangs_is_left_behind_on_its_thread():
     for thread in set(threading.enumerate()) - before:
         thread.join(5)
     assert not set(threading.enumerate()) - before
+
+
+def lanes():
+    return [t for t in threading.enumerate() if t.name == "flowsense lane"]
+
+
+def test_no_thread_is_left_by_a_panel_that_ends_or_never_begins():
+    class Unable(Ewma):
+        def init(self, instruments):
+            raise InputError("no state")
+
+    before = set(lanes())
+    for _ in range(3):
+        with pytest.raises(InputError, match="no state"):
+            Panel(ensemble([*members(2), Unable(MID)]), TABLE)
+    assert set(lanes()) <= before
+    with Panel(ensemble(members(2)), TABLE, Rules(SECOND, SECOND)) as panel:
+        assert panel.ask(turns(1)[0]).forecast.ready.all()
+        begun = set(lanes()) - before
+    for thread in begun:
+        thread.join(5)
+    assert len(begun) == 2 and set(lanes()) <= before
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A combiner that raises at the time of a first row."""
+
+    of: Any
+    when: int
+
+    def init(self, *args):
+        return self.of.init(*args)
+
+    def combine(self, state, tape, said):
+        if int(tape.rows[0].ts[0]) == self.when:
+            raise ArithmeticError
+        return self.of.combine(state, tape, said)
+
+
+def asked(panel, tapes, clock=None):
+    """Answers, None where the combiner raised."""
+    out = []
+    for one_tape in tapes:
+        try:
+            out.append(panel.ask(one_tape))
+        except ArithmeticError:
+            out.append(None)
+        if clock:
+            clock.sleep(90 * MS)
+    return out
+
+
+def test_a_combiner_that_raises_costs_one_answer_and_is_replayed_so():
+    """At 1, where a member is left out as well: what was decided then is told with the next."""
+    tapes, clock = turns(4), Virtual()
+    combiner = Failing(Adaptive(), at(tapes, 1))
+    each = [
+        Faulty(m, clock, {at(tapes, 1): "raise"} if k == 0 else {})
+        for k, m in enumerate(members(3))
+    ]
+    panel = Panel(replace(ensemble(each), combiner=combiner), TABLE, None, clock)
+    out = asked(panel, tapes, clock)
+    assert [a is None for a in out] == [False, True, False, False]
+    records = np.concatenate([*(a.records for a in out if a), panel.close()]).view(EVENT)
+    assert records["sequence"].tolist() == [1]
+    again = asked(Replayed(replace(ensemble(members(3)), combiner=combiner), TABLE, records), tapes)
+    told = [[a and a.forecast.proba.tobytes() for a in each] for each in (out, again)]
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize("wrong", [{"deadline_ns": 0}, {"hang_ns": 1}, {"quorum": -1}])

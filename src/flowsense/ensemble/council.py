@@ -94,7 +94,7 @@ class Replayed:
             if why:
                 missing.append(Absent(self.council.names[k], why[0]))
             said.append(None if why else found)
-        return self.council.answer(tape, said, tuple(missing), zeros(EVENT))
+        return self.council.answer(tape, said, tuple(missing))
 
 
 class Council:
@@ -119,19 +119,19 @@ class Council:
         tape: Tape,
         said: Sequence[Forecast | None],
         missing: tuple[Absent, ...],
-        records: Events,
     ) -> Answer:
+        """Without records. The turn is over even where the combiner raises: members went on."""
+        self.turn += 1
         n, count = len(tape.rows[0].ts), sum(one is not None for one in said)
         quiet = silent(self.targets, n)
         heard = [quiet if one is None else one for one in said]
         self.state, found = self.combiner.combine(self.state, tape, heard)
-        self.turn += 1
         if count >= self.quorum:
-            return Answer(found, missing, "", records)
+            return Answer(found, missing, "", zeros(EVENT))
         aux = dict(found.aux) | {AGREEMENT: np.zeros((n, len(self.targets)), np.float32)}
         why = f"{count} of {len(said)} members answered, {self.quorum} are needed"
         neutral = Forecast(self.targets, quiet.proba, quiet.value, quiet.ready, aux)
-        return Answer(neutral, missing, why, records)
+        return Answer(neutral, missing, why, zeros(EVENT))
 
 
 def names(members: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -59,7 +59,11 @@ class Seat:
 
 
 class Panel:
-    """The members of an ensemble on lanes of their own. Ask from one thread."""
+    """The members of an ensemble on lanes of their own. Ask from one thread.
+
+    ``with Panel(...) as panel:`` ends the lanes; `close` is for who wants the last records. A
+    combiner that raises costs one answer: its turn is over, its state as before.
+    """
 
     def __init__(
         self,
@@ -71,11 +75,16 @@ class Panel:
         self.instruments, self.rules = instruments, rules or Rules()
         self.workers: Workers = workers or Threads()
         self.council = Council(ensemble, instruments, self.rules.quorum)
-        self.seats = [self._seat(model) for model in ensemble.members]
+        states = [model.init(instruments) for model in ensemble.members]  # they may raise: no lane
+        each = zip(ensemble.members, states, strict=True)  # is begun before all of them are there
+        self.seats = [Seat(model, state, self.workers.lane()) for model, state in each]
         self.records, self.ts = list[np.void](), 0
 
-    def _seat(self, model: Model[Any]) -> Seat:
-        return Seat(model, model.init(self.instruments), self.workers.lane())
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def ask(self, tape: Tape) -> Answer:
         """One forecast for each decision row of this tape, by the deadline."""
@@ -92,11 +101,12 @@ class Panel:
                 prompt.append(asked)
         self.workers.wait(prompt, since + self.rules.deadline_ns)
         found = [self._heard(k, turn) for k in range(len(self.seats))]
-        absent = {k: one for k, one in enumerate(found) if isinstance(one, Absent)}
-        for k, one in absent.items():
+        missing = {k: one for k, one in enumerate(found) if isinstance(one, Absent)}
+        for k, one in missing.items():
             self._record(turn, k, one.reason)
         said = [None if isinstance(one, Absent) else one for one in found]
-        return self.council.answer(tape, said, tuple(absent.values()), self._told())
+        answer = self.council.answer(tape, said, tuple(missing.values()))
+        return answer._replace(records=self._told())
 
     def _heard(self, k: int, turn: int) -> Forecast | Absent:
         """What member k says in this turn; earlier answers that it owed are taken off."""
@@ -130,8 +140,10 @@ class Panel:
         if name not in self.council.names:
             raise InputError(f"panel: no member {name!r}: it has {', '.join(self.council.names)}")
         k = self.council.names.index(name)
+        model = self.seats[k].model
+        state = model.init(self.instruments)
         self._give_up(k, self.council.turn)
-        self.seats[k] = self._seat(self.seats[k].model)
+        self.seats[k] = Seat(model, state, self.workers.lane())
         self._write(Code.RESYNC, k, self.council.turn)
 
     def close(self) -> Events:
