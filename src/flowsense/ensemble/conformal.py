@@ -201,12 +201,6 @@ def heard(said: Forecast, named: NDArray[np.bool_]) -> Forecast:
     return Forecast(said.targets, proba, value, ready, dict(said.aux) | {ABSTAINED: abstained})
 
 
-def quantile(scores: Floats, level: float) -> float:
-    """The ceil((n + 1)(1 - level))-th smallest of n rising scores; inf where there is none."""
-    place = max(math.ceil((len(scores) + 1) * (1 - level) - 1e-9), 1)
-    return float(scores[place - 1]) if place <= len(scores) else np.inf
-
-
 def level(scores: Floats, error: float) -> float:
     """The largest level at which at most `error` of the named would be wrong; 0: none would do.
 
