@@ -139,8 +139,9 @@ def test_help_names_what_can_be_listed_and_measured(flowsense):
 
 def test_the_list_of_models_says_what_each_reads(flowsense):
     head, *lines = flowsense("list", "models").out.splitlines()
-    assert head.split() == ["name", "group", "needs", "reads", "what", "it", "is"]
-    rows = {line.split()[0]: line[: head.index("what")] for line in lines if line[0] != " "}
+    assert head.split() == ["name", "group", "needs", "reads", "cost", "what", "it", "is"]
+    assert all(" s  " in line for line in lines if line.split()[1:2] in (["fast"], ["all"]))
+    rows = {line.split()[0]: line[: head.index("cost")] for line in lines if line[0] != " "}
     assert rows["vote"].split() == ["vote", "null", "rows"]
     assert rows["xgboost"].split() == ["xgboost", "fast", "rows"]
     assert rows["hawkes"].split() == ["hawkes", "all", "events"]
