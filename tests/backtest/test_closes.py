@@ -201,6 +201,31 @@ def test_the_run_of_ticks_does_the_same_on_bars():
         assert np.array_equal(theirs.fills[name], ours.fills[name][:n])
 
 
+def test_a_stop_goes_with_the_run_of_ticks_too():
+    """3 of 5 lots are stopped; for the others half a spread of 1 % below 99 is the next tick."""
+    made = recording(
+        bars(*[(100, 100, 100, 100, 99)] * 4, (100, 100, 90, 99, 99), *[(99,) * 5] * 4)
+    )
+    made.events["ts_event"] = made.events["ts_recv"]
+    strategy = Script({1: [(1, MARKET, 1, 5, 0), (2, STOP, -1, 3, 95)]})
+    venue = BarVenue((X,), Frictions(0.01, 0, None))
+    run = Backtest(venue, strategy, capital=1e6)
+    replay = Replay(spec(("bars",), ("interval:1m",)), made)
+    result = over(run, venue, ((tape, None) for tape in replay))
+    assert result.fills[["price", "side", "lots"]].tolist() == [(101, 1, 5), (94, -1, 3)]
+    assert result.config["held"] == {"X": 2} and result.config["closing them costs"] == 2
+
+
+def test_what_is_held_at_the_end_is_told_with_what_closing_would_cost():
+    """At 200: a spread of 1 % takes 2 of each lot on the way out, the fee a tenth of 198."""
+    settings = Settings(1e6, Frictions(0.01, 0, None), (Terms(taker=0.1),))
+    result, _ = run(flat(100, 100, 200), {0: [(1, MARKET, 1, 5, 0)]}, settings)
+    assert result.config["held"] == {"X": 5}
+    assert result.config["closing them costs"] == pytest.approx(5 * (2 + 19.8))
+    result, _ = run(flat(100, 100), {}, settings)
+    assert (result.config["held"], result.config["closing them costs"]) == ({}, 0)
+
+
 def test_what_no_bar_can_tell_is_refused_in_one_sentence():
     with pytest.raises(InputError, match="X: no bar tells a volume"):
         backtest(recording(flat(100, 101, 102, lots=0)), replace(COIN, chance=1), Settings(1e6))

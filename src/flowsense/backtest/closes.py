@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from flowsense._jit import records
 from flowsense.backtest import FILL, MARK, Result, Strategy, View
 from flowsense.backtest.account import Account
-from flowsense.backtest.bars import STOP, BarVenue, Frictions, sound
+from flowsense.backtest.bars import BarVenue, Frictions, sound
 from flowsense.backtest.fills import look
 from flowsense.backtest.ticks import Backtest, again, joined
 from flowsense.errors import InputError
 from flowsense.exchange.client import REPORT, Reports, Terms
-from flowsense.exchange.matching import LIMIT, REQUEST
+from flowsense.exchange.matching import REQUEST
 from flowsense.forecast import SIGNAL, Forecast
 from flowsense.schema import (
     BAR,
@@ -168,7 +168,7 @@ class Closes(Generic[S]):
         self.heard.clear()
         self.state, self.requests = self.strategy.decide(self.state, view)
         if len(self.requests):
-            account.send(plain(self.requests), ts)
+            account.send(self.requests, ts)
 
     def _show(self, ts: int) -> None:
         """Signals until ts; those of views before stay as they were."""
@@ -208,7 +208,7 @@ class Closes(Generic[S]):
             "frictions": asdict(s.frictions),
             "terms": [t._asdict() for t in s.terms],
             "told": list(told(self.instruments, self.venue.places)),
-        }
+        } | closing(self.account, self.quotes, s.frictions.half_spread)
 
 
 def backtest(
@@ -229,7 +229,8 @@ def over(run: Backtest, venue: BarVenue, tapes: Iterable[Step]) -> Result:
     for tape, forecast in tapes:
         venue.expect(tape.bars)
         run.push(tape, forecast)
-    return run.result()
+    out, half_spread = run.result(), float(venue.venue["half_spread"][0])
+    return out._replace(config=out.config | closing(run.account, run.quote, half_spread))
 
 
 def instants(events: Events, bars: Bars) -> Iterator[tuple[Events, Bars]]:
@@ -250,14 +251,20 @@ def opens(bars: Bars) -> Quotes:
     return out
 
 
-def plain(requests: NDArray[Any]) -> NDArray[Any]:
-    """As an account notes them: a stop is an order with a price."""
-    stops = requests["kind"] == STOP
-    if not stops.any():
-        return requests
-    out = requests.copy()
-    out["kind"][stops] = LIMIT
-    return out
+def closing(account: Account, quotes: Quotes, half_spread: float) -> dict[str, Any]:
+    """What is held at the end, and what going out at the last closes would cost: half a spread
+    and fees; slippage by size apart, as nobody knows the volume.
+    """
+    touch, mid = zeros(BOOK, len(quotes)), quotes["mid2"] / 2
+    dust = 1e-12 * mid
+    touch["bid_px"][:, 0] = np.maximum(np.floor(mid * (1 - half_spread) + dust), 1)
+    touch["ask_px"][:, 0] = np.ceil(mid * (1 + half_spread) - dust)
+    touch["bid_sz"][:, 0] = touch["ask_sz"][:, 0] = mid > 0
+    lots = zip(account.instruments, account.position, strict=True)
+    return {
+        "held": {i.symbol: int(n) for i, n in lots if n},
+        "closing them costs": account.closing(touch),
+    }
 
 
 def ordered(signals: Signals | None, instruments: int) -> Signals:
