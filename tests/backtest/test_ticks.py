@@ -3,18 +3,21 @@ import pytest
 from quoted import ONE, START, TARGET, Rule, forecast_of, rows_of, taped, touches
 from toys import Ewma
 
+from flowsense.backtest.fitted import members
 from flowsense.backtest.strategies.coin import Random
 from flowsense.backtest.strategies.follow import Follow
 from flowsense.backtest.strategies.foresight import Foresight
 from flowsense.backtest.strategies.quote import Quote
 from flowsense.backtest.ticks import Backtest, backtest, live, stored
 from flowsense.engine import Engine
+from flowsense.ensemble.members import Ensemble
 from flowsense.errors import InputError
 from flowsense.exchange.client import Terms
 from flowsense.exchange.latency import Constant
 from flowsense.exchange.replay import Replay, Rules
 from flowsense.features.catalogue import spec
 from flowsense.forecast import Target
+from flowsense.models import build
 from flowsense.risk.anomaly import Anomaly
 from flowsense.risk.breaker import Breakers
 from flowsense.risk.desk import Risk
@@ -328,6 +331,11 @@ def test_an_engine_and_a_forecast_that_was_stored_give_the_same(instruments, eve
     once = result(pairs)
     assert len(once.fills) > 5 and set(once.fills["instrument"]) == {0, 1}
     same(once, result(stored([tape for tape, _ in pairs], said)))
+
+
+def test_risk_is_told_how_many_members_an_ensemble_has():
+    assert members(Ensemble((build("logistic"), build("xgboost")))) == 2
+    assert members(build("logistic")) is None
 
 
 def test_capital_that_is_none_is_refused():

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from desks import MID, forecast, one, rows, standing, warm
+from desks import MID, forecast, one, rows, standing, table, warm
 
+from flowsense.errors import InputError
 from flowsense.forecast import Target
+from flowsense.risk.desk import Risk
 from flowsense.risk.kelly import Kelly
 from flowsense.risk.limits import Limits
 from flowsense.risk.settings import Costs, Settings, Stance
@@ -173,6 +175,19 @@ def test_vetoes_of_a_forecast(said, veto):
 
 def test_three_of_five_that_agree_are_enough():
     assert asked(forecast(agreement=0.6, members=5)).should_trade
+
+
+@pytest.mark.parametrize(("of", "ready", "enough"), [(2, 2, True), (2, 1, False), (5, 2, False)])
+def test_no_more_members_must_answer_than_there_are(of, ready, enough):
+    desk = warm()
+    risk = Risk(Settings(), table(), (MID,), 1, members=of)
+    found = one(desk._replace(risk=risk).ask(forecast(members=ready))[0])
+    assert found.should_trade == enough and ("too_few" in found.vetoes) != enough
+
+
+def test_an_ensemble_of_nobody_is_refused():
+    with pytest.raises(InputError, match="risk: 0 members: give 1 or more, or None"):
+        Risk(Settings(), table(), (MID,), 1, members=0)
 
 
 def test_a_model_that_warms_up_recommends_nothing():

@@ -23,6 +23,7 @@ from flowsense.backtest.strategies.follow import Follow
 from flowsense.backtest.strategies.quote import Quote
 from flowsense.backtest.ticks import Backtest, live
 from flowsense.engine import Engine
+from flowsense.ensemble.members import Ensemble
 from flowsense.errors import InputError
 from flowsense.exchange.client import Terms
 from flowsense.exchange.latency import Constant
@@ -81,7 +82,14 @@ def prepared(name: str, plan: Plan, model: Calibrated, spec: FeatureSpec, source
     return Backtest(
         Replay(table, terms, plan.rules, plan.seed),
         plan.strategy,
-        Risk(plan.risk, table, model.targets, len(spec.columns), regimes(model.model)),
+        Risk(
+            plan.risk,
+            table,
+            model.targets,
+            len(spec.columns),
+            regimes(model.model),
+            members(model.model),
+        ),
         capital=plan.capital,
         terms=terms,
         name=name,
@@ -92,6 +100,11 @@ def prepared(name: str, plan: Plan, model: Calibrated, spec: FeatureSpec, source
 def regimes(model: Model[Any]) -> tuple[str, ...]:
     """Names of the regimes that its forecasts tell."""
     return tuple(map(str, model.regimes)) if isinstance(model, RegimeModel) else ()
+
+
+def members(model: Model[Any]) -> int | None:
+    """How many an ensemble has."""
+    return len(model.members) if isinstance(model, Ensemble) else None
 
 
 def varied(plan: Plan) -> dict[str, Plan]:

@@ -175,16 +175,22 @@ class Risk:
         targets: tuple[Target, ...],
         columns: int,
         regimes: tuple[str, ...] = (),
+        members: int | None = None,
     ) -> None:
         """`targets` are the model's, `columns` those of a row, `regimes` the names of its
-        ``aux["regime"]``, if it has any. Raises InputError where the settings do not fit.
+        ``aux["regime"]``, if it has any; of an ensemble, `members` is how many it has: no more of
+        them have to answer. Raises InputError where the settings do not fit.
         """
         if not instruments:
             raise InputError("risk: no instrument: give those of the stream")
+        if members is not None and members < 1:
+            raise InputError(f"risk: {members} members: give 1 or more, or None")
         self.settings, self.instruments, self.regimes = settings, instruments, regimes
         self.target = settings.acted_on(targets)
         self.place, self.columns = targets.index(self.target), columns
-        self.terms = records(settings.terms(self.target, regimes))
+        terms = settings.terms(self.target, regimes)
+        terms["quorum"] = np.minimum(terms["quorum"], members or settings.limits.quorum)
+        self.terms = records(terms)
 
     def __repr__(self) -> str:
         return f"Risk({self.target}, {self.settings})"

@@ -21,7 +21,7 @@ class Limits:
     total: float = 1.0  # longs and shorts added up
     drawdown: float = 0.1  # from the highest equity; size falls in proportion to what is left of it
     least_agreement: float = 0.6  # of the members that answered, 3 of 5
-    quorum: int = 3  # members that must answer; both only where a forecast tells
+    quorum: int = 3  # members that must answer, or all of fewer; both only where it is told
 
     def __post_init__(self) -> None:
         for name in ("instrument", "correlated", "total"):
