@@ -34,6 +34,7 @@ class Order:
     def __init__(self, q):
         self.id, self.side, self.price, self.lots = q.order_id, q.side, q.price, q.lots
         self.kind, self.ahead, self.before, self.traded = q.kind, 0.0, set(), 0.0
+        self.came = 0  # when it took its place
         self.late = []  # [until when, lots] that changes of the level told before the execution
 
     def stamp(self):
@@ -138,7 +139,7 @@ class Oracle:
             lots, o.lots = o.lots, 0
             self.tell(CANCELLED, o, o.price, lots, Why.NO_COUNTERPART)
         elif o.lots:
-            o.traded, o.ahead = 0.0, float(self.book[o.side].get(o.price, 0))
+            o.came, o.traded, o.ahead = self.now, 0.0, float(self.book[o.side].get(o.price, 0))
             o.before = {i for i, x in self.orders.items() if x[:2] == (o.side, o.price)}
             self.own.append(o)
 
@@ -162,13 +163,14 @@ class Oracle:
     def trade(self, e):
         left, side = e.lots, -e.side
         ours = sorted(self.own, key=lambda o: -o.side * o.price)  # stable: oldest first
-        for o in [o for o in ours if o.side == side]:
+        ours = [o for o in ours if o.side == side and o.came < e.was]
+        for o in ours:
             if left and (o.price - e.price) * side > 0:
                 lots = min(left, o.lots)
                 left -= lots
                 self.fill(o, o.price, lots, 1)
-        for o in [o for o in ours if o.side == side and o.price == e.price]:
-            known = min(sum(lots for _, lots in o.late), e.lots) if e.ts <= o.stamp() else 0
+        for o in [o for o in ours if o.price == e.price]:
+            known = min(sum(lots for _, lots in o.late), e.lots) if e.was <= o.stamp() else 0
             o.late = [(o.stamp(), sum(lots for _, lots in o.late) - known)] if known else []
             moved = left if self.by_order else max(left - known, 0)
             lots = min(o.lots, max(int(moved) - ceil(self.front(o)), 0))
@@ -204,7 +206,7 @@ class Oracle:
                     x, y = o.ahead**self.power, back**self.power
                     o.ahead -= cut - (min(cut * y / (x + y), back) if x + y else 0.0)
                 o.ahead, o.traded = max(min(o.ahead, e.lots), 0.0), 0.0
-                o.late += [(e.ts, front - o.ahead)] * (o.ahead < front)
+                o.late += [(e.was, front - o.ahead)] * (o.ahead < front)
 
     def close(self, e):
         self.eaten = {w: min(x, self.book[w[0]].get(w[1], 0)) for w, x in self.eaten.items()}
