@@ -86,8 +86,12 @@ class Book:
         self.bar = (-1, 0, 0)  # the last: ts_recv, close and lots as told; lots -1: not told
 
     def begin(self) -> None:
-        """Mid and spread as a scenario begins; of bars the last close."""
+        """As a scenario does; without a price its shares are of the first there is."""
         self.told = dict(self.held)
+        self.price()
+
+    def price(self) -> None:
+        """Mid and spread; of bars the last close, or the open of the first."""
         bids = [p for s, p, _ in self.held.values() if s > 0]
         asks = [p for s, p, _ in self.held.values() if s < 0]
         self.mid2 = max(bids) + min(asks) if bids and asks else 2 * self.close
@@ -149,6 +153,7 @@ class Warped:
         self.books = [Book(i, k) for k, i in enumerate(instruments)]
         self.steps = [*scenario.knots(), (scenario.end, 0.0)]
         self.done, self.last = 0, 0  # steps taken; ts_recv of the last record
+        self.unpriced = list[Book]()  # when it began
         self.rows = list[Row]()
 
     @property
@@ -184,8 +189,21 @@ class Warped:
             for book, touched in zip(self.books, self.touched, strict=True):
                 if touched and self.done == 1:
                     book.begin()
+                    self.unpriced += [book] if not book.mid2 else []
                 if touched:
                     self._turn(book, share)
+        if self.unpriced:
+            self._price()
+
+    def _price(self) -> None:
+        """Books that had no price as it began are struck as soon as they have one."""
+        if any(b.open for b in self.books):
+            return
+        for book in self.unpriced:
+            book.price()
+            if book.mid2 and self.active and not self.scenario.stop:
+                self._turn(book, self.steps[self.done - 1][1])
+        self.unpriced = [b for b in self.unpriced if not b.mid2]
 
     def _turn(self, book: Book, share: float) -> None:
         """One step in one instrument."""
@@ -270,6 +288,8 @@ class Warped:
         ts, close, lots = book.bar
         if ts != e[1]:
             stopped = self.active and self.scenario.stop
+            book.close = book.close or e[3]
+            self._price()
             warp = self._warp(book, e[1])
             close, lots = max(e[3] + warp, 1), -1 if stopped else self._thin(book, e[4], e[1], e[1])
             book.close = e[3]
@@ -280,9 +300,10 @@ class Warped:
     def _bar(self, b: Row) -> Iterator[Row]:
         """A bar that the scenario overlaps, or any other as it is."""
         opened, closed, who = b[0], b[1], b[8]
+        book, s = self.books[who], self.scenario
+        book.close = book.close or b[2]
         self._step(closed)
         self.last = max(self.last, closed)
-        book, s = self.books[who], self.scenario
         book.close = b[5]
         if not self.touched[who] or opened >= s.end or closed < s.start:
             book.bar = (closed, b[5], b[6])
