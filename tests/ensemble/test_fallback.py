@@ -9,10 +9,11 @@ from flowsense.ensemble import Heard
 from flowsense.ensemble.agree import Agree
 from flowsense.ensemble.blend import Blend
 from flowsense.ensemble.fallback import Fallback, chosen, costs
+from flowsense.ensemble.fallback import whole as said
 from flowsense.ensemble.select import Select
 from flowsense.errors import InputError
 from flowsense.forecast import Forecast, Target
-from flowsense.testing.voters import MID, forecast, heard, labels, loss, normal, said, strength_of
+from flowsense.testing.voters import MID, forecast, heard, labels, loss, normal, strength_of
 
 QUICK = (Blend(learn=False, table=False), Blend(), Select(), Agree())
 ROWS = 6_000

@@ -11,6 +11,7 @@ from flowsense.ensemble.agree import Agree
 from flowsense.ensemble.blend import ELSEWHERE, Blend
 from flowsense.ensemble.combiners import combiner, undescribed, untold
 from flowsense.ensemble.fallback import Fallback
+from flowsense.ensemble.fallback import whole as said
 from flowsense.ensemble.held import hear, times
 from flowsense.ensemble.members import Ensemble
 from flowsense.ensemble.select import Select
@@ -24,7 +25,7 @@ from flowsense.models import build
 from flowsense.models.hmm import Hmm
 from flowsense.tape import Needs
 from flowsense.testing.conformance import CHECKS, Fitted, Trial, check_conformance
-from flowsense.testing.voters import forecast, heard, labels, normal, said
+from flowsense.testing.voters import forecast, heard, labels, normal
 
 BUDGET = Budget(steps=5)
 NULLS = ("imbalance", "vote", "majority")

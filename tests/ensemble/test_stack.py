@@ -7,10 +7,11 @@ import pytest
 
 from flowsense.ensemble import Heard
 from flowsense.ensemble.blend import Blend
+from flowsense.ensemble.fallback import whole as said
 from flowsense.ensemble.stack import Stack
 from flowsense.errors import InputError
 from flowsense.forecast import DOWN, UP
-from flowsense.testing.voters import heard, hits, labels, loss, normal, said, strength_of
+from flowsense.testing.voters import heard, hits, labels, loss, normal, strength_of
 
 MEAN = Blend(learn=False, table=False)
 ROWS = 8_000

@@ -5,6 +5,7 @@ import pytest
 
 from flowsense.ensemble.agree import Agree
 from flowsense.ensemble.blend import Blend
+from flowsense.ensemble.fallback import whole as said
 from flowsense.ensemble.select import Select
 from flowsense.evaluate.scores import COVERAGES
 from flowsense.testing.voters import (
@@ -16,7 +17,6 @@ from flowsense.testing.voters import (
     labels,
     loss,
     normal,
-    said,
     strength_of,
     together,
     voices,

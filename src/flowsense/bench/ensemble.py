@@ -13,7 +13,7 @@ from flowsense.ensemble import Combiner
 from flowsense.ensemble.agree import Agree
 from flowsense.ensemble.blend import Blend
 from flowsense.ensemble.combiners import combiner
-from flowsense.ensemble.fallback import Fallback
+from flowsense.ensemble.fallback import Fallback, whole
 from flowsense.evaluate.scores import COVERAGES
 from flowsense.forecast import Forecast
 from flowsense.model.sides import Floats
@@ -24,7 +24,6 @@ from flowsense.testing.voters import (
     labels,
     loss,
     normal,
-    said,
     strength_of,
     together,
 )
@@ -66,7 +65,7 @@ def voters(rho: float) -> dict[str, dict[str, float]]:
     singles = [scores(one, came) for one in scored.said]
     found = {"best single": min(singles, key=lambda s: s["log_loss"])}
     for name, way in ways().items():
-        found[name] = scores(said(way.fit(taught, known), scored), came)
+        found[name] = scores(whole(way.fit(taught, known), scored), came)
     reach = together(VOTERS, strength, rho)
     best = more.sum(axis=0) / (1 + (VOTERS - 1) * rho)
     found["theory"] = {f"{c:.0%}": accuracy(reach, c) for c in COVERAGES}
@@ -87,5 +86,5 @@ def dealt(times: int) -> dict[str, float]:
         rng = np.random.default_rng(seed)
         found = Fallback().fit(of, labels(rng.permutation(y)))
         alone += found.verdicts["mid@500ms"].heard == of.names[-1]
-        harm.append(loss(said(found, of), rng.permutation(y)) - float(np.log(2)))
+        harm.append(loss(whole(found, of), rng.permutation(y)) - float(np.log(2)))
     return {"fell back to who says nothing": alone / times, "log_loss added": float(np.mean(harm))}

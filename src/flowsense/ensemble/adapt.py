@@ -50,7 +50,8 @@ class Said(NamedTuple):
         return cls(proba, value, ready, slot(regime, regimes))
 
     def joined(self, more: "Said") -> "Said":
-        columns: list[Any] = [np.concatenate(pair) for pair in zip(self, more, strict=True)]
+        pairs: Any = zip(self, more, strict=True)
+        columns: list[Any] = [np.concatenate(pair) for pair in pairs]
         return Said(*columns)
 
     def take(self, rows: Ints) -> "Said":

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from math import comb
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from flowsense.ensemble import Combiner, Heard
-from flowsense.ensemble.held import tape_of
+from flowsense.ensemble import Heard
 from flowsense.evaluate.scores import coverage, side_loss
 from flowsense.forecast import DOWN, UP, Forecast, Target
 from flowsense.labels import Labels
@@ -55,13 +53,6 @@ def labels(y: Floats, still: float = 0.0, seed: int = 0) -> Labels:
     known = (np.arange(n)[:, None] + 2) * STEP
     ones = np.ones((n, 1), np.float32)
     return Labels((MID,), came + 1, came, known, ones > 0, ones)
-
-
-def said(combiner: Combiner[Any], of: Heard) -> Forecast:
-    """What a fitted combiner says of all that was heard."""
-    tape = tape_of(of)
-    state = combiner.init(tape.instruments, len(of.names), of.said[0].targets)
-    return combiner.combine(state, tape, of.said)[1]
 
 
 def normal(n: int, rows: int, strength: float, rho: float, seed: int = 0) -> tuple[Floats, Floats]:
