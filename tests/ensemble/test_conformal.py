@@ -35,11 +35,12 @@ def kept(said, came, **config):
 
 def named(of, tape, said, edges=()):
     """Its answers to these forecasts, whatever model they are of."""
-    state = part(replace(of, model=build("vote")).init(tape.instruments), 1)
+    begun = replace(of, model=build("vote")).init(tape.instruments)
+    state = [part(begun, k) for k in (1, 2)]
     n, out = len(tape.rows[0].ts), []
     for a, b in zip((0, *edges), (*edges, n), strict=True):
         piece = tape._replace(rows=(tape.rows[0].take(slice(a, b)),))
-        state, found = of.answer(state, piece, cut(said, a, b))
+        *state, found = of.answer(*state, piece, cut(said, a, b))
         out.append(found)
     return out
 

@@ -22,11 +22,12 @@ from flowsense._jit import array, compiled, kernel
 from flowsense.ensemble import Heard
 from flowsense.ensemble.opinions import Opinions, finite, regime_of, tied, total
 from flowsense.ensemble.settle import Ints, Settled, Waiting, settle
+from flowsense.ensemble.states import joined, part
 from flowsense.errors import InputError
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model.sides import SURE, THIRD, Floats
-from flowsense.schema import Instrument, Quotes
+from flowsense.schema import Instrument
 from flowsense.tape import Tape
 
 BLOCK = 4_096  # moments that one pass of a fit goes through
@@ -59,18 +60,9 @@ class Said(NamedTuple):
         return Said(*columns)
 
 
-class Following(NamedTuple):
-    """Rows whose outcomes are awaited, what was said of them, and the weights now."""
+class Weights(NamedTuple):
+    """As they are now; a state is joined of `Waiting`, what was `Said` of these rows, and this."""
 
-    ts: Ints  # (k,), this and the next four as in `settle.Waiting`
-    instrument: Ints
-    quote: Quotes
-    open: NDArray[np.bool_]
-    last: Ints
-    proba: NDArray[np.float32]  # (k, N, T, 3), this and the next three as in `Said`
-    value: NDArray[np.float32]
-    ready: NDArray[np.bool_]
-    regime: Ints
     logs: Floats  # (R * T, N) logarithms of weights that add up to 1; R: `Adaptive.tables`
 
 
@@ -124,7 +116,7 @@ class Adaptive:
 
     def init(
         self, instruments: tuple[Instrument, ...], members: int, targets: tuple[Target, ...]
-    ) -> Following:
+    ) -> Any:
         """Raises InputError where it was fitted to other targets or members."""
         T, none = len(targets), np.zeros(0, np.int64)
         logs = self.fitted.logs.copy() if self.fitted else even(members, T * self.tables)
@@ -135,25 +127,22 @@ class Adaptive:
             )
         said = np.zeros((0, members, T, 3), np.float32), np.zeros((0, members, T), np.float32)
         ready = np.zeros((0, members, T), np.bool_)
-        return Following(*Waiting.none(len(instruments), T), *said, ready, none, logs)
+        waiting = Waiting.none(len(instruments), T)
+        return joined([waiting, Said(*said, ready, none), Weights(logs)])
 
-    def combine(
-        self, state: Following, tape: Tape, said: Sequence[Forecast]
-    ) -> tuple[Following, Forecast]:
+    def combine(self, state: Any, tape: Tape, said: Sequence[Forecast]) -> tuple[Any, Forecast]:
         state, logs, regime = self.follow(state, tape, said)
         return state, mixture(said, logs, regime, self.quorum)
 
-    def follow(
-        self, state: Following, tape: Tape, said: Sequence[Forecast]
-    ) -> tuple[Following, Floats, Ints]:
+    def follow(self, state: Any, tape: Tape, said: Sequence[Forecast]) -> tuple[Any, Floats, Ints]:
         """The state after this tape; the logarithms (n, R * T, N) in force at each of its rows."""
         rows, targets = tape.rows[0], said[0].targets
         here = Said.of(said, regime_of(said), self.regimes)
-        both = Said(*state[5:9]).joined(here)
-        waiting, settled, kept = settle(targets, Waiting(*state[:5]), rows)
-        logs = state.logs.copy()
+        both = part(state, 1).joined(here)
+        waiting, settled, kept = settle(targets, part(state, 0), rows)
+        logs = part(state, 2).logs.copy()
         path = self.learn(settled, len(rows.ts), both, targets, logs)
-        return Following(*waiting, *both.take(kept), logs), path, here.regime
+        return joined([waiting, both.take(kept), Weights(logs)]), path, here.regime
 
     def learn(
         self, settled: Settled, n: int, said: Said, targets: tuple[Target, ...], logs: Floats

@@ -34,7 +34,7 @@ from flowsense.labels import Labels
 from flowsense.model import Budget, Model
 from flowsense.model.gather import learned
 from flowsense.model.sides import THIRD, Floats
-from flowsense.schema import Instrument, Quotes
+from flowsense.schema import Instrument
 from flowsense.tape import Needs, Reader, Tape
 
 IDLE = 0.01  # of what a right answer earns, for a row that was not named
@@ -44,13 +44,8 @@ ABSTAINED = "abstained"  # of Forecast.aux: 1 where the model spoke and is not h
 
 
 class Named(NamedTuple):
-    """Rows whose outcomes are awaited, and how strict each target is."""
+    """What was named of the rows that are `Waiting`, and how strict each target is."""
 
-    ts: Ints  # (k,), this and the next four as in `settle.Waiting`
-    instrument: Ints
-    quote: Quotes
-    open: NDArray[np.bool_]
-    last: Ints
     side: Floats  # (k, T) P(up | it moves) - 1 / 2; 0 where the model was silent
     named: NDArray[np.int64]  # (k, T) 1 where a side was named
     level: Floats  # (T,)
@@ -141,18 +136,20 @@ class Abstain:
         T = len(self.kept.target)
         side, named = np.zeros((0, T)), np.zeros((0, T), np.int64)
         waiting = Waiting.none(len(instruments), T)
-        own_state = Named(*waiting, side, named, self.kept.level.copy())
-        return joined([self.model.init(instruments), own_state])
+        own_state = Named(side, named, self.kept.level.copy())
+        return joined([self.model.init(instruments), waiting, own_state])
 
     def predict(self, state: Any, tape: Tape) -> tuple[Any, Forecast]:
         inner, said = self.model.predict(part(state, 0), tape)
-        after, forecast = self.answer(part(state, 1), tape, said)
-        return joined([inner, after]), forecast
+        *after, forecast = self.answer(part(state, 1), part(state, 2), tape, said)
+        return joined([inner, *after]), forecast
 
-    def answer(self, state: Named, tape: Tape, said: Forecast) -> tuple[Named, Forecast]:
+    def answer(
+        self, waiting: Waiting, state: Named, tape: Tape, said: Forecast
+    ) -> tuple[Waiting, Named, Forecast]:
         """What of a forecast of these rows is said."""
         assert self.kept is not None
-        waiting, settled, rest = settle(said.targets, Waiting(*state[:5]), tape.rows[0])
+        waiting, settled, rest = settle(said.targets, waiting, tape.rows[0])
         side = np.concatenate([state.side, chance(said)])
         named = np.concatenate([state.named, np.zeros(said.ready.shape, np.int64)])
         table = np.stack([state.level, state.level * 0 + self.error, state.level * 0 + self.rate])
@@ -161,8 +158,8 @@ class Abstain:
         instants = np.repeat(edges[:-1], np.diff(edges))
         name(outcomes(settled, side), instants, side, self.kept.scores, starts, table, named)
         here = named[len(state.named) :].astype(np.bool_)
-        after = Named(*waiting, side[rest], named[rest], table[LEVEL].copy())
-        return after, heard(said, here)
+        after = Named(side[rest], named[rest], table[LEVEL].copy())
+        return waiting, after, heard(said, here)
 
     def params(self) -> dict[str, NDArray[Any]]:
         kept = self.kept._asdict() if self.kept else {}

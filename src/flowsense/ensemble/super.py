@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.ensemble import Heard
-from flowsense.ensemble.adapt import Adaptive, Fitted, Following, mixture
+from flowsense.ensemble.adapt import Adaptive, Fitted, mixture
 from flowsense.ensemble.settle import Ints
 from flowsense.ensemble.states import joined, part
 from flowsense.errors import InputError
@@ -42,7 +42,7 @@ class Force(NamedTuple):
     """The weights in force."""
 
     span: Ints  # (1,) since when: spans of `every_ns` since the epoch, -1 before the first row
-    logs: Floats  # (R * T, N) as in `adapt.Following`
+    logs: Floats  # (R * T, N) as in `adapt.Weights`
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class Super:
     def init(
         self, instruments: tuple[Instrument, ...], members: int, targets: tuple[Target, ...]
     ) -> Any:
-        beneath: Following = self.following().init(instruments, members, targets)
-        return joined([beneath, Force(np.array([-1]), beneath.logs.copy())])
+        beneath = self.following().init(instruments, members, targets)
+        return joined([beneath, Force(np.array([-1]), part(beneath, 2).logs.copy())])
 
     def combine(self, state: Any, tape: Tape, said: Sequence[Forecast]) -> tuple[Any, Forecast]:
         beneath, path, regime = self.following().follow(part(state, 0), tape, said)
