@@ -8,7 +8,7 @@ from flowsense.backtest.strategies.coin import Random
 from flowsense.backtest.strategies.follow import Follow
 from flowsense.backtest.strategies.foresight import Foresight
 from flowsense.backtest.strategies.quote import Quote
-from flowsense.backtest.ticks import Backtest, backtest, live, stored
+from flowsense.backtest.ticks import Backtest, backtest, likeliest, live, stored
 from flowsense.engine import Engine
 from flowsense.ensemble.members import Ensemble
 from flowsense.errors import InputError
@@ -369,3 +369,8 @@ def test_rows_without_their_events_are_refused(short):
     bare = [t._replace(events=t.events[:0]) for t in short]
     with pytest.raises(InputError, match="prepare them with events"):
         run(Follow(), bare)
+
+
+def test_a_regime_that_nobody_tells_is_none():
+    assert likeliest(None) == likeliest(np.zeros((2, 3), np.float32)) == -1
+    assert likeliest(np.array([[0.2, 0.8, 0], [0.4, 0.1, 0.5]], np.float32)) == 1

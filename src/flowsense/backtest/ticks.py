@@ -169,7 +169,7 @@ class Backtest:
     def _keep(self, ts: int, regime: NDArray[np.float32] | None) -> None:
         """The first mark of a minute."""
         self.minute = ts // MINUTE
-        self.account.marks["regime"] = -1 if regime is None else int(regime.mean(axis=0).argmax())
+        self.account.marks["regime"] = likeliest(regime)
         self.marks.append(self.account.marks.copy())
 
     def result(self) -> Result:
@@ -237,6 +237,13 @@ class Backtest:
         self.account.restore({k: arrays[f"account/{k}"] for k in self.account.snapshot()})
         self.state = again(self.state, "state", arrays)
         self.caution = again(self.caution, "risk", arrays) if self.risk else None
+
+
+def likeliest(regime: NDArray[np.float32] | None) -> int:
+    """Of (k, R) chances, by their mean; -1 where nobody tells any."""
+    if regime is None or not regime.any():
+        return -1
+    return int(regime.mean(axis=0).argmax())
 
 
 def again(state: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
