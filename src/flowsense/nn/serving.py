@@ -82,7 +82,6 @@ def session(graph: bytes) -> Session:
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     runtime = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     inputs = runtime.get_inputs()
     shapes = tuple(tuple(one.shape[1:]) for one in inputs)
