@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.ensemble import Heard
-from flowsense.ensemble.opinions import Opinions, Silent, answer, even, mean, tied, total
+from flowsense.ensemble.opinions import Opinions, Silent, answer, even, mean, total
 from flowsense.errors import InputError
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels
@@ -62,8 +62,7 @@ class Agree:
         sure = sigmoid(np.abs(side)) >= self.confidence
         side = np.where((same >= needed) & sure, side, 0.0)
         ready = total(of.ready.astype(np.float64)) >= needed
-        found = answer(said[0].targets, of, (side, move), even(of), ready)
-        return state, tied(said, of, found)
+        return state, answer(said, of, (side, move), even(of), ready)
 
     def params(self) -> dict[str, NDArray[Any]]:
         return {"target": self.target}

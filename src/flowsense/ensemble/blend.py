@@ -24,7 +24,6 @@ from flowsense.ensemble.opinions import (
     moves,
     regime_of,
     sides,
-    tied,
     total,
 )
 from flowsense.errors import InputError
@@ -138,8 +137,7 @@ class Blend:
             heeded(weights(self.fitted.weight[k], regime), of.ready) for k in (SIDE, MOVE)
         )
         odds = total(side * of.side), total(move * of.move) + self.fitted.offset
-        found = answer(said[0].targets, of, odds, move, of.any_ready)
-        return state, tied(said, of, found)
+        return state, answer(said, of, odds, move, of.any_ready)
 
     def params(self) -> dict[str, NDArray[Any]]:
         if self.fitted is None:

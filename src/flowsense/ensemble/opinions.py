@@ -5,12 +5,13 @@ bit however its rows are cut.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flowsense.forecast import DOWN, UP, Forecast, Target
+from flowsense.forecast import DOWN, UP, Forecast
 from flowsense.labels import COLUMNS, Labels
 from flowsense.model.calibrated import Question, odds
 from flowsense.model.sides import THIRD, Floats, moved, probabilities, sigmoid
@@ -80,7 +81,7 @@ def mean(of: Opinions) -> tuple[Floats, Floats]:
 
 
 def answer(
-    targets: tuple[Target, ...],
+    said: Sequence[Forecast],
     of: Opinions,
     odds: tuple[Floats, Floats],
     weight: Floats,
@@ -88,9 +89,11 @@ def answer(
 ) -> Forecast:
     """Log-odds of side and move (n, T) as a forecast; sizes are those that the members expect.
 
+    With what it carries along: see `tied`.
+
     weight (N, n, T), for magnitudes, is made to add up to 1 over the ready.
     """
-    side, move = odds
+    (side, move), targets = odds, said[0].targets
     heard = weight * of.ready
     whole = total(heard)
     sized = total(heard * of.value) / np.where(whole > 0, whole, 1.0)
@@ -101,20 +104,19 @@ def answer(
     directed = np.array([t.directed for t in targets], np.bool_)
     proba[~(ready & directed)] = THIRD
     value = np.where(ready, np.where(directed, edge * size, sized), 0.0).astype(np.float32)
-    return Forecast(targets, proba, value, ready)
+    return tied(said, of, Forecast(targets, proba, value, ready))
 
 
-def beside(
-    said: Sequence[Forecast], of: Opinions, found: Forecast
-) -> dict[str, NDArray[np.float32]]:
-    """What an answer carries along: who agrees, who was heard, and the regime where one tells."""
+def tied(said: Sequence[Forecast], of: Opinions, found: Forecast) -> Forecast:
+    """With what an answer carries along: who agrees, who was heard, the regime where one tells."""
     side = np.sign(found.proba[:, :, UP] - found.proba[:, :, DOWN]) * found.ready
     same = total((np.sign(of.side) == side) * of.ready * (side != 0))
     heard = total(of.ready.astype(np.float64))
     aux = {AGREEMENT: (same / np.maximum(heard, 1.0)).astype(np.float32)}
     aux[MEMBERS] = heard.astype(np.float32)
     regime = regime_of(said)
-    return aux | ({REGIME: regime} if regime.shape[1] else {})
+    aux |= {REGIME: regime} if regime.shape[1] else {}
+    return replace(found, aux=aux)
 
 
 def regime_of(said: Sequence[Forecast]) -> NDArray[np.float32]:
@@ -126,11 +128,6 @@ def regime_of(said: Sequence[Forecast]) -> NDArray[np.float32]:
 def finite(regime: NDArray[np.float32]) -> NDArray[np.float32]:
     """(n, R) with 0 for all of a row in which any is no number."""
     return np.where(np.isfinite(regime).all(axis=1, keepdims=True), regime, np.float32(0))
-
-
-def tied(said: Sequence[Forecast], of: Opinions, found: Forecast) -> Forecast:
-    """The answer with what it carries along."""
-    return Forecast(found.targets, found.proba, found.value, found.ready, beside(said, of, found))
 
 
 class Asked(NamedTuple):

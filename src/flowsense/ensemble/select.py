@@ -21,7 +21,6 @@ from flowsense.ensemble.opinions import (
     even,
     mean,
     sides,
-    tied,
 )
 from flowsense.errors import InputError
 from flowsense.forecast import Forecast, Target
@@ -90,8 +89,7 @@ class Select:
             raise InputError("select: fit or load it before it combines")
         of = Opinions.of(said)
         odds = surest(of, self.fitted) * self.fitted.last, mean(of)[1]
-        found = answer(said[0].targets, of, odds, even(of), of.any_ready)
-        return state, tied(said, of, found)
+        return state, answer(said, of, odds, even(of), of.any_ready)
 
     def params(self) -> dict[str, NDArray[Any]]:
         return self.fitted._asdict() if self.fitted else {}

@@ -24,7 +24,6 @@ from flowsense.ensemble.opinions import (
     mean,
     regime_of,
     sides,
-    tied,
     total,
 )
 from flowsense.errors import InputError
@@ -170,8 +169,7 @@ class Stack:
             X = rows_of(of, regime, t)
             back = rows_of(mirrored(of), regime[:, fitted.regimes], t)
             side[:, t] += odd(fitted.forest, t, X, back) * of.any_ready[:, t]
-        found = answer(said[0].targets, of, (side, move), even(of), of.any_ready)
-        return state, tied(said, of, found)
+        return state, answer(said, of, (side, move), even(of), of.any_ready)
 
     def params(self) -> dict[str, NDArray[Any]]:
         if self.fitted is None:
