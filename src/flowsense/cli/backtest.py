@@ -88,9 +88,10 @@ def from_time(asked: str | None, model: Path) -> int:
     files = sorted((run / "forecasts").glob("*.parquet"))
     if not files:
         raise InputError(f"{model}: nobody knows what it was fitted on: give --start")
+    rows = [pq.read_table(file, columns=["ts", "fold"]) for file in files]
     ts, fold = (
-        np.concatenate([pq.read_table(f, columns=[n])[n].cast("int64").to_numpy() for f in files])
-        for n in ("ts", "fold")
+        np.concatenate([table[name].cast("int64").to_numpy() for table in rows])
+        for name in ("ts", "fold")
     )
     return int(ts[fold == fold.max()].min())
 

@@ -100,7 +100,8 @@ def write_results(run: "Run", folder: Path, files: dict[str, str]) -> None:
 
 def told_again(run: "Run", folder: Path) -> None:
     """report.html and metrics.json anew, where more is known of a run that is saved."""
-    report(run, folder / "report.html")
+    drawn = orjson.loads((folder / "curves.json").read_bytes())
+    write(folder / "report.html", run.metrics, drawn)
     with replacing(folder / RESULTS) as draft:
         draft.write_bytes(orjson.dumps(run.metrics, option=orjson.OPT_INDENT_2))
 
