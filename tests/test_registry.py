@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from flowsense import models
+from flowsense.cli.listing import read_by
 from flowsense.errors import InputError
 from flowsense.registry import BRINGS, Entry, absent
 from flowsense.train.config import RunConfig
@@ -46,3 +47,8 @@ def test_a_net_that_is_named_is_refused_before_anything_is_read(without_torch):
 def test_with_everything_installed_nothing_is_left_out():
     assert models.left_out(["all"]) == ()
     assert set(NETS) <= set(models.asked(["all"]))
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_the_list_says_what_a_model_needs(name):
+    assert models.MODELS[name].reads == read_by(name)

@@ -40,8 +40,8 @@ def models() -> Iterator[tuple[str, ...]]:
     for name in names("model", MODELS):
         mark = "null" if name in NULLS else "fast" if name in FAST else "all"
         ours = MODELS.get(name, Entry("", "of another package"))
-        told = (ours.line, absent(name))
-        yield name, mark, ours.needs, read_by(name), ours.cost, "; ".join(filter(None, told))
+        told, reads = (ours.line, absent(name)), ours.reads if name in MODELS else read_by(name)
+        yield name, mark, ours.needs, reads, ours.cost, "; ".join(filter(None, told))
     yield "", "", "", "", "", "cost: to fit and to forecast, in docs/results.md"
 
 
