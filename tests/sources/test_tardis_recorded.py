@@ -16,12 +16,6 @@ from flowsense.schema import (
 from flowsense.sources.open import open_source
 from flowsense.sources.tardis import open
 
-LEADING = "exchange,symbol,timestamp,local_timestamp"
-UPDATES = f"{LEADING},is_snapshot,side,price,amount"
-TRADES = f"{LEADING},id,side,price,amount"
-QUOTES = f"{LEADING},ask_amount,ask_price,bid_price,bid_amount"
-TICKER = f"{LEADING},funding_timestamp,funding_rate,open_interest,mark_price"
-T0 = 1_600_000_000_000_000  # us
 OPEN = SNAPSHOT | LAST
 
 

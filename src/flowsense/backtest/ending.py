@@ -20,7 +20,6 @@ from flowsense.train.run import Run
 
 TAKER, MAKER, DEAF = "taker", "maker", "maker without forecasts"
 SHARE = 10  # of what usually stands at the touch, that an order of the maker is
-INVENTORY = 5  # orders
 WAIT = Constant(MILLISECOND)
 BP, KEYS = 1e4, ("net", "gross")
 
@@ -51,7 +50,7 @@ def ended(run: Run, sources: tuple[Told, ...]) -> dict[str, Result]:
     rules, lots = Rules(order=WAIT, response=WAIT), scored.lots
     taker = Plan(Follow(), rules=rules, start=scored.start, end=scored.end)
     rests = replace(taker, risk=Settings(costs=Costs(spreads=0.0)))
-    quotes = {MAKER: Quote(lots, INVENTORY * lots)}
+    quotes = {MAKER: Quote.of(lots)}
     quotes[DEAF] = replace(quotes[MAKER], heeds=False)
     plans = {TAKER: taker} | {name: replace(rests, strategy=q) for name, q in quotes.items()}
     return trade(model, run.material.learn.spec, scored.source, plans)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 BP = 1e-4
 NAMED = {"strategy": ("follow", "quote"), "queue": ("risk-averse", "probabilistic")}
 FEES = ("maker", "taker", "rebate")
-INVENTORY = 5  # orders that a maker holds, at most
 
 
 def _bp(what: str) -> Any:
@@ -112,4 +111,4 @@ def chosen(name: str, lots: int) -> "Strategy[Any]":
         return Follow(lots=lots)
     if lots <= 0:
         raise InputError("--strategy quote: say how large its orders are: --lots N")
-    return Quote(lots=lots, most=INVENTORY * lots)
+    return Quote.of(lots)

@@ -1,7 +1,7 @@
 """A maker: its forecast is worth what it spares it, quotes that informed orders would have hit."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from flowsense.forecast import Veto
 from flowsense.schema import SECOND, WHOLE, Instrument
 
 DEAF = int(Veto.NOT_READY | Veto.NOT_TRADING)  # such a signal says nothing of the price
+INVENTORY = 5  # orders, of a maker that is told no more than how large they are
 
 
 class Quoting(NamedTuple):
@@ -55,6 +56,11 @@ class Quote:
             raise InputError(
                 f"{self}: give lots and turn above 0, most of at least lots, others >= 0"
             )
+
+    @classmethod
+    def of(cls, lots: int) -> Self:
+        """Orders of so many lots, and an inventory of `INVENTORY` of them."""
+        return cls(lots=lots, most=INVENTORY * lots)
 
     def init(self, instruments: tuple[Instrument, ...]) -> Quoting:
         """No order sent."""
