@@ -3,7 +3,7 @@ import pytest
 from quoted import ONE, START, TARGET, Rule, forecast_of, rows_of, taped, touches
 from toys import Ewma
 
-from flowsense.backtest.fitted import members
+from flowsense.backtest.arms import members
 from flowsense.backtest.strategies.coin import Random
 from flowsense.backtest.strategies.follow import Follow
 from flowsense.backtest.strategies.foresight import Foresight

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flowsense.backtest import Result
-from flowsense.backtest.fitted import Plan, trade
+from flowsense.backtest.arms import Plan
+from flowsense.backtest.fitted import trade
 from flowsense.backtest.measures import measure
 from flowsense.backtest.strategies.follow import Follow
 from flowsense.backtest.strategies.quote import Quote

@@ -11,7 +11,7 @@ from flowsense.errors import InputError
 
 if TYPE_CHECKING:
     from flowsense.backtest import Strategy
-    from flowsense.backtest.fitted import Plan
+    from flowsense.backtest.arms import Plan
 
 BP = 1e-4
 NAMED = {"strategy": ("follow", "quote"), "queue": ("risk-averse", "probabilistic")}
@@ -66,7 +66,7 @@ TRADING: Shared = {
 
 def planned(asked: Mapping[str, Any], start: int) -> "Plan":
     """What these options ask for, from `start` ns on. Raises InputError."""
-    from flowsense.backtest.fitted import Plan
+    from flowsense.backtest.arms import Plan
     from flowsense.cli.settings import moment
     from flowsense.exchange.client import Terms
     from flowsense.exchange.contracts import checked

@@ -1,6 +1,7 @@
 """Features: no row may change when what came after it is cut off, replaced or moved in time."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +109,7 @@ def differences(
 
 
 def alike(a: Rows, b: Rows) -> bool:
-    pairs = zip(a, b, strict=True)
+    pairs: Iterator[tuple[Any, Any]] = zip(a, b, strict=True)
     return all(x.shape == y.shape and x.tobytes() == y.tobytes() for x, y in pairs)
 
 
