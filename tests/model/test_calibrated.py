@@ -93,6 +93,38 @@ def test_platt_is_the_minimum_of_its_loss():
     assert min(around, key=lambda w: loss(*w)) == found
 
 
+def far_out(n, right, seed):
+    """Log-odds of 6 on every row, of which so many name the side that comes; as a question."""
+    rng = np.random.default_rng(seed)
+    up, hit = rng.random(n) < 0.5, rng.random(n) < right
+    return Question(np.where(up == hit, 6.0, -6.0), up, np.ones(n))
+
+
+@pytest.mark.parametrize("right", [0.5, 0.8, 0.997])
+@pytest.mark.parametrize("rows", [200, 2_000])
+def test_far_out_the_line_finds_how_often_the_side_is_right(right, rows):
+    """Log-odds of 6 are right 399 times of 400. Whole steps of Newton ended at 12 instead."""
+    slope, _ = platt(far_out(rows, right, 0), offset=False)
+    least = 0.2 if right < 0.77 else 0.0  # the slope goes no lower
+    assert 6 * slope == pytest.approx(max(6 * least, np.log(right / (1 - right))), abs=1.3)
+    assert platt(far_out(rows, right, 0), offset=True)[0] == pytest.approx(slope, abs=0.1)
+
+
+@pytest.mark.parametrize(("sharpness", "noise"), [(6.0, False), (6.0, True), (1.0, False)])
+def test_probabilities_of_rows_to_come_are_no_worse_calibrated(sharpness, noise):
+    """Of a signal said six times too sharply, of nothing said so, of a signal said as it is."""
+
+    def seen(seed):
+        said, labels = world(20_000, sharpness, 1.0, seed)
+        dealt = np.random.default_rng(seed).permutation(len(labels.y))
+        return said, labels._replace(y=labels.y[dealt]) if noise else labels
+
+    found, (later, came) = fitted(*seen(0)), seen(1)
+    y, before = came.y[:, 0].astype(int), later.proba[:, 0].astype(float)
+    after = found.apply(later).proba[:, 0].astype(float)
+    assert ece(after, y) <= (ece(before, y) + 0.004 if sharpness == 1.0 else ece(before, y) / 2)
+
+
 def test_probabilities_stay_probabilities_at_the_edges():
     p = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1 / 3, 1 / 3, 1 / 3]], np.float32)
     out = scaled(p, np.array([2.0, 0.5, 3.0]), np.zeros((2, KNOTS, 2)))

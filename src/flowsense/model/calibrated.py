@@ -22,6 +22,7 @@ from flowsense.tape import Needs, Reader, Tape
 FEWEST = 200  # rows that a scale is fitted on
 PRIOR = 20.0  # rows, not overlapping, that speak for leaving all as it is
 STEPS = 30
+ROUNDING = 1e-12  # of a sum over rows, as a share of it
 SCALE, CURVE = "calibration", "calibration_curve"  # their names among the parameters
 SIDE, MOVE = range(2)
 QUESTIONS, NAMES = ("side", "move"), ("platt", "isotonic")
@@ -184,20 +185,29 @@ def chosen(early: Question, after: Question, k: int) -> tuple[tuple[float, float
 def platt(of: Question, *, offset: bool) -> tuple[float, float]:
     """Slope and offset of most likelihood by Newton's method, drawn towards 1 and 0.
 
-    The slope stays in [0.2, 2]; too few rows leave everything as it is.
+    The slope stays in [0.2, 2]; too few rows leave everything as it is. A step that would raise
+    the loss is halved: at log-odds of 6 the loss is all but flat, and a whole one leaps far over
+    its minimum.
     """
     x, y, weight = of
     if len(x) < FEWEST or y.all() or not y.any():
         return 1.0, 0.0
     design = np.stack([x, np.ones_like(x) * offset], axis=1)
     prior, start = PRIOR * np.eye(2), np.array([1.0, 0.0])
-    w = start.copy()
+
+    def cost(w: Floats) -> float:
+        return float(weight @ losses(of, design @ w) + PRIOR / 2 * (w - start) @ (w - start))
+
+    w, least = start.copy(), cost(start)
     for _ in range(STEPS):
         p = sigmoid(design @ w)
         gradient = design.T @ (weight * (p - y)) + prior @ (w - start)
         curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + prior
         step = np.linalg.solve(curvature, gradient)
-        w = w - step
+        most = least + ROUNDING * abs(least)
+        while (found := cost(w - step)) > most:
+            step /= 2
+        w, least = w - step, found
         if np.abs(step).max() < 1e-9:
             break
     return float(np.clip(w[0], 0.2, 2.0)), float(w[1])
