@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from runpy import run_module
 
 import pytest
 
@@ -202,6 +203,14 @@ def test_lists(flowsense, what, first):
 
 def test_the_version(flowsense):
     assert flowsense("--version") == (0, f"flowsense {__version__}\n", "")
+
+
+def test_it_can_be_called_as_a_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["flowsense", "--version"])
+    with pytest.raises(SystemExit) as left:
+        run_module("flowsense", run_name="__main__")
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"flowsense {__version__}\n"
 
 
 def test_help_imports_nothing_heavy():

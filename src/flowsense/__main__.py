@@ -1,0 +1,5 @@
+"""``python -m flowsense``, where the command is not on the path."""
+
+from flowsense.cli import main
+
+main()
