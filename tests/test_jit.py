@@ -1,13 +1,17 @@
 """Compiled code is never stale, and damage to it costs one warning."""
 
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numba import types
 
 import flowsense
+from flowsense._jit import compiled, digest, either
 
 CALL = """
 import sys
@@ -24,6 +28,76 @@ from piece import times
 def twice(x):
     return times(x)
 """
+
+FILES = {  # `entry` inlines what stands in, or is named by, all but the last
+    "entry": "from piece import times\ndef twice(x):\n    return times(x)\n",
+    "piece": "from flowsense._jit import kernel\nimport rule\nfrom sizes import TABLE, LEAST\n"
+    "@kernel\ndef times(x):\n    return TABLE[0] + LEAST[0] + rule.scaled(x)\n",
+    "rule": "from kind import Kind\nfrom number import FACTOR\n"
+    "def scaled(x):\n    return [FACTOR * x + Kind.ONE for _ in range(1)][0]\n",
+    "sizes": "import numpy as np\nTABLE, LEAST = np.array([2.0]), (2,)\n",
+    "kind": "from enum import IntEnum\nclass Kind(IntEnum):\n    ONE = 2\n",
+    "number": "FACTOR, OTHER = 2, 7\n",
+}
+EDITS = [
+    ("entry", "times(x)", "times(2 * x)"),
+    ("piece", "TABLE[0] +", "TABLE[0] -"),
+    ("rule", "range(1)", "range(2)"),
+    ("sizes", "2.0", "3.0"),
+    ("sizes", "(2,)", "(3,)"),
+    ("kind", "ONE = 2", "ONE = 3"),
+    ("number", "= 2", "= 3"),
+]
+
+
+@pytest.fixture
+def digests(tmp_path, monkeypatch):
+    """The digest of `entry.twice` where one file is otherwise."""
+
+    def of(name="entry", before="", after=""):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        for file, text in FILES.items():
+            new = text.replace(before, after) if file == name else text
+            (folder / f"{file}.py").write_text(new)
+            sys.modules.pop(file, None)
+        with monkeypatch.context() as here:
+            here.syspath_prepend(folder)
+            return digest(importlib.import_module("entry").twice)
+
+    yield of
+    for file in FILES:
+        sys.modules.pop(file, None)
+
+
+@pytest.mark.parametrize(("name", "before", "after"), EDITS)
+def test_the_digest_is_of_all_that_is_inlined(digests, name, before, after):
+    assert digests(name, before, after) != digests()
+
+
+def test_the_digest_is_of_nothing_else(digests):
+    assert digests() == digests() == digests("number", "7", "8")
+
+
+def test_what_stands_around_a_function_is_in_its_digest():
+    def scaled(factor):
+        return lambda x: factor * x
+
+    assert digest(scaled(2)) == digest(scaled(2)) != digest(scaled(3))
+
+
+@either
+def halved(x):
+    return x / 2
+
+
+@compiled(types.float64(types.int64))
+def inside(x):
+    return halved(x)
+
+
+def test_what_plain_python_may_call_is_the_same_in_a_loop():
+    assert halved(np.array([3, 5])).tolist() == [inside(3), inside(5)] == [1.5, 2.5]
 
 
 @pytest.fixture
