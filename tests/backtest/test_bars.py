@@ -193,10 +193,10 @@ def test_an_order_may_be_withdrawn_or_changed():
     [(POST, 5, 105, "WOULD_CROSS"), (LIMIT, 5, 0, "OFF_GRID"), (MARKET, 5, 90, "UNKNOWN")],
 )
 def test_a_refused_change_leaves_the_order_at_venue_and_account(kind, lots, price, why):
-    v, account = venue(frictions=Frictions(0, 0, None, delay=9)), Account((X,), 1e6, ())
-    for q in requests((T, 1, kind, 1, 7, 90)), requests((2 * T, 1, REPLACE, 0, lots, price)):
-        account.send(q, int(q["ts"][0]))
-        told = v.push(NO_EVENTS, q, flat(100, start=int(q["ts"][0])))
+    v, account = venue(), Account((X,), 1e6, ())
+    for q in requests((T, 1, kind, 1, 7, 90)), requests((T, 1, REPLACE, 0, lots, price)):
+        account.send(q, T)
+        told = v.push(NO_EVENTS, q)
         account.tell(told)
     assert said(told) == [(1, "no", why, lots)] and told["left"].tolist() == [7]
     assert account.open[["order_id", "lots"]].tolist() == [(1, 7)] and v.venue["live"] == 1

@@ -18,10 +18,15 @@ class Oracle:
     """The rules of a bar in plain Python; slippage by size apart."""
 
     def __init__(self, half, share):
-        self.half, self.share, self.resting, self.held = half, share, [], 0
+        self.half, self.share, self.resting, self.lots = half, share, [], []
+
+    @property
+    def held(self):
+        return sum(side for side, _ in self.lots)
 
     def bar(self, b, orders):
-        self.out, self.room, self.paid = [], int(self.share * b["lots"]), {1: [], -1: []}
+        self.out, self.room = [], int(self.share * b["lots"])
+        self.lots = [(side, None) for side, _ in self.lots]  # of this bar: with its price
         fresh = {o["order_id"] for o in orders}
         self.resting += [dict(zip(REQUEST.names, o.item(), strict=True)) for o in orders]
         for o in self.resting:
@@ -35,7 +40,7 @@ class Oracle:
                 self.fill(o, price)
         side = self.leads()
         for s in (side, -side):
-            self.limits(b, s)
+            self.limits(b, s, fresh)
             self.stops(b, -s)
         self.resting = [o for o in self.resting if o["lots"]]
         return self.out
@@ -47,9 +52,10 @@ class Oracle:
         stops = [o["side"] for o in self.resting if o["kind"] == STOP and o["lots"]]
         return int(np.sign(self.held)) or (-stops[0] if stops else 1)
 
-    def limits(self, b, side):
+    def limits(self, b, side, fresh):
         for o in self.resting:
-            through = b["low"] < o["price"] if side > 0 else b["high"] > o["price"]
+            prices = [o["price"], *[b["open"]] * (o["order_id"] in fresh)]
+            through = b["low"] < min(prices) if side > 0 else b["high"] > max(prices)
             if o["side"] == side and o["kind"] == LIMIT and through:
                 self.fill(o, o["price"])
 
@@ -61,12 +67,16 @@ class Oracle:
 
     def stop(self, o, base):
         side, held = o["side"], -o["side"] * self.held
-        if held > 0 and o["lots"]:
-            o["price"] = -side * 10**9  # what is left of it goes on at once
-            self.gone(side, LIMIT)
-            entries = self.paid[-side]  # of this bar
-            worst = (max if side > 0 else min)([base, *entries])
-            self.fill(o, max(self.worse(side, worst), 1), held)
+        if held <= 0 or not o["lots"]:
+            return
+        o["price"] = -side * 10**9  # what is left of it goes on at once
+        self.gone(side, LIMIT)
+        mine = self.lots[: min(o["lots"], held)]
+        entries = [price for _, price in self.lots if price is not None]
+        worst = (max if side > 0 else min)([base, *entries])
+        at = [base if price is None else worst for _, price in mine]
+        for price in sorted(set(at), reverse=side < 0):
+            self.fill(o, max(self.worse(side, price), 1), at.count(price))
 
     def worse(self, side, base):
         return int((np.ceil if side > 0 else np.floor)(base + side * self.half * base))
@@ -77,13 +87,17 @@ class Oracle:
                 o["lots"] = 0
 
     def fill(self, o, price, most=10**9):
+        """Lot by lot: the oldest of the other side goes first."""
         lots, held = min(o["lots"], self.room, most), -o["side"] * self.held
+        for _ in range(lots):
+            if self.lots and self.lots[0][0] != o["side"]:
+                self.lots.pop(0)
+            else:
+                self.lots.append((o["side"], price))
         if lots:
             self.out.append((o["order_id"], price, lots))
-            self.paid[o["side"]].append(price)
             o["lots"] -= lots
             self.room -= lots
-            self.held += o["side"] * lots
             if 0 < held <= lots:
                 self.gone(o["side"], STOP)
 

@@ -6,17 +6,21 @@ A bar hides its path, so every doubt is decided against the order:
   decided on. A market order executes at its open, half a spread and the slippage worse, and what
   the bar has no room for is cancelled.
 - A limit order executes where the bar trades strictly through its price, at its price. One that
-  would take at the open of its first bar takes there.
+  would take at the open of its first bar takes there; one within the spread waits until the bar
+  trades behind that open.
 - ``STOP`` requests give up what is held once their price is touched, at the worse of price and
-  open, less half a spread and slippage; never better than what was paid in the same bar. They
-  never open a position. One that is hit takes the limits on its side away; they go when the
-  position is gone.
+  open, less half a spread and slippage; what was held longest goes first, what was opened in the
+  same bar no better than at the worst entry of it. They never open a position. One that is hit
+  takes the limits on its side away; they go when the position is gone.
+- A withdrawal or a replacement changes what bars do that open later. Where `delay` bars have to
+  pass, it leaves the order as it was until then.
 - Where a bar reaches an entry and its stop, or a stop and the target beside it, the stop counts.
 - All executions in a bar are at most `share` of its volume.
 
 Slippage is impact * volatility * sqrt(our share of the bar's volume): the square-root law (Toth et
 al. 2011, "Anomalous price impact", eq. 1), with the volatility of a bar as an exponential mean over
-the 20 bars before. Where bars tell no volume there is none, and `share` must be None.
+the 20 bars before; where a bar tells no volume, it is taken for their mean. Where none tells any
+there is no slippage, and `share` must be None.
 """
 
 from dataclasses import dataclass, replace
@@ -26,12 +30,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense._jit import records
-from flowsense.backtest.fills import advance
+from flowsense.backtest.fills import MOST, advance
 from flowsense.backtest.resting import PLACE, RESTING, STOP, VENUE, take
 from flowsense.errors import InputError
 from flowsense.exchange.client import KINDS, REPORT, Reports, Requests
 from flowsense.exchange.matching import REPLACE, REQUEST, WITHDRAW
-from flowsense.schema import BAR, CLOSE, Bars, Events, Instrument, check, checked, zeros
+from flowsense.schema import (
+    BAR,
+    BOOK,
+    CLOSE,
+    LARGEST,
+    Bars,
+    Events,
+    Instrument,
+    Quotes,
+    check,
+    checked,
+    zeros,
+)
 from flowsense.sources import NO_BARS
 from flowsense.store.checkpoint import pack, unpack
 
@@ -47,7 +63,7 @@ class Frictions:
         half_spread: share of the price, 1e-4 is one basis point.
         impact: volatilities of a bar that taking all its volume would cost.
         share: of a bar's volume that may be ours; None where bars tell no volume.
-        delay: bars that pass before an order is there.
+        delay: bars that pass before an order, or a change of one, is there and heard of.
         patience_ns: an order that no bar met for so long is cancelled, as nobody knows what it
             would have met; None: an hour, or five bars where that is longer.
     """
@@ -116,7 +132,8 @@ class BarVenue:
         Raises InputError.
         """
         events, k = checked(events, len(self.places)), len(self.places)
-        return self.fold(events, requests, sound(bars, k) if len(bars) else self._due(events))
+        bars = sound(bars, k) if len(bars) else self._due(events)
+        return self.fold(events, requests, self.complete(events, bars))
 
     def expect(self, bars: Bars) -> None:
         """Bars of closes yet to come, for a caller that pushes events alone. Raises InputError."""
@@ -125,27 +142,32 @@ class BarVenue:
 
     def _due(self, events: Events) -> Bars:
         """Those that have closed."""
-        if len(self.waiting):
-            now = int(events["ts_recv"][-1]) if len(events) else -1
-            n = int(np.searchsorted(self.waiting["ts_recv"], now, side="right"))
-            due, self.waiting = self.waiting[:n], self.waiting[n:]
-            return due
-        return self.alone(events)
+        now = int(events["ts_recv"][-1]) if len(events) else -1
+        n = int(np.searchsorted(self.waiting["ts_recv"], now, side="right"))
+        due, self.waiting = self.waiting[:n], self.waiting[n:]
+        return due
 
-    def alone(self, events: Events) -> Bars:
-        """Bars of one price, of closes whose bars nobody told."""
+    def complete(self, events: Events, bars: Bars) -> Bars:
+        """With bars of one price, of closes whose bars nobody told."""
         closes = events[events["action"] == CLOSE]
+        if all(np.array_equal(closes[n], bars[n]) for n in ("instrument", "ts_recv")):
+            return bars
         closes = closes[closes["ts_recv"] > self.places["ts"][closes["instrument"]]]
-        return sound(flat(closes), len(self.places)) if len(closes) else NO_BARS
+        told, pairs = set(keys(bars)), keys(closes)
+        alone = closes[np.array([pair not in told for pair in pairs], np.bool_)]
+        if not len(alone):
+            return bars
+        both = np.concatenate([bars, sound(flat(alone), len(self.places))])
+        return both[np.argsort(both["ts_recv"], kind="stable")].view(BAR)
 
     def fold(self, events: Events, requests: Requests, bars: Bars) -> Reports:
-        """`push` of events and bars that were checked."""
+        """`push` of events and bars that were checked and are complete."""
         parts = [self._taken(requests)] if len(requests) else []
         v = self.venue[0]
         v["done"] = v["read"] = 0
         inputs, done = (records(bars), records(events)), False
         while not done:
-            out = zeros(REPORT, 2 * int(v["live"]) + 8)
+            out = zeros(REPORT, MOST * int(v["live"]) + 8)
             done = advance(*self._arrays, *inputs, records(out))
             parts.append(out[: v["told"]])
         return parts[0] if len(parts) == 1 else np.concatenate(parts).view(REPORT)
@@ -153,6 +175,20 @@ class BarVenue:
     def _taken(self, requests: Requests) -> Reports:
         out = zeros(REPORT, len(requests))
         take(*self._arrays, records(asked(requests, len(self.places))), records(out))
+        return out[: self.venue["told"][0]]
+
+    def touch(self, quotes: Quotes, lots: NDArray[np.int64]) -> NDArray[Any]:
+        """(K,) BOOK: where so many lots (K,) would go at the mids of these quotes (K,).
+
+        Half a spread and the slippage away, as of a bar of the mean volume.
+        """
+        v, p, mid = self.venue[0], self.places, quotes["mid2"] / 2
+        part = np.divide(np.abs(lots), p["volume"], out=np.zeros(len(p)), where=p["volume"] > 0)
+        worse = mid * (v["half_spread"] + v["impact"] * np.sqrt(p["variance"] * part))
+        out, dust = zeros(BOOK, len(p)), 1e-12 * mid
+        out["bid_px"][:, 0] = np.clip(np.floor(mid - worse + dust), 1, LARGEST)
+        out["ask_px"][:, 0] = np.clip(np.ceil(mid + worse - dust), 1, LARGEST)
+        out["bid_sz"][:, 0] = out["ask_sz"][:, 0] = mid > 0
         return out
 
     def snapshot(self) -> bytes:
@@ -189,6 +225,10 @@ def sound(bars: Bars, instruments: int) -> Bars:
         shown = ", ".join(f"{n} {bars[n][i]}" for n in ("open", "high", "low", "close", "lots"))
         raise InputError(f"bars: {shown} at {i} cannot be: leave it out")
     return bars.view(BAR)
+
+
+def keys(records: NDArray[Any]) -> list[tuple[int, int]]:
+    return list(zip(records["instrument"].tolist(), records["ts_recv"].tolist(), strict=True))
 
 
 def flat(closes: Events) -> Bars:

@@ -82,6 +82,7 @@ class Closes(Generic[S]):
         self.waiting = (NO_EVENTS, NO_BARS)
         self.marks, self.kept, self.fills = zeros(MARK, 1024), 0, [zeros(FILL)]
         self.volume = np.zeros(len(instruments), np.int64)
+        self.asked = np.zeros(len(instruments), np.bool_)  # whether orders were sent
 
     def push(self, chunk: Chunk) -> None:
         """What is of the last time waits, as more of it may come."""
@@ -113,7 +114,7 @@ class Closes(Generic[S]):
     def snapshot(self) -> bytes:
         """Everything that the rest of the run and its result depend on."""
         events, bars = self.waiting
-        mine = {n: getattr(self, n) for n in ("quotes", "signal", "volume", "requests")}
+        mine = {n: getattr(self, n) for n in ("quotes", "signal", "volume", "asked", "requests")}
         mine |= {"shown": np.array(self.shown), "marks": self.marks[: self.kept]}
         mine |= {"fills": np.concatenate(self.fills), "heard": joined(self.heard, NO_REPORTS)}
         mine |= {"events": events, "bars": bars, "held": self.account.held}
@@ -124,7 +125,7 @@ class Closes(Generic[S]):
     def restore(self, data: bytes) -> None:
         """Go on from a snapshot of a run with the same settings and signals."""
         arrays = unpack(data)
-        for name in ("quotes", "signal", "volume"):
+        for name in ("quotes", "signal", "volume", "asked"):
             getattr(self, name)[:] = arrays[name]
         self.shown, self.requests = int(arrays["shown"]), arrays["requests"].view(REQUEST)
         self.marks, self.kept = arrays["marks"].view(MARK), len(arrays["marks"])
@@ -137,7 +138,7 @@ class Closes(Generic[S]):
 
     def _at(self, events: Events, bars: Bars) -> None:
         """All that came at one time."""
-        bars = bars if len(bars) else self.venue.alone(events)
+        bars = self.venue.complete(events, bars)
         reports = self.venue.fold(events, self.requests, bars)
         self.requests = NO_REQUESTS
         if len(reports):
@@ -169,6 +170,7 @@ class Closes(Generic[S]):
         self.state, self.requests = self.strategy.decide(self.state, view)
         if len(self.requests):
             account.send(self.requests, ts)
+            self.asked[self.requests["instrument"]] = True
 
     def _show(self, ts: int) -> None:
         """Signals until ts; those of views before stay as they were."""
@@ -189,12 +191,8 @@ class Closes(Generic[S]):
         self.marks["regime"][self.kept - 1] = -1
 
     def _judge(self) -> None:
-        silent = (self.volume == 0) & (self.venue.places["ts"] > 0)
-        if (
-            silent.any()
-            and self.settings.frictions.share is not None
-            and self.account.ledger["latest"][0]
-        ):
+        silent = self.asked & (self.volume == 0) & (self.venue.places["ts"] > 0)
+        if silent.any() and self.settings.frictions.share is not None:
             name = self.instruments[int(silent.argmax())].symbol
             raise InputError(
                 f"{name}: no bar tells a volume, of which orders may take a share: give share=None"
@@ -208,7 +206,7 @@ class Closes(Generic[S]):
             "frictions": asdict(s.frictions),
             "terms": [t._asdict() for t in s.terms],
             "told": list(told(self.instruments, self.venue.places)),
-        } | closing(self.account, self.quotes, s.frictions.half_spread)
+        } | closing(self.account, self.venue, self.quotes)
 
 
 def backtest(
@@ -229,8 +227,8 @@ def over(run: Backtest, venue: BarVenue, tapes: Iterable[Step]) -> Result:
     for tape, forecast in tapes:
         venue.expect(tape.bars)
         run.push(tape, forecast)
-    out, half_spread = run.result(), float(venue.venue["half_spread"][0])
-    return out._replace(config=out.config | closing(run.account, run.quote, half_spread))
+    out = run.result()
+    return out._replace(config=out.config | closing(run.account, venue, run.quote))
 
 
 def instants(events: Events, bars: Bars) -> Iterator[tuple[Events, Bars]]:
@@ -251,19 +249,14 @@ def opens(bars: Bars) -> Quotes:
     return out
 
 
-def closing(account: Account, quotes: Quotes, half_spread: float) -> dict[str, Any]:
-    """What is held at the end, and what going out at the last closes would cost: half a spread
-    and fees; slippage by size apart, as nobody knows the volume.
+def closing(account: Account, venue: BarVenue, quotes: Quotes) -> dict[str, Any]:
+    """What is held at the end, and what going out at the last closes would cost: half a spread,
+    slippage as of a bar of the mean volume, and fees.
     """
-    touch, mid = zeros(BOOK, len(quotes)), quotes["mid2"] / 2
-    dust = 1e-12 * mid
-    touch["bid_px"][:, 0] = np.maximum(np.floor(mid * (1 - half_spread) + dust), 1)
-    touch["ask_px"][:, 0] = np.ceil(mid * (1 + half_spread) - dust)
-    touch["bid_sz"][:, 0] = touch["ask_sz"][:, 0] = mid > 0
     lots = zip(account.instruments, account.position, strict=True)
     return {
         "held": {i.symbol: int(n) for i, n in lots if n},
-        "closing them costs": account.closing(touch),
+        "closing them costs": account.closing(venue.touch(quotes, account.position)),
     }
 
 

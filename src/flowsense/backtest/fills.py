@@ -4,7 +4,8 @@ Within one bar, of one instrument::
 
     open     market orders, stops that it gapped through, limits that would take
     lead     limits of the side that opens (or adds to) what the stops protect
-    stops    touched ones, at the worst of stop, open and what was paid in this bar
+    stops    touched ones, at the worse of stop and open; what was opened in this bar no better
+             than the worst entry of it
     rest     limits of the other side
 
 so that where an entry and its stop are both reached, the stop is hit; and where a stop and the
@@ -19,13 +20,15 @@ from numba import types
 from flowsense._jit import Record, array, compiled, kernel
 from flowsense.backtest.resting import (
     ASKED,
-    NO_BOOK,
+    AWAY,
     NO_COUNTERPART,
     PLACE,
     RESTING,
     STOP,
     VENUE,
     end,
+    land,
+    lose,
     sweep,
     tell,
 )
@@ -48,6 +51,7 @@ from flowsense.schema import (
 MEMORY = 20  # bars of the exponential mean of squared returns
 SPLIT = log(1.4)  # a jump between two bars beyond it; the smallest usual split is three for two
 HOUR = 3_600_000_000_000  # ns
+MOST = 4  # reports of an order in a bar: it comes, is stopped in two parts, the rest goes
 BARS = 5  # a hole shorter than so many bars, or an hour, is a pause of the market
 
 
@@ -61,12 +65,16 @@ def room(v: Record, p: Record, lots: int) -> int:
 
 @kernel
 def taken_at(v: Record, p: Record, side: int, base: int, lots: int) -> int:
-    """Price of taking so many lots while the mid is `base`, rounded against us."""
-    part = min((p.used + lots) / p.lots, 1.0) if p.lots > 0 else 0.0
+    """Price of taking so many lots while the mid is `base`, rounded against us.
+
+    A bar without volume is taken for one of the mean.
+    """
+    volume = p.lots if p.lots > 0 else p.volume
+    part = (p.used + lots) / volume if volume > 0.0 else 0.0
     worse = base * (v.half_spread + v.impact * sqrt(p.variance * part))
     dust = 1e-12 * base  # what floating point adds is no tick
     if side > 0:
-        return int(np.ceil(base + worse - dust))
+        return int(min(np.ceil(base + worse - dust), LARGEST))
     return int(max(np.floor(base - worse + dust), 1.0))
 
 
@@ -91,6 +99,21 @@ def drop(v: Record, orders: Record, out: Record, instrument: int, side: int, sto
 
 
 @kernel
+def count(p: Record, side: int, price: int, lots: int) -> None:
+    """Into the position; what was held longest is closed first."""
+    held = -side * p.position
+    p.position += side * lots
+    p.used += lots
+    if held > 0:
+        p.fresh = max(min(p.fresh, held - lots), 0)
+    opened = lots - max(held, 0)
+    if opened > 0:
+        better = p.fresh > 0 and (price - p.entry) * side > 0
+        p.entry = p.entry if better else price
+        p.fresh += opened
+
+
+@kernel
 def execute(
     v: Record, p: Record, orders: Record, i: int, at: tuple[int, int, int], out: Record
 ) -> None:
@@ -98,12 +121,7 @@ def execute(
     o = orders[i]
     held = -o.side * p.position
     o.lots -= at[1]
-    p.used += at[1]
-    p.position += o.side * at[1]
-    if o.side > 0:
-        p.bought = min(p.bought, at[0])
-    else:
-        p.sold = max(p.sold, at[0])
+    count(p, o.side, at[0], at[1])
     tell(v, out, o, FILLED, ASKED)
     r = out[v.told - 1]
     r.price, r.lots, r.left, r.maker = at[0], at[1], o.lots, at[2]
@@ -137,27 +155,38 @@ def opening(v: Record, p: Record, orders: Record, b: Record, out: Record) -> Non
 def stop(v: Record, p: Record, orders: Record, i: int, base: int, out: Record) -> None:
     """One that is hit: it closes, never opens; what the bar has no room for goes on at once.
 
-    A stop that is better than an entry of the same bar would be a gain that the path need not hold.
+    A stop that is better than an entry of the same bar would be a gain that the path need not hold:
+    what was held before the bar goes first, at its own price.
     """
     o = orders[i]
-    worst = max(base, p.sold) if o.side > 0 else min(base, p.bought)
     held = -o.side * p.position
     lots = room(v, p, min(o.lots, held))
     if held <= 0:
         return
     o.price = LARGEST if o.side < 0 else 1
     drop(v, orders, out, o.instrument, o.side, False)
-    if lots > 0:
-        execute(v, p, orders, i, (taken_at(v, p, o.side, worst, lots), lots, 0), out)
+    gains = p.fresh > 0 and (base - p.entry) * o.side < 0
+    before = min(lots, held - p.fresh) if gains else lots
+    if before > 0:
+        execute(v, p, orders, i, (taken_at(v, p, o.side, base, before), before, 0), out)
+    if lots > before:
+        left = lots - before
+        execute(v, p, orders, i, (taken_at(v, p, o.side, p.entry, left), left, 0), out)
 
 
 @kernel
 def limits(v: Record, p: Record, orders: Record, b: Record, side: int, out: Record) -> None:
-    """Those that the bar trades through: at a price only touched, others may be before us."""
+    """Those that the bar trades through: at a price only touched, others may be before us.
+
+    One that arrives within the spread is not passed by the open of its bar.
+    """
     for i in range(v.live):
         o = orders[i]
         if ours(o, b.instrument) and o.side == side and (o.kind == LIMIT or o.kind == POST):
-            through = b.low < o.price if side > 0 else b.high > o.price
+            price = o.price
+            if o.age == 1:
+                price = min(price, b.open) if side > 0 else max(price, b.open)
+            through = b.low < price if side > 0 else b.high > price
             lots = room(v, p, o.lots)
             if through and lots > 0:
                 execute(v, p, orders, i, (o.price, lots, 1), out)
@@ -187,21 +216,27 @@ def leading(v: Record, p: Record, orders: Record, instrument: int) -> int:
 
 @kernel
 def arrive(v: Record, p: Record, orders: Record, b: Record, out: Record) -> bool:
-    """Orders that the bar meets grow older; across a hole they go. -> whether there was one."""
+    """Requests come, orders that the bar meets grow older; across a hole they go.
+
+    -> whether there was one.
+    """
     patience, interval = v.patience, b.ts_recv + 1 - b.ts_open
     if patience < 0:
         patience = max(HOUR, BARS * (interval if interval > 1 else DAY))
     v.ts, v.ts_venue = max(v.ts, b.ts_recv), b.ts_open
     for i in range(v.live):
         o = orders[i]
-        if o.lots <= 0 or o.instrument != b.instrument or o.sent > b.ts_open:
+        if o.lots <= 0 or o.instrument != b.instrument or o.ts > b.ts_open:
             continue
-        if b.ts_open - max(o.sent, p.ts + 1) > patience:
-            end(v, out, o, CANCELLED, NO_BOOK)
-        elif o.wait > 0:
+        if b.ts_open - max(o.ts, p.ts + 1) > patience:
+            lose(v, o, out)
+        elif o.age == AWAY and o.wait > 0:
             o.wait -= 1
-        else:
-            o.age += 1
+        elif o.age == AWAY:
+            land(v, p, orders, i, out)
+    for i in range(v.live):
+        if orders[i].instrument == b.instrument and orders[i].ts <= b.ts_open:
+            orders[i].age += int(orders[i].age != AWAY)
     return bool(p.ts > 0 and b.ts_open - p.ts - 1 > patience)
 
 
@@ -216,17 +251,17 @@ def learn(p: Record, b: Record, hole: bool) -> None:
         p.variance = log(b.high / b.low) ** 2
     else:
         p.variance += (log(b.close / p.close) ** 2 - p.variance) / MEMORY
-        if abs(log(b.open / p.close)) > SPLIT:
-            p.jumps, p.jumped = p.jumps + 1, b.ts_open
+    if p.ts > 0 and abs(log(b.open / p.close)) > SPLIT:
+        p.jumps, p.jumped = p.jumps + 1, b.ts_open
+    p.volume += (b.lots - p.volume) / MEMORY if p.ts > 0 else b.lots
     p.ts, p.close = b.ts_recv, b.close
 
 
 @kernel
 def meet(v: Record, p: Record, orders: Record, b: Record, out: Record) -> None:
     """One bar, whole."""
+    p.used, p.lots, p.down, p.fresh = 0, b.lots, 0, 0
     hole = arrive(v, p, orders, b, out)
-    p.used, p.lots, p.down = 0, b.lots, 0
-    p.bought, p.sold = LARGEST, 0
     if not p.halted and v.live > 0:
         opening(v, p, orders, b, out)
         side = leading(v, p, orders, b.instrument)
@@ -248,7 +283,7 @@ def hear(v: Record, p: Record, orders: Record, e: Record, out: Record) -> None:
         p.down = int(e.action != CLOSE)
         for i in range(v.live):
             if orders[i].lots > 0 and orders[i].instrument == e.instrument:
-                end(v, out, orders[i], CANCELLED, NO_BOOK)
+                lose(v, orders[i], out)
         sweep(v, orders)
 
 
@@ -269,7 +304,7 @@ def advance(
     v = venue[0]
     v.told = 0
     while v.done < len(bars) or v.read < len(events):
-        if v.told + 2 * v.live + 2 > len(out):
+        if v.told + MOST * v.live > len(out):
             return False
         i, j = v.done, v.read
         if j == len(events) or (i < len(bars) and bars[i].ts_recv <= events[j].ts_recv):

@@ -1,4 +1,8 @@
-"""Our orders at a venue of bars, and the requests that reach it: kernels."""
+"""Our orders at a venue of bars, and the requests that reach it: kernels.
+
+A request is on its way where bars have to pass first. So is a change that was sent within a bar:
+what the bar did to the order is told at its close, and was there before the change.
+"""
 
 import numpy as np
 from numba import types
@@ -24,7 +28,7 @@ VENUE = np.dtype(
         ("half_spread", "f8"),  # share of the price
         ("impact", "f8"),  # of volatility, at all of a bar's volume
         ("share", "f8"),  # of a bar's volume that may be ours; below 0: no matter
-        ("delay", "i8"),  # bars that pass before an order is there
+        ("delay", "i8"),  # bars that pass before a request is there
         ("patience", "i8"),  # ns; below 0: of the bars
         ("live", "i8"),  # orders
         ("told", "i8"),  # reports written into `out`
@@ -40,12 +44,13 @@ PLACE = np.dtype(  # one instrument
         ("ts", "i8"),  # ts_recv of the last bar; 0: none yet
         ("close", "i8"),
         ("variance", "f8"),  # of a bar's log return
+        ("volume", "f8"),  # of a bar, lots, likewise an exponential mean
         ("halted", "i8"),
         ("down", "i8"),
         ("used", "i8"),  # lots of the bar that were ours
         ("lots", "i8"),  # of the bar
-        ("bought", "i8"),  # lowest price of ours in the bar; LARGEST: none
-        ("sold", "i8"),  # highest; 0: none
+        ("fresh", "i8"),  # lots of the position that were opened in the bar
+        ("entry", "i8"),  # worst price of them
         ("holes", "i8"),  # longer than the patience
         ("since", "i8"),  # ns, of the longest of them
         ("until", "i8"),
@@ -53,14 +58,15 @@ PLACE = np.dtype(  # one instrument
         ("jumped", "i8"),  # ns, of the last of them
     ]
 )
-RESTING = np.dtype(
+AWAY = -1
+RESTING = np.dtype(  # orders, and requests on their way, as they were sent
     [
         ("order_id", "i8"),
         ("price", "i8"),
         ("lots", "i8"),  # left; 0: gone
-        ("sent", "i8"),
+        ("ts", "i8"),  # ns, when it was sent
         ("wait", "i8"),  # bars to pass first
-        ("age", "i8"),  # bars it met
+        ("age", "i8"),  # bars it met; AWAY: not there yet
         ("instrument", "i4"),
         ("kind", "i2"),
         ("side", "i2"),
@@ -106,9 +112,14 @@ def sweep(v: Record, orders: Record) -> None:
 @kernel
 def find(v: Record, orders: Record, order_id: int) -> int:
     for i in range(v.live):
-        if orders[i].order_id == order_id and orders[i].lots > 0:
+        if orders[i].order_id == order_id and orders[i].lots > 0 and orders[i].age != AWAY:
             return int(i)
     return -1
+
+
+@kernel
+def changes(q: Record) -> bool:
+    return bool(q.kind == WITHDRAW or q.kind == REPLACE)
 
 
 @kernel
@@ -118,50 +129,51 @@ def crosses(v: Record, p: Record, price: int, side: int) -> bool:
 
 
 @kernel
-def enter(v: Record, p: Record, orders: Record, q: Record, out: Record) -> None:
-    """An order that reaches the venue."""
+def refusal(v: Record, p: Record, q: Record) -> int:
+    """Why an order cannot rest; -1: it can."""
     priced = q.kind != MARKET
-    why = -1
     if p.down:
-        why = NO_BOOK
-    elif p.halted:
-        why = NOT_TRADING
-    elif q.lots < 1 or q.lots > LARGEST or (priced and (q.price < 1 or q.price > LARGEST)):
-        why = OFF_GRID
-    elif q.kind == POST and crosses(v, p, q.price, q.side):
-        why = WOULD_CROSS
-    elif v.live == len(orders):
-        why = FULL
-    if why >= 0:
-        tell(v, out, q, REJECTED, why)
-        return
+        return NO_BOOK
+    if p.halted:
+        return NOT_TRADING
+    if q.lots < 1 or q.lots > LARGEST or (priced and (q.price < 1 or q.price > LARGEST)):
+        return OFF_GRID
+    if q.kind == POST and crosses(v, p, q.price, q.side):
+        return WOULD_CROSS
+    return -1
+
+
+@kernel
+def note(v: Record, orders: Record, q: Record, instrument: int, age: int) -> None:
+    """An order or a request into the table."""
     o = orders[v.live]
     v.live += 1
-    o.order_id, o.lots, o.sent = q.order_id, q.lots, q.ts
-    o.price = q.price if priced else 0
-    o.instrument, o.kind, o.side = q.instrument, q.kind, q.side
-    o.wait, o.age = v.delay, 0
-    tell(v, out, o, ACCEPTED, ASKED)
+    o.order_id, o.lots, o.ts = q.order_id, q.lots, q.ts
+    o.price = q.price if q.kind != MARKET else 0
+    o.instrument, o.kind, o.side = instrument, q.kind, q.side
+    o.wait, o.age = v.delay, age
 
 
 @kernel
-def refuse(v: Record, o: Record, q: Record, why: int, out: Record) -> None:
-    """A change that cannot be: the order stays as it is."""
+def refuse(v: Record, orders: Record, q: Record, why: int, out: Record) -> None:
+    """The order that it would have changed, if it is there, stays as it is."""
+    at = find(v, orders, q.order_id)
     tell(v, out, q, REJECTED, why)
-    out[v.told - 1].left = o.lots
+    if at >= 0:
+        out[v.told - 1].left = orders[at].lots
 
 
 @kernel
-def replace(v: Record, p: Record, o: Record, q: Record, out: Record) -> None:
+def replace(v: Record, p: Record, orders: Record, at: int, q: Record, out: Record) -> None:
+    o = orders[at]
     if o.kind == MARKET:
-        refuse(v, o, q, UNKNOWN, out)
-    elif q.lots < 1 or q.lots > LARGEST or q.price < 1 or q.price > LARGEST:
-        refuse(v, o, q, OFF_GRID, out)
+        refuse(v, orders, q, UNKNOWN, out)
+    elif q.lots > LARGEST or q.price < 1 or q.price > LARGEST:
+        refuse(v, orders, q, OFF_GRID, out)
     elif o.kind == POST and crosses(v, p, q.price, o.side):
-        refuse(v, o, q, WOULD_CROSS, out)
+        refuse(v, orders, q, WOULD_CROSS, out)
     else:
-        o.price, o.lots, o.sent = q.price, q.lots, q.ts
-        o.wait, o.age = v.delay, 0
+        o.price, o.lots, o.ts, o.age = q.price, q.lots, q.ts, 0
         tell(v, out, o, REPLACED, ASKED)
 
 
@@ -176,22 +188,67 @@ def withdraw(v: Record, o: Record, lots: int, out: Record) -> None:
     r.lots, r.left = lots, o.lots
 
 
+@kernel
+def change(v: Record, p: Record, orders: Record, q: Record, out: Record) -> None:
+    """A withdrawal or a replacement that is there."""
+    at = find(v, orders, q.order_id)
+    if at < 0:
+        tell(v, out, q, REJECTED, UNKNOWN)
+    elif q.kind == REPLACE:
+        replace(v, p, orders, at, q, out)
+    else:
+        withdraw(v, orders[at], q.lots, out)
+
+
+@kernel
+def land(v: Record, p: Record, orders: Record, i: int, out: Record) -> None:
+    """A request at the end of its way."""
+    o = orders[i]
+    if changes(o):
+        change(v, p, orders, o, out)
+        o.lots = 0
+        return
+    why = refusal(v, p, o)
+    if why >= 0:
+        end(v, out, o, REJECTED, why)
+        return
+    o.age = 0
+    tell(v, out, o, ACCEPTED, ASKED)
+
+
+@kernel
+def lose(v: Record, o: Record, out: Record) -> None:
+    """Nobody knows what became of it."""
+    if o.age != AWAY:
+        end(v, out, o, CANCELLED, NO_BOOK)
+    else:
+        end(v, out, o, REJECTED, UNKNOWN if changes(o) else NO_BOOK)
+
+
 @compiled(types.void(*map(array, (VENUE, PLACE, RESTING, REQUEST, REPORT))))
 def take(venue: Record, places: Record, orders: Record, requests: Record, out: Record) -> None:
-    """Requests as they arrive; `out` holds one report of each."""
+    """Requests as they are sent; `out` holds one report of each that is there at once."""
     v = venue[0]
     v.told = 0
     for i in range(len(requests)):
         q = requests[i]
+        at = find(v, orders, q.order_id) if changes(q) else -1
+        instrument = orders[at].instrument if at >= 0 else q.instrument
+        p = places[instrument]
         v.ts, v.ts_venue = max(v.ts, q.ts), q.ts
-        at = find(v, orders, q.order_id)
-        if q.kind != WITHDRAW and q.kind != REPLACE:
-            if v.live == len(orders):
-                sweep(v, orders)
-            enter(v, places[q.instrument], orders, q, out)
-        elif at < 0:
-            tell(v, out, q, REJECTED, UNKNOWN)
-        elif q.kind == REPLACE:
-            replace(v, places[orders[at].instrument], orders[at], q, out)
+        if v.live == len(orders):
+            sweep(v, orders)
+        away = v.delay > 0 or (changes(q) and q.ts > p.ts + 1)
+        why = refusal(v, p, q) if not away and not changes(q) else -1
+        if q.lots < 1:
+            refuse(v, orders, q, OFF_GRID, out)
+        elif why >= 0:
+            tell(v, out, q, REJECTED, why)
+        elif changes(q) and not away:
+            change(v, p, orders, q, out)
+        elif v.live == len(orders):
+            refuse(v, orders, q, FULL, out)
         else:
-            withdraw(v, orders[at], q.lots, out)
+            note(v, orders, q, instrument, AWAY if away else 0)
+            if not away:
+                tell(v, out, orders[v.live - 1], ACCEPTED, ASKED)

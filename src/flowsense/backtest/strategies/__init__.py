@@ -32,6 +32,12 @@ def working(view: View) -> list[Order]:
     return [Order(*o) for o in view.orders.tolist()]
 
 
+def touch(view: View, i: int, side: int) -> int:
+    """Ticks of the best bid (side 1) or ask (-1) of an instrument; of bars the last close."""
+    price = int(view.book["bid_px" if side > 0 else "ask_px"][i, 0])
+    return price or side * (side * int(view.quote["mid2"][i]) // 2)
+
+
 def asked(requests: Sequence[Request]) -> Requests:
     """(k,) REQUEST of ts, order_id, price, lots, instrument, kind, side; ids of orders rise."""
     return np.array(requests, REQUEST) if requests else NOTHING

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from flowsense.backtest import View
 from flowsense.backtest.ledger import LEAVES
-from flowsense.backtest.strategies import Request, asked, withdrawn, working
+from flowsense.backtest.strategies import Request, asked, touch, withdrawn, working
 from flowsense.errors import InputError
 from flowsense.exchange.client import POST, Requests
 from flowsense.forecast import Veto
@@ -88,11 +88,11 @@ class Quote:
         held, expected = int(view.position[i]), self.expected(view, i)
         lean = expected - self.inventory * held / self.most
         prices = list[int | None]()
-        for side, touch in ((1, view.book["bid_px"][i, 0]), (-1, view.book["ask_px"][i, 0])):
+        for side in (1, -1):
             away = self.behind + round(self.skew * max(0.0, -side * lean))
             full = side * held + self.lots > self.most
             pulled = full or -side * expected >= self.turn
-            prices.append(None if pulled else int(touch) - side * away)
+            prices.append(None if pulled else touch(view, i, side) - side * away)
         return prices[0], prices[1]
 
     def expected(self, view: View, i: int) -> float:

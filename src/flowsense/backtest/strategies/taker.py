@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from flowsense.backtest import View
 from flowsense.backtest.account import unit
 from flowsense.backtest.ledger import RESTS
-from flowsense.backtest.strategies import NOTHING, Request, asked, withdrawn, working
+from flowsense.backtest.strategies import NOTHING, Request, asked, touch, withdrawn, working
 from flowsense.exchange.client import Requests
 from flowsense.exchange.matching import LIMIT, MARKET
 from flowsense.schema import NEVER, Instrument
@@ -52,14 +52,15 @@ def take(
     """Orders towards what is wanted, and out of what is over.
 
     beyond: ticks behind the touch that a marketable limit may pay; None: market orders. What a
-    limit leaves resting is withdrawn. An instrument with an order on its way waits. A want to the
+    limit leaves resting is withdrawn. An instrument with an order on its way waits, also with one
+    at the market that no bar met yet. A want to the
     side that is held renews its end, stop and target; one to the other side ends it.
     """
     if not wants and not view.position.any() and not len(view.orders):
         return held, NOTHING
     mine = working(view)
     busy = {o.instrument for o in mine}
-    out = [withdrawn(view.ts, o) for o in mine if o.told == RESTS]
+    out = [withdrawn(view.ts, o) for o in mine if o.told == RESTS and o.price]
     wanted = {w.instrument: w for w in wants}
     serial, plans = int(held.serial[0]), []
     for i, side, lots in changes(held, view, wanted):
@@ -97,8 +98,7 @@ def over(held: Held, view: View, i: int, position: int) -> bool:
 def order(view: View, serial: int, i: int, side: int, lots: int, beyond: int | None) -> Request:
     if beyond is None:
         return (view.ts, serial, 0, lots, i, MARKET, side)
-    touch = view.book["ask_px" if side > 0 else "bid_px"][i, 0]
-    return (view.ts, serial, int(touch) + side * beyond, lots, i, LIMIT, side)
+    return (view.ts, serial, touch(view, i, -side) + side * beyond, lots, i, LIMIT, side)
 
 
 def planned(held: Held, serial: int, plans: Sequence[Want]) -> Held:
