@@ -159,8 +159,10 @@ def test_regimes_reach_the_combiner_by_name_from_inside(trial):
     )
     names = ("low volatility", "trending", "high volatility")
     assert found.combiner.regimes == names and found.combiner.fitted.weight.shape == (2, 3, 2, 3)
-    state = found.init(trial.tape.instruments)
-    assert found.predict(state, trial.tape)[1].aux["regime"].shape[1] == 3
+    said = found.predict(found.init(trial.tape.instruments), trial.tape)[1]
+    assert said.aux["regime"].shape[1] == 3
+    scale = found.members[0].members[0].position_scale
+    assert said.aux["position_scale"] == pytest.approx(said.aux["regime"] @ scale, rel=1e-5)
 
 
 def test_of_models_that_are_fitted_already():

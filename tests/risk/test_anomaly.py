@@ -144,7 +144,10 @@ def test_thresholds_are_of_one_instrument_alone():
     assert not state.level[0].any() and state.seen["rows"].tolist() == [0, 50]
 
 
-@pytest.mark.parametrize("bad", [{"rate": -0.1}, {"rate": 0.6}, {"memory": 0.0}, {"warmup": 0}])
+WRONG = [{"rate": -0.1}, {"rate": 0.6}, {"memory": 0.0}, {"warmup": 0}, {"warmup_ns": 0}]
+
+
+@pytest.mark.parametrize("bad", WRONG)
 def test_settings_that_cannot_be(bad):
     with pytest.raises(InputError, match=r"anomaly: \w+ .*: give"):
         Anomaly(**bad)

@@ -93,7 +93,8 @@ def test_cut_anywhere_the_signals_are_the_same(tapes):
 
 
 def test_saved_at_every_cut_it_goes_on():
-    assert run(30, saved=True)[0].tobytes() == run()[0].tobytes()
+    """At each of its 120 instants."""
+    assert run(120, saved=True)[0].tobytes() == run()[0].tobytes()
 
 
 def test_the_recording_has_all_kinds_of_answers():

@@ -71,7 +71,8 @@ def test_an_unknown_regime_names_those_there_are():
 def test_terms_follow_the_regimes_of_the_model():
     by = (("crisis", Stance(scale=0.1)), ("trending", Stance(gain=2.0)))
     terms = Settings(by_regime=by).terms(MID, ("trending", "low volatility", "crisis"))
-    assert terms["scale"].tolist() == [1.0, 1.0, 0.1, 1.0]
+    assert terms["scale"][2] == 0.1 and np.isnan(terms["scale"][[0, 1, 3]]).all()
+    assert terms["usual"].tolist() == [1.0, 1.0, 0.25, 1.0]
     assert terms["gain"].tolist() == [2.0, 1.0, 1.0, 1.0]
 
 

@@ -13,11 +13,11 @@ import numpy as np
 from flowsense.backtest import Result, Strategy
 from flowsense.backtest.ticks import Backtest
 from flowsense.engine import Engine
-from flowsense.ensemble.members import Ensemble
+from flowsense.ensemble.members import Ensemble, told_by
 from flowsense.errors import InputError
 from flowsense.exchange.client import Terms
 from flowsense.exchange.replay import Replay, Rules
-from flowsense.model import Model, RegimeModel
+from flowsense.model import Model
 from flowsense.model.calibrated import Calibrated
 from flowsense.risk.desk import Risk
 from flowsense.risk.settings import Settings
@@ -141,7 +141,7 @@ def prepared(name: str, arm: Arm, table: tuple[Instrument, ...]) -> Backtest:
 
 def regimes(model: Model[Any]) -> tuple[str, ...]:
     """Names of the regimes that its forecasts tell."""
-    return tuple(map(str, model.regimes)) if isinstance(model, RegimeModel) else ()
+    return told_by((model,))
 
 
 def members(model: Model[Any]) -> int | None:

@@ -30,6 +30,7 @@ from flowsense.model import Budget, Model, RegimeModel
 from flowsense.model.calibrated import Calibrated
 from flowsense.model.gather import learned
 from flowsense.models import build
+from flowsense.models.settings import parts
 from flowsense.schema import Instrument
 from flowsense.tape import Needs, Reader, Tape
 
@@ -176,12 +177,10 @@ def titles(members: Sequence[Model[Any]]) -> tuple[str, ...]:
 
 
 def told_by(members: Sequence[Model[Any]]) -> tuple[str, ...]:
-    """What the first member that tells regimes calls them, inside other ensembles too."""
+    """What the first member that tells regimes calls them, inside other models too."""
     for member in members:
-        inner = member.model if isinstance(member, Calibrated) else member
-        names = inner.regimes if isinstance(inner, RegimeModel) else ()
-        found = told_by(inner.members) if isinstance(inner, Ensemble) else tuple(map(str, names))
-        if found:
+        names = member.regimes if isinstance(member, RegimeModel) else ()
+        if found := tuple(map(str, names)) or told_by(tuple(parts(member))):
             return found
     return ()
 

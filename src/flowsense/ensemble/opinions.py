@@ -18,6 +18,7 @@ from flowsense.model.sides import THIRD, Floats, moved, probabilities, sigmoid
 
 Bools = NDArray[np.bool_]
 REGIME, AGREEMENT, MEMBERS = "regime", "agreement", "members"  # of Forecast.aux
+SCALE = "position_scale"  # likewise, (n,)
 
 
 class Silent(NamedTuple):
@@ -108,7 +109,7 @@ def answer(
 
 
 def tied(said: Sequence[Forecast], of: Opinions, found: Forecast) -> Forecast:
-    """With what an answer carries along: who agrees, who was heard, the regime where one tells."""
+    """With what an answer carries along: who agrees, who was heard, the first told regime."""
     side = np.sign(found.proba[:, :, UP] - found.proba[:, :, DOWN]) * found.ready
     same = total((np.sign(of.side) == side) * of.ready * (side != 0))
     heard = total(of.ready.astype(np.float64))
@@ -116,6 +117,8 @@ def tied(said: Sequence[Forecast], of: Opinions, found: Forecast) -> Forecast:
     aux[MEMBERS] = heard.astype(np.float32)
     regime = regime_of(said)
     aux |= {REGIME: regime} if regime.shape[1] else {}
+    for scale in [one.aux[SCALE] for one in said if SCALE in one.aux][:1]:
+        aux[SCALE] = np.where(np.isfinite(scale), scale, np.float32(1))
     return replace(found, aux=aux)
 
 

@@ -19,11 +19,13 @@ from math import exp, log
 
 from flowsense._jit import Record, kernel
 from flowsense.risk.checked import positive, within
+from flowsense.schema import DAY
 
 STEP = 0.2
 FIRST = log(2.0)  # threshold to begin with
 FAR = 1e6  # greatest score
 LEAP, WIDE = 3.0, 10.0
+FEWEST = 60  # rows that a warm-up takes, however long they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,13 @@ class Anomaly:
     rate: float = 1e-5  # share of rows that alarm although nothing is wrong, in the long run
     memory: float = 10_000.0  # rows until one counts half
     warmup: int = 600  # rows before one can alarm
+    warmup_ns: int = DAY  # after which FEWEST rows are enough: bars are slower than a book
 
     def __post_init__(self) -> None:
         within("anomaly: rate", self.rate, 0.0, 0.5)
         positive("anomaly: memory", self.memory)
         positive("anomaly: warmup", self.warmup)
+        positive("anomaly: warmup_ns", self.warmup_ns)
 
 
 @kernel
@@ -72,14 +76,19 @@ def learn(level: Record, x: Record, known: Record, seen: int, weight: float) -> 
 
 
 @kernel
+def warmed(seen: int, span: int, t: Record) -> bool:
+    """Whether so many rows in so many ns are enough."""
+    return bool(seen >= t.warmup or (seen >= FEWEST and span >= t.warmup_ns))
+
+
+@kernel
 def examine(
-    level: Record, x: Record, known: Record, seen: int, bar: float, t: Record
+    level: Record, x: Record, known: Record, seen: int, warm: bool, bar: float, t: Record
 ) -> tuple[float, float]:
     """-> score / threshold, above 1 in an alarm, and the next threshold, as a logarithm.
 
     `seen` rows came before, bar is the threshold; t is of TERMS.
     """
-    warm = seen >= t.warmup
     ratio = score(level, x, known) * exp(-bar) if warm else 0.0
     alarmed = ratio > 1.0
     if not alarmed:

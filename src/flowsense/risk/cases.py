@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from flowsense._jit import Record, array, compiled, kernel
 from flowsense.forecast import DOWN, UP, Forecast
-from flowsense.risk.anomaly import FIRST, examine
+from flowsense.risk.anomaly import FIRST, examine, warmed
 from flowsense.risk.breaker import FORECAST, INPUT, JUMP, NUMBER, PROBABILITY, STALE, VARIANCE
 from flowsense.risk.settings import TERMS
 from flowsense.schema import BOOK, LARGEST, WHOLE, zeros
 from flowsense.tape import Rows
 
 STILL = 1e-9  # ticks: a deviation below it is none
+PATIENT = 3.5  # rows without a change that are not stale yet, however slow they are
 SAID = 3  # numbers of a forecast that its anomaly is judged by
 SURE = 1e-6  # a chance below it is rounding: none
 ALL = np.ones(SAID, np.bool_)
@@ -42,6 +43,7 @@ CASE = np.dtype(
         ("value", "f8"),  # ticks
         ("agreement", "f8"),  # 1 where nobody tells
         ("members", "f8"),  # infinite where nobody tells
+        ("scale", "f8"),  # of a position, as the model has it; not finite where nobody tells
         ("sigma", "f8"),  # deviation of the mid over the horizon, ticks
         ("anomaly", "f8"),  # score / threshold of the row, above 1: an alarm; 0 while warming up
         ("strange", "f8"),  # the same of the forecast
@@ -55,7 +57,9 @@ SEEN = np.dtype(  # of an instrument
         ("shown", "i8"),
         ("changed", "i8"),  # ns, when that last did
         ("rows", "i8"),  # with a whole book
+        ("began", "i8"),  # ns, the first of them
         ("told", "i8"),  # forecasts that were ready
+        ("spoke", "i8"),  # ns, the first of them
         ("squares", "f8"),  # of changes of the mid, ticks^2, forgotten at the same rate as
         ("seconds", "f8"),  # the time they took
         ("bar", "f8"),  # log threshold of rows
@@ -89,6 +93,7 @@ def assembled(rows: Rows, forecast: Forecast, t: int, regimes: int) -> Cases:
     aux, never = forecast.aux, np.float32(np.inf)
     cases["agreement"] = aux["agreement"][:, t] if "agreement" in aux else 1.0
     cases["members"] = aux["members"][:, t] if "members" in aux else never
+    cases["scale"] = aux.get("position_scale", never)
     cases["regime"] = regimes
     if regimes and "regime" in aux and len(cases):
         told = np.isfinite(aux["regime"]).all(axis=1)
@@ -118,20 +123,32 @@ def said(cases: Cases) -> NDArray[np.float64]:
 
 
 @kernel
+def spacing(s: Record, t: Record) -> float:
+    """ns from row to row, as it has lately been; 0 where nobody knows."""
+    if s.rows < 2:
+        return 0.0
+    count = (1.0 - (1.0 - t.forget_move) ** (s.rows - 1)) / t.forget_move
+    return float(1e9 * s.seconds / count)
+
+
+@kernel
 def move(s: Record, c: Record, t: Record) -> None:
     """Volatility, and what is wrong with the mid."""
     if c.shown != s.shown:
         s.shown, s.changed = c.shown, c.ts
     c.age = min(c.age, c.ts - s.changed)
-    if c.age > t.stale_ns:
+    if c.age > max(float(t.stale_ns), PATIENT * spacing(s, t)):
         c.trips |= STALE
     if s.rows > 0:
-        if abs(c.mid2 - s.mid2) > t.jump * s.mid2:
+        minutes = 1e-9 / 60.0 * (c.ts - s.ts)
+        if abs(c.mid2 - s.mid2) > t.jump * s.mid2 * sqrt(max(minutes, 1.0)):
             c.trips |= JUMP
         if s.breaks == c.breaks:
             keep, step = 1.0 - t.forget_move, 0.5 * (c.mid2 - s.mid2)
             s.squares = s.squares * keep + step * step
             s.seconds = s.seconds * keep + 1e-9 * (c.ts - s.ts)
+    else:
+        s.began = c.ts
     s.ts, s.mid2, s.breaks, s.rows = c.ts, c.mid2, c.breaks, s.rows + 1
 
 
@@ -147,7 +164,7 @@ def deviation(s: Record, t: Record) -> float:
 @kernel
 def conclude(s: Record, c: Record, t: Record) -> None:
     c.sigma = deviation(s, t)
-    warm = s.rows > t.warmup
+    warm = s.rows > 0 and warmed(s.rows - 1, s.ts - s.began, t)
     c.trips |= VARIANCE if warm and c.sigma == 0.0 else 0
     c.trips |= INPUT if c.anomaly > 1.0 else 0
     c.trips |= FORECAST if c.strange > 1.0 else 0
@@ -183,8 +200,11 @@ def watch(
         if whole:
             before = s.rows
             move(s, c, t)
-            c.anomaly, s.bar = examine(own[:columns], X[r], valid[r], before, s.bar, t)
+            warm = warmed(before, c.ts - s.began, t)
+            c.anomaly, s.bar = examine(own[:columns], X[r], valid[r], before, warm, s.bar, t)
         if whole and c.ready != 0 and c.trips & PROBABILITY == 0:
-            c.strange, s.bar_said = examine(own[columns:], told[r], ALL, s.told, s.bar_said, t)
+            s.spoke = c.ts if s.told == 0 else s.spoke
+            warm, bar = warmed(s.told, c.ts - s.spoke, t), s.bar_said
+            c.strange, s.bar_said = examine(own[columns:], told[r], ALL, s.told, warm, bar, t)
             s.told += 1
         conclude(s, c, t)

@@ -129,7 +129,7 @@ def decide(
     d, t, ts = desk[0], terms[len(terms) - 1], cases[0].ts
     halted = prepare(d, seats, equity, held, ts, t)
     lost = d.why & DRAWDOWN != 0
-    left = cushion(1.0 - d.equity / d.peak, t.drawdown)
+    left = cushion(1.0 - d.equity / d.peak, t.drawdown) if d.peak > 0.0 else 0.0
     for r in range(len(cases)):
         c, s = cases[r], seats[cases[r].instrument]
         shut = trip(d, s, c.trips, ts, t.cooldown_ns)
@@ -231,6 +231,9 @@ class Risk:
         told = forecast.aux.get("regime")
         if self.regimes and told is not None and told.shape[1] != len(self.regimes):
             raise InputError(f"risk: {told.shape[1]} regimes, names of {len(self.regimes)}")
+        scale = forecast.aux.get("position_scale", forecast.ready[:, 0])
+        if scale.shape != (len(rows.ts),):
+            raise InputError(f"risk: position_scale {scale.shape} of {len(rows.ts)} rows")
 
     def signals(self, state: State, cases: Cases, standing: Standing) -> tuple[State, Signals]:
         """(k,) SIGNAL, one for each of the cases (k,) of one instant, in their order.

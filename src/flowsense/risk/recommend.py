@@ -10,7 +10,7 @@ the horizon and c the costs of a way in and out::
     size        fraction * Kelly * trust * leverage * scale * cushion, at most the limit
 """
 
-from math import floor
+from math import floor, isfinite
 
 from flowsense._jit import Record, kernel
 from flowsense.forecast import Veto
@@ -70,6 +70,14 @@ def kelly(c: Record, t: Record, m: float, win: float, lose: float, cost: float) 
 
 
 @kernel
+def scaled(c: Record, t: Record) -> float:
+    """Of a position in this regime: as set, else as the model says, else what is usual."""
+    if isfinite(t.scale):
+        return float(t.scale)
+    return min(max(float(c.scale), 0.0), 1.0) if isfinite(c.scale) else float(t.usual)
+
+
+@kernel
 def propose(c: Record, t: Record, left: float, out: Record) -> None:
     """Writes what would be done with `left` of the cushion, were nothing else held."""
     out.ts, out.instrument, out.horizon = c.ts, c.instrument, t.horizon_ns
@@ -90,5 +98,5 @@ def propose(c: Record, t: Record, left: float, out: Record) -> None:
     share = kelly(c, t, m, win, lose, cost)
     if not (share > 0.0 and (t.barrier != 0 or out.reward_risk >= t.least_reward_risk)):
         out.vetoes |= POOR_REWARD
-    size = bounded(share * leverage(confidence) * t.scale * left, t.instrument)
+    size = bounded(share * leverage(confidence) * scaled(c, t) * left, t.instrument)
     out["size"] = size  # not `.size`, which plain Python takes for the array's own

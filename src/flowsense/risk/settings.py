@@ -1,6 +1,7 @@
 """What one may set, and the record of it that kernels read."""
 
 from dataclasses import asdict, dataclass, field
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,9 @@ from flowsense.risk.limits import Correlation, Limits
 KINDS = ("mid", "barrier", "smoothed")  # a target whose value is in ticks
 TERMS = np.dtype(
     [
-        *((name, "i8") for name in ("horizon_ns", "barrier", "warmup", "quorum")),
+        *((name, "i8") for name in ("horizon_ns", "barrier", "warmup", "warmup_ns", "quorum")),
         *((name, "i8") for name in ("stale_ns", "cooldown_ns", "halt_ns", "every_ns")),
-        *((name, "f8") for name in ("scale", "least_confidence", "least_reward_risk")),
+        *((name, "f8") for name in ("scale", "usual", "least_confidence", "least_reward_risk")),
         *((name, "f8") for name in ("stop", "gain", "width", "width_unit")),
         *((name, "f8") for name in ("fraction", "error", "fee", "spreads")),
         *((name, "f8") for name in ("instrument", "correlated", "total", "drawdown")),
@@ -28,20 +29,21 @@ TERMS = np.dtype(
     ]
 )
 UNITS = ("x", "t", "bp")  # of a width, by number
+SCALES = {Regime.HIGH_VOLATILITY: 0.5, Regime.VOLATILE: 0.5, Regime.CRISIS: 0.25}  # 1 in others
 
 
 @dataclass(frozen=True, slots=True)
 class Stance:
     """What may differ by regime. Deviations are those of the mid over the horizon."""
 
-    scale: float = 1.0  # of the size
+    scale: float | None = None  # of the size; None: as the model says, else as SCALES does
     least_confidence: float = 0.65
     least_reward_risk: float = 1.0  # after costs; what a stop may lose counts the costs too
     stop: float = 1.0  # deviations from the mid
     gain: float = 1.0  # deviations beyond the expected move
 
     def __post_init__(self) -> None:
-        within("stance: scale", self.scale, 0.0, 10.0)
+        within("stance: scale", 1.0 if self.scale is None else self.scale, 0.0, 10.0)
         within("stance: least_confidence", self.least_confidence, 0.0, 1.0)
         within("stance: least_reward_risk", self.least_reward_risk, 0.0, 1_000.0)
         within("stance: gain", self.gain, 0.0, 1_000.0)
@@ -60,12 +62,6 @@ class Costs:
         within("costs: spreads", self.spreads, 0.0, 10.0)
 
 
-def stances() -> tuple[tuple[str, Stance], ...]:
-    careful, least = Stance(scale=0.5), Stance(scale=0.25)
-    by = {Regime.HIGH_VOLATILITY: careful, Regime.VOLATILE: careful, Regime.CRISIS: least}
-    return tuple((str(regime), stance) for regime, stance in by.items())
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     target: Target | None = None  # acted on; None: the first whose value is in ticks
@@ -77,7 +73,7 @@ class Settings:
     correlation: Correlation = field(default_factory=Correlation)
     memory: float = 3_000.0  # rows of an instrument until one counts half in its volatility
     stance: Stance = field(default_factory=Stance)
-    by_regime: tuple[tuple[str, Stance], ...] = field(default_factory=stances)
+    by_regime: tuple[tuple[str, Stance], ...] = ()  # in place of `stance`
 
     def __post_init__(self) -> None:
         positive("risk: memory", self.memory)
@@ -106,9 +102,16 @@ class Settings:
             "forget_pair": forgotten(self.correlation.memory),
         }
         by = dict(self.by_regime)
-        each = [flat | asdict(by.get(name, self.stance)) for name in (*regimes, "")]
+        each = [flat | in_regime(name, by.get(name, self.stance)) for name in (*regimes, "")]
         names = TERMS.names or ()
         return np.array([tuple(one[name] for name in names) for one in each], TERMS)
+
+
+def in_regime(name: str, stance: Stance) -> dict[str, float]:
+    """What kernels know of a stance; a scale that it leaves to the model is no number."""
+    usual = {str(regime): scale for regime, scale in SCALES.items()}.get(name, 1.0)
+    said = nan if stance.scale is None else stance.scale
+    return asdict(stance) | {"scale": said, "usual": usual}
 
 
 def forgotten(memory: float) -> float:
