@@ -147,14 +147,22 @@ COSTS = Terms(taker=0.001, maker=0.0005, rebate=0.0002, per_lot=0.01, funding=0.
 
 def slow(instrument, trades, mid2):
     """Equity, fees, funding: trades of ts, side, lots, price, maker, mid2 before, one by one."""
-    c, lots, fees, paid, gained, last, since = contract(instrument), 0, 0.0, 0.0, 0.0, mid2, 1
+    c, lots, fees, paid, gained, last, since = (
+        contract(instrument, COSTS),
+        0,
+        0.0,
+        0.0,
+        0.0,
+        mid2,
+        1,
+    )
     for ts, side, n, price, maker, before in [*trades, (len(trades) + 1, 0, 0, 1, 0, mid2)]:
         gained += gain(c, last / 2, before / 2, lots) if lots else 0.0
         due = ts // COSTS.funding_ns - since // COSTS.funding_ns
         paid += COSTS.funding * due * value(c, last / 2, lots)
         if n:
             gained += gain(c, price, before / 2, side * n)
-            fees += fee(c, COSTS, price, n, maker)
+            fees += fee(c, price, n, maker)
         lots, last, since = lots + side * n, before, ts
     return 1_000.0 + gained - fees - paid, fees, paid
 

@@ -12,12 +12,14 @@ from flowsense.exchange.contracts import (
     fee,
     gain,
     value,
+    worth,
 )
 from flowsense.schema import Decimal, Instrument
 
-STOCK = contract(Instrument("GOOG", "X", Decimal(1, -2), Decimal(1, 0)))
+GOOG = Instrument("GOOG", "X", Decimal(1, -2), Decimal(1, 0))
 FUTURE = contract(Instrument("ES", "X", Decimal(25, -2), Decimal(1, 0), contract=Decimal(50, 0)))
-INVERSE = contract(Instrument("BTCUSD", "X", Decimal(1, -1), Decimal(1, 0), Decimal(100, 0), True))
+PERPETUAL = Instrument("BTCUSD", "X", Decimal(1, -1), Decimal(1, 0), Decimal(100, 0), True)
+STOCK, INVERSE = contract(GOOG), contract(PERPETUAL)
 
 
 def test_values_are_in_the_currency_of_settlement():
@@ -41,10 +43,19 @@ def test_gains_of_an_inverse_contract_add_up_in_what_it_is_about():
 
 def test_fees_are_of_the_value_and_of_the_lots():
     terms = Terms(maker=0.0002, taker=0.0005, rebate=0.0001, per_lot=0.01)
-    assert fee(STOCK, terms, 10_000, 10, 0) == pytest.approx(1_000 * 0.0005 + 0.1)
-    assert fee(STOCK, terms, 10_000, 10, 1) == pytest.approx(1_000 * 0.0001 + 0.1)
-    assert fee(INVERSE, terms, 500_000, 5, 0) == pytest.approx(0.01 * 0.0005 + 0.05 / 50_000)
-    assert fee(STOCK, Terms(rebate=0.0001), 10_000, 10, 1) == pytest.approx(-0.1)
+    stock, inverse = contract(GOOG, terms), contract(PERPETUAL, terms)
+    assert fee(stock, 10_000, 10, maker=False) == pytest.approx(1_000 * 0.0005 + 0.1)
+    assert fee(stock, 10_000, 10, maker=True) == pytest.approx(1_000 * 0.0001 + 0.1)
+    assert fee(inverse, 500_000, 5, maker=False) == pytest.approx(0.01 * 0.0005 + 0.05 / 50_000)
+    assert fee(contract(GOOG, Terms(rebate=0.0001)), 10_000, 10, maker=True) == pytest.approx(-0.1)
+
+
+def test_what_is_worth_less_than_nothing_is_charged_for_its_size():
+    """As crude oil of May 2020 was."""
+    assert worth(FUTURE, -4) == -50.0 and value(FUTURE, -4, 2) == 100.0
+    assert gain(FUTURE, 4, -4, 1) == -100.0
+    one = contract(GOOG, Terms(taker=0.01))
+    assert fee(one, -100, 10, maker=False) == pytest.approx(0.1)
 
 
 def test_arrays_and_kernels_give_the_same():
@@ -52,9 +63,19 @@ def test_arrays_and_kernels_give_the_same():
     for function in (value, lambda c, p, n: gain(c, 450_000, p, n)):
         each = [function(INVERSE, p, n) for p, n in zip(price, lots, strict=True)]
         assert function(INVERSE, price, lots).tolist() == each
-    inside = kernel(value)
-    assert inside(FUTURE, 20_000, 2) == value(FUTURE, 20_000, 2)
-    assert inside(INVERSE, 500_000, 5) == value(INVERSE, 500_000, 5)
+
+
+@kernel
+def inside(c, price, lots):
+    return worth(c, price), value(c, price, lots), gain(c, price, 7.0, lots), fee(c, price, lots, 1)
+
+
+@pytest.mark.parametrize("instrument", [GOOG, PERPETUAL])
+def test_a_record_stands_for_a_contract_in_a_loop(instrument):
+    c = contract(instrument, Terms(maker=0.0003, rebate=0.0001, per_lot=0.01))
+    record = np.array([c], [(name, "f8") for name in c._fields]).view(np.recarray)[0]
+    known = worth(c, 3.0), value(c, 3.0, 5), gain(c, 3.0, 7.0, 5), fee(c, 3.0, 5, maker=True)
+    assert inside(c, 3.0, 5) == inside(record, 3.0, 5) == known
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from flowsense.backtest.ledger import (
 )
 from flowsense.errors import InputError
 from flowsense.exchange.client import Reports, Requests, Terms, Why
-from flowsense.exchange.contracts import checked, contract, fee, gain
+from flowsense.exchange.contracts import Contract, checked, contract, fee, gain
 from flowsense.risk.desk import HELD
 from flowsense.schema import LARGEST, Instrument, Quotes, zeros
 
@@ -45,7 +45,8 @@ class Account:
         check(instruments, terms)
         self.instruments = instruments
         self.terms = tuple(map(checked, terms or [Terms()] * len(instruments)))
-        self.holdings = holdings_of(instruments, self.terms)
+        self.contracts = tuple(map(contract, instruments, self.terms))
+        self.holdings = holdings_of(self.contracts, self.terms)
         self.ledger, self.marks = zeros(LEDGER, 1), zeros(MARK, 1)
         self.held = zeros(HELD, len(instruments))
         self.ledger["capital"], self.marks["regime"] = capital, -1
@@ -104,11 +105,11 @@ class Account:
     def closing(self, books: NDArray[Any]) -> float:
         """What it would cost to go out at the touch (K,) of BOOK: half-spreads and fees."""
         cost = 0.0
-        for h, i, t, book in zip(self.holdings, self.instruments, self.terms, books, strict=True):
+        for h, c, book in zip(self.holdings, self.contracts, books, strict=True):
             side = "bid" if h["lots"] > 0 else "ask"
             if h["lots"] and book[f"{side}_sz"][0]:
-                c, price, lots = contract(i), int(book[f"{side}_px"][0]), int(h["lots"])
-                cost += gain(c, price, h["mid2"] / 2, lots) + fee(c, t, price, abs(lots), 0)
+                price, lots = int(book[f"{side}_px"][0]), int(h["lots"])
+                cost += gain(c, price, h["mid2"] / 2, lots) + fee(c, price, abs(lots), maker=False)
         return float(cost)
 
     def counts(self) -> dict[str, int]:
@@ -130,20 +131,13 @@ class Account:
         self._bind()
 
 
-def unit(instrument: Instrument) -> float:
-    """What a lot is worth at one tick; inverse: a lot's value is this divided by the ticks."""
-    c = contract(instrument)
-    return c.size / c.tick if c.inverse else c.size * c.tick
-
-
-def holdings_of(instruments: tuple[Instrument, ...], terms: Sequence[Terms]) -> NDArray[Any]:
-    out = zeros(HOLDING, len(instruments))
+def holdings_of(contracts: Sequence[Contract], terms: Sequence[Terms]) -> NDArray[Any]:
+    out = zeros(HOLDING, len(contracts))
     out["mid2"], out["funded"] = NOWHERE, -1
-    for h, i, t in zip(out, instruments, terms, strict=True):
-        h["unit"], h["inverse"], h["least"] = unit(i), i.inverse, t.least
-        h["maker"], h["taker"] = t.maker - t.rebate, t.taker
-        h["each"] = t.per_lot / float(i.tick) if i.inverse else t.per_lot
-        h["rate"], h["period"] = t.funding, t.funding_ns if t.funding else 0
+    for h, c, t in zip(out, contracts, terms, strict=True):
+        for name, number in c._asdict().items():
+            h[name] = number
+        h["least"], h["rate"], h["period"] = t.least, t.funding, t.funding_ns if t.funding else 0
     return out
 
 

@@ -1,12 +1,8 @@
 """Positions, orders and money as compiled folds over requests, reports and the touch.
 
-Of each instrument it keeps what was paid for the position. One lot at a price is worth::
-
-    linear    price * unit
-    inverse   -unit / price       in the base currency, which grows as the price falls
-
-so that the gain of a position is lots * worth(mid) less what was paid, whatever was traded on the
-way, and what was paid at prices less the same at the mids when it was decided is the slippage.
+Of each instrument it keeps what was paid for the position, one lot at its `contracts.worth`. The
+gain of a position is then lots * worth(mid) less what was paid, whatever was traded on the way, and
+what was paid at prices less the same at the mids when it was decided is the slippage.
 """
 
 import numpy as np
@@ -25,6 +21,7 @@ from flowsense.exchange.client import (
     REPORT,
     Why,
 )
+from flowsense.exchange.contracts import fee, value, worth
 from flowsense.exchange.matching import LIMIT, MARKET, REPLACE, REQUEST, WITHDRAW
 from flowsense.risk.desk import HELD
 from flowsense.schema import QUOTE, WHOLE
@@ -45,11 +42,11 @@ HOLDING = np.dtype(  # one instrument
         ("funding", "f8"),
         ("turnover", "f8"),
         ("funded", "i8"),  # funding times that have passed; -1: none seen yet
-        ("unit", "f8"),  # currency of one lot and tick; inverse: base currency times ticks
+        ("unit", "f8"),  # from here a `Contract`
         ("inverse", "i8"),
-        ("maker", "f8"),  # a share of the value, less the rebate
+        ("maker", "f8"),
         ("taker", "f8"),
-        ("each", "f8"),  # fee for each lot, in what `unit` is
+        ("each", "f8"),  # to here
         ("least", "i8"),  # lots of an order
         ("rate", "f8"),  # of funding
         ("period", "i8"),  # ns of funding
@@ -70,14 +67,6 @@ LEDGER = np.dtype(
 )
 MID = np.dtype([("ts", "i8"), ("mid2", "i8")])  # from when the touch was so
 ORDER = np.dtype([("decided2", "i8"), ("filled", "i8")])  # beside OPEN: mid2 when sent, lots done
-
-
-@kernel
-def worth(h: Record, price: float) -> float:
-    """Of one lot, long."""
-    if h.inverse:
-        return float(-h.unit / price) if price > 0 else 0.0
-    return float(price * h.unit)
 
 
 @kernel
@@ -153,8 +142,7 @@ def fund(h: Record, ts: int) -> None:
     if due > 0:
         h.funded = passed
         if h.lots != 0:
-            value = abs(worth(h, h.mid2 / 2.0))
-            h.funding += due * h.rate * h.lots * value
+            h.funding += due * h.rate * h.lots * abs(worth(h, h.mid2 / 2.0))
 
 
 @kernel
@@ -193,17 +181,14 @@ def execute(h: Record, mids: Record, f: Record, r: Record, decided2: int) -> Non
         decided2 = 2 * r.price
     if not h.seen:
         h.mid2 = 2 * r.price
-    each = worth(h, r.price * 1.0)
-    signed, value = r.side * r.lots, abs(each) * r.lots
-    fee = value * (h.maker if r.maker else h.taker)
-    fee += h.each * r.lots / r.price if h.inverse else h.each * r.lots
+    signed, price, paid = r.side * r.lots, r.price * 1.0, fee(h, r.price * 1.0, r.lots, r.maker)
     h.lots += signed
-    h.paid += signed * each
+    h.paid += signed * worth(h, price)
     h.fair += signed * worth(h, decided2 / 2.0)
-    h.fees += fee
-    h.turnover += value
+    h.fees += paid
+    h.turnover += value(h, price, r.lots)
     f.ts, f.order_id, f.price, f.lots = r.ts_venue, r.order_id, r.price, r.lots
-    f.decided2, f.mid2, f.fee = decided2, mid_at(h, mids, r.ts_venue, 2 * r.price), fee
+    f.decided2, f.mid2, f.fee = decided2, mid_at(h, mids, r.ts_venue, 2 * r.price), paid
     f.instrument, f.side, f.maker = r.instrument, r.side, r.maker
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from flowsense.backtest import Result
 from flowsense.errors import InputError
-from flowsense.exchange.contracts import contract, value
+from flowsense.exchange.contracts import contract, worth
 from flowsense.schema import DAY, SECOND
 
 Floats = NDArray[np.float64]
@@ -237,8 +237,7 @@ def trips_of(result: Result, k: int) -> tuple[Floats, Ints]:
     second = np.r_[False, twice[1:] == twice[:-1]]
     lots = np.where(through[twice], np.where(second, after[twice], -before[twice]), signed[twice])
     c, f = contract(result.instruments[k]), fills[twice]
-    worth = value(c, f["price"], lots) * (-1 if c.inverse else 1)
-    flow = -worth - f["fee"] * (np.abs(lots) / f["lots"])
+    flow = -lots * worth(c, f["price"]) - f["fee"] * (np.abs(lots) / f["lots"])
     closed = np.flatnonzero(np.cumsum(lots) == 0)
     if not len(closed):
         return np.zeros(0), np.zeros(0, np.int64)

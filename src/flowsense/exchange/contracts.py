@@ -2,51 +2,70 @@
 
 A linear contract is settled in the currency of its price, an inverse one in what it is about: its
 size is fixed in the currency of the price (100 USD of bitcoin), so its value in bitcoin is size /
-price. All functions take numbers or arrays alike, lots of either sign where they are a position.
-`kernel(value)` and the others are the same inside a compiled loop.
+price. One lot at a price of so many ticks is worth::
+
+    linear    price * unit
+    inverse   -unit / price       in what it is about, which grows as the price falls
+
+All functions take numbers or arrays alike, lots of either sign where they are a position, and are
+the same inside a compiled loop, where a record with the fields of a `Contract` may stand for one.
 """
 
 from math import isfinite
 from typing import Any, NamedTuple
 
+from flowsense._jit import either
 from flowsense.errors import InputError
 from flowsense.exchange.client import Terms
 from flowsense.schema import Instrument
+
+NOTHING = Terms()
 
 
 class Contract(NamedTuple):
     """The numbers of an instrument that money needs."""
 
-    tick: float  # price of one tick
-    size: float  # of one lot: units of the underlying, or of the currency of the price if inverse
+    unit: float  # currency of one lot and tick; inverse: what it is about, times ticks
     inverse: bool
+    maker: float = 0.0  # fee, as a share of the value, less the rebate
+    taker: float = 0.0
+    each: float = 0.0  # fee for each lot, in what `unit` is
 
 
-def contract(instrument: Instrument) -> Contract:
+def contract(instrument: Instrument, terms: Terms = NOTHING) -> Contract:
     """Of an Instrument: 1 lot is `lot` lot units of `contract` each."""
-    size = float(instrument.lot) * float(instrument.contract)
-    return Contract(float(instrument.tick), size, instrument.inverse)
+    tick, size = float(instrument.tick), float(instrument.lot) * float(instrument.contract)
+    maker = terms.maker - terms.rebate
+    if instrument.inverse:
+        return Contract(size / tick, True, maker, terms.taker, terms.per_lot / tick)
+    return Contract(size * tick, False, maker, terms.taker, terms.per_lot)
 
 
-def value(c: Contract, price: Any, lots: Any) -> Any:
+@either
+def worth(c: Any, price: Any) -> Any:
+    """Of one lot, long, at `price` ticks; it rises with the price, and of an inverse is below 0."""
+    return -c.unit / price if c.inverse else price * c.unit
+
+
+@either
+def value(c: Any, price: Any, lots: Any) -> Any:
     """What `lots` are worth at `price` ticks, in the currency of settlement."""
-    if c.inverse:
-        return lots * c.size / (price * c.tick)
-    return lots * c.size * (price * c.tick)
+    return lots * abs(worth(c, price))
 
 
-def gain(c: Contract, before: Any, after: Any, lots: Any) -> Any:
+@either
+def gain(c: Any, before: Any, after: Any, lots: Any) -> Any:
     """Of a position of `lots` (short below 0) while the price goes from `before` to `after`."""
     if c.inverse:
-        return lots * c.size * (1.0 / (before * c.tick) - 1.0 / (after * c.tick))
-    return lots * c.size * ((after - before) * c.tick)
+        return lots * (worth(c, after) - worth(c, before))
+    return lots * ((after - before) * c.unit)  # a difference of ticks is exact
 
 
-def fee(c: Contract, terms: Terms, price: Any, lots: Any, maker: Any) -> Any:
-    """Of an execution of `lots` > 0; `maker` 1 or 0. Below 0: a rebate."""
-    share = maker * (terms.maker - terms.rebate) + (1 - maker) * terms.taker
-    each = terms.per_lot * lots
-    return share * value(c, price, lots) + (each / (price * c.tick) if c.inverse else each)
+@either
+def fee(c: Any, price: Any, lots: Any, maker: bool) -> Any:
+    """Of an execution of `lots` > 0 that rested or took. Below 0: a rebate."""
+    share = c.maker if maker else c.taker
+    return value(c, price, lots) * share + (c.each * lots / price if c.inverse else c.each * lots)
 
 
 def checked(terms: Terms) -> Terms:

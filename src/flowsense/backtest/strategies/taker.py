@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.backtest import View
-from flowsense.backtest.account import unit
 from flowsense.backtest.ledger import RESTS
 from flowsense.backtest.strategies import NOTHING, Request, asked, touch, withdrawn, working
 from flowsense.exchange.client import Requests
+from flowsense.exchange.contracts import Contract, contract, value
 from flowsense.exchange.matching import LIMIT, MARKET
 from flowsense.schema import NEVER, Instrument
 
@@ -22,7 +22,7 @@ class Held(NamedTuple):
     until: NDArray[np.int64]  # (K,) ns
     stop2: NDArray[np.int64]  # (K,) mid2; 0: none
     target2: NDArray[np.int64]  # (K,) likewise
-    unit: NDArray[np.float64]  # (K,) of `account.unit`
+    unit: NDArray[np.float64]  # (K,) of its `Contract`
     inverse: NDArray[np.bool_]  # (K,)
 
 
@@ -42,7 +42,7 @@ def holding(instruments: tuple[Instrument, ...]) -> Held:
     n = len(instruments)
     none = np.zeros(n, np.int64)
     inverse = np.array([i.inverse for i in instruments], np.bool_)
-    units = np.array([unit(i) for i in instruments])
+    units = np.array([contract(i).unit for i in instruments])
     return Held(np.zeros(1, np.int64), np.full(n, NEVER), none, none, units, inverse)
 
 
@@ -116,5 +116,5 @@ def lots_of(held: Held, view: View, i: int, share: float) -> int:
     price = int(view.quote["mid2"][i]) / 2
     if price <= 0 or view.equity <= 0:
         return 0
-    each = held.unit[i] / price if held.inverse[i] else held.unit[i] * price
+    each = value(Contract(held.unit[i], held.inverse[i]), price, 1)
     return int(share * view.equity / each)
