@@ -84,3 +84,6 @@ class Rule:
 
     def signals(self, state, cases, standing):
         return state, cases
+
+    def trips(self, state):
+        return None

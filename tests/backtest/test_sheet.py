@@ -190,9 +190,15 @@ def test_where_costs_turn_it_to_a_loss_is_said_and_drawn():
 
 
 def test_scenarios_are_told_line_by_line():
-    rows = (Outcome("none", 0.1, 0.0, 0.02, None, 3, 0), Outcome("halt", -0.1, 0.2, 0.3, 2, 5, 1))
+    rows = (
+        Outcome("none", 0.1, 0.0, 0.02, None, 3, 0),
+        Outcome("halt", -0.1, 0.2, 0.3, {}, 5, 1),
+        Outcome("flash crash", -0.1, 0.2, 0.3, {"jump": 2, "stale": 1}, 5, 1),
+    )
     said = text_of(sheet.told(made([5.0, 9.0], fills=ONE), stress=rows))
     assert "When the market breaks" in said and f"{MINUS}10.00" in said and "halt" in said
+    for what in ("nothing watched", "jump 2, stale 1"):
+        assert what in said
 
 
 @pytest.mark.parametrize(

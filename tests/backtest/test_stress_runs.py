@@ -3,21 +3,24 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from backtest.candles import MINUTE, flat, recording, requests
-from quoted import ONE, START, taped, touches
+from quoted import ONE, START, TARGET, forecast_of, rows_of, taped, touches
 
 from flowsense.backtest.bars import Frictions
-from flowsense.backtest.closes import Settings
+from flowsense.backtest.closes import Settings as OfBars
 from flowsense.backtest.closes import backtest as over_bars
 from flowsense.backtest.strategies.coin import Random
+from flowsense.backtest.strategies.follow import Follow
 from flowsense.backtest.stress import flash_crash, standard, stress, venue_down
 from flowsense.backtest.ticks import Backtest, backtest, stored
 from flowsense.exchange.matching import MARKET
 from flowsense.exchange.replay import Replay
-from flowsense.schema import MILLISECOND, SECOND
+from flowsense.risk.desk import Risk
+from flowsense.risk.settings import Settings
+from flowsense.schema import EVENT, MILLISECOND, SECOND
 from flowsense.testing import Recording
 
 MADE = recording(flat(*[10_000] * 60))
-FREE = Settings(1e6, Frictions(0, 0, None))
+FREE = OfBars(1e6, Frictions(0, 0, None))
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,26 @@ def test_orders_into_a_venue_that_is_down_are_not_filled():
     assert cut.unfilled > none.unfilled and none.trips is None
 
 
-def test_breakers_are_counted_where_the_backtest_tells():
-    def tells(source):
-        return over_bars(source, Holder(), FREE)._replace(config={"trips": 3})
+def watched(stressed):
+    """A taker that hears of nothing, under risk."""
+    tapes = taped(np.concatenate(list(stressed)).view(EVENT))
+    risk = Risk(Settings(), (ONE,), (TARGET,), 0)
+    heard = forecast_of(np.zeros(len(rows_of(tapes)[0])))
+    return backtest(Backtest(Replay((ONE,)), Follow(), risk, capital=1e6), stored(tapes, heard))
 
-    assert [o.trips for o in stress(MADE, tells, ())] == [3]
+
+def test_breakers_that_opened_are_told_by_reason():
+    """A fall of 40 % in 20 steps of 100 ms: each of the 20 steps either way is a jump of 2 %."""
+    every = 100 * MILLISECOND
+    mid = 10_000 + np.arange(200) % 2
+    source = Recording((ONE,), touches(START + 1 + every * np.arange(200), mid))
+    crash = flash_crash(START + 5 * SECOND, 0.4, 2 * SECOND, 2 * SECOND)
+    none, crashed = stress(source, watched, (crash,))
+    assert none.trips == {} and set(crashed.trips) == {"jump"}
+
+
+def test_without_risk_nothing_watches():
+    assert stress(MADE, lambda source: over_bars(source, Holder(), FREE), ())[0].trips is None
 
 
 @pytest.mark.slow

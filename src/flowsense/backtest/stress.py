@@ -158,7 +158,7 @@ class Outcome(NamedTuple):
     net: float  # return over the span
     loss: float  # how much less than without the scenario
     drawdown: float  # worst, share of the peak
-    trips: int | None  # breakers that opened; None where the backtest does not tell
+    trips: dict[str, int] | None  # reason -> how often it opened a breaker; None: none watched
     unfilled: int  # orders that were cancelled, rejected or still open
     rejected: int
 
@@ -168,7 +168,8 @@ def stress(
 ) -> tuple[Outcome, ...]:
     """The backtest as it was, then under each scenario.
 
-    The backtest may say how often its breakers opened as ``config["trips"]``. Raises InputError.
+    Breakers are those of risk, which a run over ticks tells of as ``config["trips"]``; without
+    risk nothing watches. Raises InputError.
     """
     plain = backtest(source)
     net = measure(plain).net
@@ -177,13 +178,13 @@ def stress(
 
 
 def outcome(name: str, result: Result, net: float) -> Outcome:
-    m, orders, trips = measure(result), result.orders, result.config.get("trips")
+    m, orders = measure(result), result.orders
     return Outcome(
         name,
         m.net,
         net - m.net,
         m.drawdown.depth,
-        None if trips is None else int(trips),
+        result.config.get("trips"),
         orders.get("sent", 0) - orders.get("filled", 0),
         orders.get("rejected", 0),
     )

@@ -47,6 +47,10 @@ class Adviser(Protocol[S]):
         """(k,) SIGNAL of the k rows of one instant; changes no argument."""
         ...
 
+    def trips(self, state: S) -> dict[str, int] | None:
+        """How often each reason opened a breaker; None: it has no breakers."""
+        ...
+
 
 class Backtest:
     """A fold over tapes and their forecasts; `result` tells of it so far.
@@ -190,6 +194,7 @@ class Backtest:
         if self.risk:
             counts = zip(Veto, self.vetoed.tolist(), strict=True)
             config["vetoes"] = {str(veto.name).lower(): n for veto, n in counts if n}
+            config["trips"] = self.risk.trips(self.caution)
         return Result(
             self.name or type(self.strategy).__name__.lower(),
             self.capital,

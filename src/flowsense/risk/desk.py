@@ -266,6 +266,11 @@ class Risk:
         desk["peak"] = desk["opened"] = desk["equity"]
         return state._replace(desk=desk, seats=seats)
 
+    def trips(self, state: State) -> dict[str, int]:
+        """How often each reason opened a breaker so far; those that never did are left out."""
+        counts = zip(Trip, state.desk["count"][0].tolist(), strict=True)
+        return {str(reason.name).lower(): n for reason, n in counts if n}
+
     def tripped(self, state: State) -> tuple[Tripped, ...]:
         """Breakers that are open as of the last instant."""
         desk, found = state.desk[0], list[Tripped]()

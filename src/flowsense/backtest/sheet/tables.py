@@ -182,6 +182,12 @@ def runs(points: Iterable[Content], unit: str) -> Html:
     return table(head, rows)
 
 
+def tripped(trips: Content | None) -> str:
+    if trips is None:
+        return "nothing watched"
+    return ", ".join(f"{reason} {count(n)}" for reason, n in trips.items()) or "none"
+
+
 def scenarios(found: Sequence[Content]) -> Html:
     head = ["scenario", "net", "worse by", "drawdown", "breakers opened", "not filled", "rejected"]
     rows = (
@@ -190,7 +196,7 @@ def scenarios(found: Sequence[Content]) -> Html:
             el("td", percent(each["net"]), class_=None if each["net"] > 0 else "below"),
             cell(share(each["loss"]) if each["scenario"] != "none" else DASH, "as it was"),
             cell(share(each["drawdown"])),
-            cell(DASH if each["trips"] is None else count(each["trips"]), "not told"),
+            el("td", tripped(each["trips"])),
             cell(count(each["unfilled"])),
             cell(count(each["rejected"])),
         ]
