@@ -107,6 +107,7 @@ class Replay:
             "held": zeros(REPORT),
         }
         self.out = records(np.zeros(max(4096, 4 * rules.orders + 16), REPORT))
+        self.room = 0  # events until tables may have to grow
         self._bind()
 
     @property
@@ -127,6 +128,7 @@ class Replay:
             raise InputError(f"events: ts_recv {ts} comes after {past}: give them in order")
         if len(requests):
             self._post(requests)
+        parts: list[bytes] = []
         while len(events):
             if self.room <= 0:
                 self._make_room()
@@ -137,10 +139,12 @@ class Replay:
             if done:
                 self.arrays["inbox"] = self.arrays["inbox"][done:]
             if told:
-                self._hold(np.asarray(self.out[:told]).copy())
+                parts.append(self.out[:told].tobytes())
             if used:
                 run["received"] = events["ts_recv"][used - 1]
             events = events[used:]
+        if parts:
+            self._hold(np.frombuffer(bytearray().join(parts), REPORT))
         return self._release()
 
     def snapshot(self) -> bytes:
@@ -153,6 +157,7 @@ class Replay:
         if "digest" not in arrays or str(arrays["digest"]) != self.digest:
             raise InputError("snapshot: it is of other instruments, terms, rules or another seed")
         self.arrays = {k: arrays[k].copy().view(a.dtype) for k, a in self.arrays.items()}
+        self.room = 0
         self._bind()
 
     @property
@@ -164,22 +169,22 @@ class Replay:
     def _bind(self) -> None:
         state, levels, orders, ranks, own = (records(self.arrays[name]) for name in TABLES)
         self.tables = state, levels, orders, ranks, own
-        self.room = 0
 
     def _make_room(self) -> None:
         """Tables grow before they can be full; what is ahead of whom lies as the orders do."""
         a, sides = self.arrays, self.arrays["state"]["sides"]
         before = sides["order_start"].copy(), sides["order_slots"].copy()
-        a["levels"], a["orders"], room = tables.make_room(sides, a["levels"], a["orders"])
-        if len(a["ranks"]) != len(a["orders"]) or (before[0] != sides["order_start"]).any():
-            ranks = np.zeros_like(a["orders"])
+        levels, orders, self.room = tables.make_room(sides, a["levels"], a["orders"])
+        ranks = a["ranks"]
+        if len(ranks) != len(orders) or (before[0] != sides["order_start"]).any():
+            ranks = np.zeros_like(orders)
             for start, slots, side in zip(*before, sides, strict=True):
                 old = a["ranks"][start : start + slots].copy()
                 place = int(side["order_start"]), int(side["order_slots"])
                 tables.move_orders(records(old), records(ranks), *place)
-            a["ranks"] = ranks
-        self._bind()
-        self.room = room
+        if levels is not a["levels"] or orders is not a["orders"] or ranks is not a["ranks"]:
+            a["levels"], a["orders"], a["ranks"] = levels, orders, ranks
+            self._bind()
 
     def _post(self, requests: Requests) -> None:
         """Requests on their way; one never overtakes another."""

@@ -210,7 +210,7 @@ def hit(m: Record, levels: Record, e: Record) -> int:
     return 0 if m.book.bid_sz[0] > 0 and e.price <= m.book.bid_px[0] else -1
 
 
-@kernel
+@compiled(types.void(ONE, array(LEVEL), MINE, array(REPORT)))
 def meet(m: Record, levels: Record, mine: Record, out: Record) -> None:
     """Displayed lots of the other side that have come to our orders or through them."""
     look(m, levels)
@@ -226,15 +226,6 @@ def meet(m: Record, levels: Record, mine: Record, out: Record) -> None:
 
 
 @kernel
-def come(m: Record, e: Record) -> None:
-    """Lots came to a level of the side that our orders execute against."""
-    if e.side != 0 and e.lots > 0:
-        other = 1 if e.side > 0 else 0
-        if m.edge[other] != NONE and e.price * e.side >= -m.edge[other]:
-            m.near = 1
-
-
-@kernel
 def hear(m: Record, e: Record) -> None:
     if e.action == STATUS:
         m.phase = e.lots
@@ -244,24 +235,28 @@ def hear(m: Record, e: Record) -> None:
 
 
 @kernel
-def change(
-    m: Record, levels: Record, orders: Record, ranks: Record, mine: Record, e: Record, stamp: int
-) -> None:
-    """The book, and where our orders stand in it."""
-    told = m.mine > 0 and m.ready and not e.bits & SNAPSHOT
-    if m.sides.order_slots:
-        if told:
-            advance(m, orders, ranks, mine, e)
-        l3(m.touch, levels, m.sides, orders, e)
-    else:
-        l2(m.touch, levels, m.sides, e)
-        if told and e.action == SET:
-            level_changed(m, mine, e, stamp)
-    if told and e.action == CLEAR:
-        look(m, levels)
-        recount(m, levels, orders, ranks, mine)
-    if told and (e.action == SET or e.action == ADD or e.action == MODIFY):
-        come(m, e)
+def reaches(m: Record, e: Record) -> bool:
+    """Whether it is, or brings to the book, lots that orders of ours on the other side execute
+    against."""
+    other = 1 if e.side > 0 else 0
+    return bool(m.edge[other] != NONE and -e.price * e.side <= m.edge[other])
+
+
+@kernel
+def ours(m: Record, e: Record) -> bool:
+    """Whether it is of a level among which our orders of its side stand."""
+    k = 0 if e.side > 0 else 1
+    return bool(m.rear[k] <= e.price * e.side <= m.edge[k])
+
+
+@kernel
+def concerns(m: Record, e: Record) -> bool:
+    """Whether an event may do more than change the book; of most this is known here."""
+    if e.bits & LAST and (m.eaten or e.bits & SNAPSHOT or (m.near and m.mine > 0)):
+        return True
+    if m.mine == 0 or m.ready == 0 or e.bits & SNAPSHOT:
+        return False
+    return e.side == 0 or e.action == CLEAR or reaches(m, e) or (e.action == SET and ours(m, e))
 
 
 @kernel
@@ -275,20 +270,40 @@ def venue_time(e: Record, feed: int) -> int:
 
 
 @kernel
-def observe(
+def move(
     m: Record, levels: Record, orders: Record, ranks: Record, mine: Record, out: Record, e: Record
 ) -> None:
-    """One event of the market."""
-    told, stamp = m.told, venue_time(e, m.feed)
+    """Our orders, by one event after the book was whole."""
+    stamp = venue_time(e, m.feed)
     if m.feed < 0 and e.ts_event > 0:
         stamp = e.ts_event  # by the clock of the venue alone, also where that runs ahead of ours
-    hear(m, e)
-    if e.action == TRADE and m.mine > 0 and m.ready and m.phase == TRADING:
-        k = hit(m, levels, e)
-        if k >= 0 and e.price * (1 - 2 * k) <= m.edge[k] and not e.bits & SNAPSHOT:
+    if e.action == TRADE:
+        k = hit(m, levels, e) if m.phase == TRADING else -1
+        if k >= 0 and e.price * (1 - 2 * k) <= m.edge[k]:
             trade(m, mine, out, k, e, stamp)
-    else:
-        change(m, levels, orders, ranks, mine, e, stamp)
+    elif e.action == CLEAR:
+        look(m, levels)
+        recount(m, levels, orders, ranks, mine)
+    elif e.side != 0:
+        if e.action == SET and m.sides.order_slots == 0 and ours(m, e):
+            level_changed(m, mine, e, stamp)
+        changes = e.action == SET or e.action == ADD or e.action == MODIFY
+        if changes and e.lots > 0 and reaches(m, e):
+            m.near = 1
+
+
+@compiled(
+    types.void(
+        ONE, array(LEVEL), array(ORDER), array(ORDER), MINE, array(REPORT), from_dtype(EVENT)
+    )
+)
+def respond(
+    m: Record, levels: Record, orders: Record, ranks: Record, mine: Record, out: Record, e: Record
+) -> None:
+    """What an event of the market that is in the book already is to our orders."""
+    told = m.told
+    if m.mine > 0 and m.ready and not e.bits & SNAPSHOT:
+        move(m, levels, orders, ranks, mine, out, e)
     if e.bits & LAST:
         if m.eaten:
             digest(m, levels, mine)
@@ -339,7 +354,15 @@ def replay(tables: Record, inbox: Record, events: Record, out: Record) -> tuple[
         if e.action == BEAT or e.action == CONTROL or e.action == CLOSE:
             continue
         m = state[e.instrument]
-        m.now, m.told = now, told
-        observe(m, levels, orders, ranks, own[e.instrument], out, e)
-        told = m.told
+        hear(m, e)
+        if m.sides.order_slots:
+            if m.mine > 0 and m.ready and not e.bits & SNAPSHOT:
+                advance(m, orders, ranks, own[e.instrument], e)
+            l3(m.touch, levels, m.sides, orders, e)
+        else:
+            l2(m.touch, levels, m.sides, e)
+        if concerns(m, e):
+            m.now, m.told = now, told
+            respond(m, levels, orders, ranks, own[e.instrument], out, e)
+            told = m.told
     return len(events), done, told

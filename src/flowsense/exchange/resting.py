@@ -167,7 +167,7 @@ def eat(m: Record, mine: Record, k: int, key: int, lots: int) -> None:
     m.eaten += 1
 
 
-@kernel
+@compiled(types.void(ONE, array(LEVEL), MINE))
 def digest(m: Record, levels: Record, mine: Record) -> None:
     """What the market shows no more was not left out of it by us."""
     kept = 0
@@ -202,7 +202,7 @@ def first(m: Record, mine: Record, k: int, above: int, until: int) -> int:
     return found
 
 
-@kernel
+@compiled(types.void(ONE, array(ORDER), MINE))
 def drop(m: Record, ranks: Record, mine: Record) -> None:
     """Orders with nothing left go; the others stay in the order in which they came."""
     kept = 0
@@ -229,7 +229,7 @@ def share(front: float, before: float, cut: float, power: float) -> float:
     return max(front - (cut - behind), 0.0)
 
 
-@kernel
+@compiled(types.void(ONE, MINE, *(types.int64,) * 5))
 def shrink(m: Record, mine: Record, k: int, key: int, before: int, now: int, stamp: int) -> None:
     """A level of an instrument by level changed."""
     for i in range(m.mine):
@@ -290,7 +290,7 @@ def mark(m: Record, orders: Record, ranks: Record, o: Record) -> None:
                 ranks[r].born = o.rank
 
 
-@kernel
+@compiled(types.void(ONE, array(ORDER), array(ORDER), MINE, from_dtype(EVENT)))
 def advance(m: Record, orders: Record, ranks: Record, mine: Record, e: Record) -> None:
     """Before an order of the market changes: what of it no longer stands ahead of us."""
     if not (e.action == ADD or e.action == MODIFY or e.action == CANCEL or e.action == FILL):
@@ -350,8 +350,7 @@ def recount(m: Record, levels: Record, orders: Record, ranks: Record, mine: Reco
 
 @kernel
 def level_changed(m: Record, mine: Record, e: Record, stamp: int) -> None:
-    """After a SET: `m.touch.delta` says by how much."""
-    k, key = (0 if e.side > 0 else 1), e.price * e.side
-    ours = m.rear[k] <= key <= m.edge[k]
-    if ours and not (e.bits & SCROLL and e.lots == 0):  # out of view, not out of the market
-        shrink(m, mine, k, key, e.lots - m.touch.delta, e.lots, stamp)
+    """After a SET of a level of ours: `m.touch.delta` says by how much."""
+    if not (e.bits & SCROLL and e.lots == 0):  # out of view, not out of the market
+        k, before = (0 if e.side > 0 else 1), e.lots - m.touch.delta
+        shrink(m, mine, k, e.price * e.side, before, e.lots, stamp)
