@@ -7,7 +7,7 @@ import typer
 
 from flowsense.cli import reading
 from flowsense.cli.shared import takes
-from flowsense.cli.trading import TRADING, planned
+from flowsense.cli.trading import TRADING, planned, suits
 from flowsense.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def backtest(
     Orders go to the recorded market: what they would have got is read from what traded there and
     was displayed. They are sent from the first row that the run scored on, or from --start.
     """
+    from flowsense.backtest.arms import bars_alone
     from flowsense.backtest.fitted import sensitivities, trade, varied
     from flowsense.backtest.sheet import told, trial, write
     from flowsense.backtest.sheet.content import digest
@@ -46,10 +47,11 @@ def backtest(
     families = tuple(name for name, _ in spec.versions)
     options = reading.options(ctx.params) | {"families": families, "clocks": spec.clocks}
     recording = read(sources, **options)
+    suits(ctx.params, recording.instruments)
     with watched(recording.files) as tell, reading.named(recording.files):
         tell("trading", 0, None)
         name = f"{ctx.params['strategy']} {place.name}"
-        plans = {name: plan} | (varied(plan) if grids else {})
+        plans = {name: plan} | (varied(plan, bars_alone(recording.instruments)) if grids else {})
         found = trade(fitted, spec, recording.source, plans)
     result, others = found[name], sensitivities(found) if grids else ()
     trials = Trials(out.parent / NAME)

@@ -63,6 +63,15 @@ def sources() -> Iterator[tuple[str, ...]]:
         yield name, FORMATS[name].line if name in FORMATS else "of another package"
 
 
+def venues() -> Iterator[tuple[str, ...]]:
+    """Name, what it charges, of what: for `backtest --venue`."""
+    from flowsense.exchange.venues import STATED, VENUES, told
+
+    for name, fees in VENUES.items():
+        yield name, told(fees), fees.line
+    yield "", "", f"lowest tiers as stated in {STATED}: check them with the venue"
+
+
 def features() -> Iterator[tuple[str, ...]]:
     """Of each family what it is and where it is from, then its columns: name, unit, formula."""
     from flowsense.features.catalogue import DEFAULT, GROUPS, MORE, described, family, spec
@@ -88,6 +97,6 @@ ROWS = {
     What.models: models,
     What.features: features,
     What.sources: sources,
-    What.venues: sources,
+    What.venues: venues,
     What.clocks: clocks,
 }
