@@ -29,8 +29,6 @@ from flowsense.schema import NEVER, Chunk, Instrument
 from flowsense.store.checkpoint import pack, unpack
 from flowsense.tape import FeatureSpec
 
-JUMP = 0.25  # between two bars, beyond which a price is not believed
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -127,7 +125,7 @@ class Arms:
             self._measured(run.venue, result)
             more["venue"] = repr(plan.frictions)
             more["told"] = [*told_of_bars(self.instruments, run.venue.places)]
-            more |= closing(run.account, run.quote, plan.frictions.half_spread)
+            more |= closing(run.account, run.venue, run.quote)
         return result._replace(config=result.config | more)
 
     def _measured(self, venue: BarVenue, result: Result) -> None:
@@ -190,13 +188,9 @@ def of_bars(plan: Plan) -> Settings:
     """Risk, which reads the spread off a book elsewhere. Raises InputError for a maker."""
     if isinstance(plan.strategy, Quote):
         raise InputError("bars show no touch to quote at: a maker needs a recording of the book")
-    costs, breakers = plan.risk.costs, plan.risk.breakers
+    costs = plan.risk.costs
     fee = min(costs.fee + plan.frictions.half_spread, 1.0)
-    return replace(
-        plan.risk,
-        costs=replace(costs, fee=fee),
-        breakers=replace(breakers, jump=max(breakers.jump, JUMP)),
-    )
+    return replace(plan.risk, costs=replace(costs, fee=fee))
 
 
 def regimes(model: Model[Any]) -> tuple[str, ...]:
