@@ -146,6 +146,14 @@ def fund(h: Record, ts: int) -> None:
 
 
 @kernel
+def owe(h: Record, ts: int, lots: int) -> None:
+    """Pay for the funding times between an execution and what is told of it."""
+    late = h.funded - ts // h.period if h.period > 0 else 0
+    if late > 0:
+        h.funding += late * h.rate * lots * abs(worth(h, h.mid2 / 2.0))
+
+
+@kernel
 def remember(h: Record, mids: Record, q: Record) -> None:
     """A touch as it was told, into the ring of its instrument, unless a later one is there."""
     last = mids[(h.noted - 1) % RING]
@@ -182,6 +190,7 @@ def execute(h: Record, mids: Record, f: Record, r: Record, decided2: int) -> Non
     if not h.seen:
         h.mid2 = 2 * r.price
     signed, price, paid = r.side * r.lots, r.price * 1.0, fee(h, r.price * 1.0, r.lots, r.maker)
+    owe(h, r.ts_venue, signed)
     h.lots += signed
     h.paid += signed * worth(h, price)
     h.fair += signed * worth(h, decided2 / 2.0)
