@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from flowsense.simulate import saved
@@ -23,3 +24,22 @@ def small():
         "--families",
         "depth,ofi,flow",
     ]
+
+
+@pytest.fixture(scope="session")
+def candles(tmp_path_factory):
+    """Two days and a half of minutes, each of which says something of the next."""
+    rng, n = np.random.default_rng(1), 3_600
+    shocks, moves = rng.normal(0, 4e-4, n), np.zeros(n)
+    for k in range(1, n):
+        moves[k] = 0.6 * moves[k - 1] + shocks[k]
+    closes = 50 * np.exp(np.cumsum(moves))
+    opens = np.r_[50, closes[:-1]]
+    rows = zip(opens, np.maximum(opens, closes), np.minimum(opens, closes), closes, strict=True)
+    file = tmp_path_factory.mktemp("candles") / "candles.csv"
+    lines = (
+        f"{1_704_205_800 + 60 * k},{','.join(f'{x:.3f}' for x in row)},{100 + k % 50}"
+        for k, row in enumerate(rows)
+    )
+    file.write_text("\n".join(["time,open,high,low,close,volume", *lines, ""]))
+    return file

@@ -41,6 +41,7 @@ def test_a_run_is_traded_where_its_scores_begin(flowsense, ran, market, tmp_path
     assert "orders sent" in done.out and "sheet.html" in done.out
 
 
+@pytest.mark.slow
 def test_a_maker_quotes_and_another_start_is_longer(flowsense, ran, market, tmp_path):
     model, maker = ran / "checkpoints/logistic", ["--strategy", "quote", "--lots", 1]
     early = ["--start", "2024-01-02T00:00", "--sensitivity"]
@@ -62,27 +63,3 @@ def test_what_is_tried_on_the_same_files_is_counted(flowsense, ran, market, tmp_
     tried = [orjson.loads(x) for x in (tmp_path / "new/trials.jsonl").read_bytes().splitlines()]
     assert len({trial["data"] for trial in tried}) == 1
     assert tried[0]["config"] != tried[2]["config"]
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["--strategy", "folow"], "did you mean follow"),
-        (["--strategy", "quote"], "--lots N"),
-        (["--queue", "exact"], "risk-averse"),
-        (["--capital", "0"], "above 0"),
-        (["--taker", "-1"], "give 0 or more"),
-        (["--target", "mid@7s"], "mid@1s"),
-        (["--latency", "fast"], "duration"),
-        (["--start", "2030-01-01"], "widen"),
-    ],
-)
-def test_what_cannot_be_traded_is_refused(flowsense, ran, market, tmp_path, words, told):
-    said = flowsense("backtest", ran, market, *words, "--out", tmp_path / "c")
-    assert said.code == 2 and told in said.err
-    assert not (tmp_path / "c").exists()
-
-
-def test_a_folder_that_is_no_run_is_refused(flowsense, market):
-    said = flowsense("backtest", market, market, "--out", "d")
-    assert said.code == 2 and "neither a run" in said.err

@@ -1,7 +1,7 @@
 """`flowsense backtest`: a fitted model traded on a recording, with its costs, as a tear sheet."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,6 +12,10 @@ from flowsense.errors import InputError
 
 if TYPE_CHECKING:
     from flowsense.backtest import Result
+    from flowsense.backtest.sessions import Session
+    from flowsense.sources import Told
+
+NOTES = 5  # of the sheet's warnings, on the terminal
 
 
 @takes(TRADING, reading.READING)
@@ -23,6 +27,17 @@ def backtest(
     grids: Annotated[
         bool, typer.Option("--sensitivity", help="Also other costs, latencies and sizes.")
     ] = False,
+    broken: Annotated[
+        str | None,
+        typer.Option("--stress", metavar="NAME,...", help="Also in markets that break; or all."),
+    ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(metavar="HOURS", help="Traded: nyse, cme, ... or 'ZONE 09:30-16:00 Mon-Fri'."),
+    ] = None,
+    holidays: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Days without a session, one on each line.")
+    ] = None,
 ) -> None:
     """Trade what a model says of a recording: its tear sheet.
 
@@ -30,7 +45,7 @@ def backtest(
     was displayed. They are sent from the first row that the run scored on, or from --start.
     """
     from flowsense.backtest.arms import bars_alone
-    from flowsense.backtest.fitted import sensitivities, trade, varied
+    from flowsense.backtest.fitted import sensitivities, stressed, trade, varied
     from flowsense.backtest.sheet import told, trial, write
     from flowsense.backtest.sheet.content import digest
     from flowsense.cli.terminal import watched
@@ -40,24 +55,29 @@ def backtest(
     from flowsense.train.shelf import load_model
 
     place = checkpoint(model)
-    start = from_time(ctx.params["start"], model)
-    plan = planned(ctx.params, start)
+    plan = planned(ctx.params, from_time(ctx.params["start"], model))
+    hours, scenarios = opening(session, holidays), broken_by(broken)
     ensure_writable(out.parent)
     fitted, spec = load_model(place)
+    plan.risk.acted_on(fitted.targets)
     families = tuple(name for name, _ in spec.versions)
     options = reading.options(ctx.params) | {"families": families, "clocks": spec.clocks}
     recording = read(sources, **options)
     suits(ctx.params, recording.instruments)
+    source = hours.during(recording.source)
     with watched(recording.files) as tell, reading.named(recording.files):
         tell("trading", 0, None)
         name = f"{ctx.params['strategy']} {place.name}"
-        plans = {name: plan} | (varied(plan, bars_alone(recording.instruments)) if grids else {})
-        found = trade(fitted, spec, recording.source, plans)
-    result, others = found[name], sensitivities(found) if grids else ()
+        more = varied(plan, bars_alone(recording.instruments)) if grids else {}
+        found = trade(fitted, spec, source, {name: plan} | more)
+        result, others = hours.on(found[name]), sensitivities(found) if grids else ()
+        tell("breaking the market" if scenarios else "drawing", 0, None)
+        outcomes = stressed(fitted, spec, source, plan, result, scenarios) if scenarios else ()
     trials = Trials(out.parent / NAME)
     one = trial(result, digest(sorted(hashes(recording.files).values()), spec.digest))
     trials.add(one)
-    shown = told(result, sensitivity=others, among=trials.of(one.data), data=one.data)
+    among = trials.of(one.data)
+    shown = told(result, sensitivity=others, stress=outcomes, among=among, data=one.data)
     page = write(out, shown)
     summarised(result, page)
 
@@ -75,6 +95,64 @@ def checkpoint(given: Path) -> Path:
     if not place.is_dir():
         raise InputError(f"{given}: its choice was not saved: name one of its checkpoints")
     return place
+
+
+class Opening(NamedTuple):
+    """When the market is open, as far as it was said."""
+
+    session: "Session | None" = None  # None: all of the recording
+    notes: tuple[str, ...] = ()
+
+    def during(self, source: "Told") -> "Told":
+        """The source, which trades in the session alone."""
+        from flowsense.backtest.sessions import InSession
+
+        return InSession(source, self.session) if self.session else source
+
+    def on(self, result: "Result") -> "Result":
+        """The result, which tells of it."""
+        if not self.session:
+            return result
+        said = [*result.config.get("told", []), *self.notes]
+        config = result.config | {"session": spelled(self.session), "told": said}
+        return result._replace(config=config)
+
+
+def opening(session: str | None, file: Path | None) -> Opening:
+    """Raises InputError."""
+    from flowsense.backtest import hours
+
+    if session is None:
+        if file is not None:
+            raise InputError(f"--holidays {file}: of which session? Give --session too")
+        return Opening()
+    found = hours.session(session, hours.holidays(file) if file else frozenset())
+    unknown = f"holidays of the session {session} are not known: --holidays FILE names them"
+    return Opening(found, (unknown,) if found and not file else ())
+
+
+def spelled(session: "Session") -> str:
+    """As it is asked for, and how many holidays it knows."""
+    from flowsense.backtest.hours import DAYS
+
+    hours = f"{session.opens:%H:%M}-{session.closes:%H:%M}"
+    days = " ".join(DAYS[k] for k in sorted(session.days))
+    return f"{session.zone} {hours} {days}, {len(session.holidays)} holidays"
+
+
+def broken_by(asked: str | None) -> tuple[str, ...]:
+    """Names of scenarios. Raises InputError."""
+    from flowsense.backtest.fitted import SCENARIOS
+    from flowsense.registry import unknown
+
+    if asked is None:
+        return ()
+    names = tuple(dict.fromkeys(filter(None, (part.strip() for part in asked.split(",")))))
+    if wrong := [n for n in names if n not in (*SCENARIOS, "all")]:
+        raise InputError(unknown("scenario", wrong[0], (*SCENARIOS, "all")))
+    if not names:
+        raise InputError(f"--stress {asked!r}: name one of {', '.join(SCENARIOS)}, or all")
+    return tuple(SCENARIOS) if "all" in names else names
 
 
 def from_time(asked: str | None, model: Path) -> int:
@@ -103,6 +181,7 @@ def summarised(result: "Result", page: Path) -> None:
     import orjson
 
     from flowsense.backtest.sheet import verdict
+    from flowsense.backtest.sheet.words import percent
     from flowsense.cli.terminal import console
 
     content = orjson.loads((page.parent / "sheet.json").read_bytes())
@@ -110,6 +189,13 @@ def summarised(result: "Result", page: Path) -> None:
     to.print(verdict.title(content), style="bold")
     for sentence in verdict.sentences(content):
         to.print(sentence)
+    if content["stress"]:
+        worst = max(content["stress"], key=lambda each: each["loss"])
+        if worst["loss"] > 0:
+            net = f"{percent(worst['net'])} of the capital"
+            to.print(f"When the market breaks it is worst in one: {worst['scenario']}, net {net}.")
+    for warning in content["warnings"][:NOTES]:
+        to.print(f"Note: {warning}.")
     sent, filled = result.orders.get("sent", 0), len(result.fills)
     to.print(f"{sent:,} orders sent, {filled:,} executions")
     to.print(f"{page}  the tear sheet, for a browser", soft_wrap=True)

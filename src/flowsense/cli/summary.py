@@ -55,10 +55,12 @@ def traded(found: Mapping[str, Any]) -> Iterator[str]:
         for name, score in found.items()
     ]
     if parts:
-        model = next(iter(found.values()))["model"]
+        first = next(iter(found.values()))
+        bare = first.get("on") == "bars"
+        costs = "with half a spread of 1 bp and no fees" if bare else "without fees"
         yield (
-            f"{model} traded on the test rows, in basis points of the value executed, without "
-            f"fees: {', '.join(parts)}."
+            f"{first['model']} traded on the test rows, in basis points of the value executed, "
+            f"{costs}: {', '.join(parts)}."
         )
 
 

@@ -31,8 +31,8 @@ class Quote:
     An order whose price is still right stays where it is, and keeps its place in the queue.
 
     Attributes:
-        lots: of each order.
-        most: lots of inventory, either way, beyond which that side is not quoted.
+        lots: of each order; of several instruments, one for each or the same for all.
+        most: lots of inventory, either way, beyond which that side is not quoted; likewise.
         behind: ticks behind the touch.
         skew: ticks further behind, per tick of lean.
         turn: ticks of expected move against a quote at which it is withdrawn.
@@ -41,8 +41,8 @@ class Quote:
         stale_ns: age at which a signal is forgotten.
     """
 
-    lots: int = 1
-    most: int = 10
+    lots: int | tuple[int, ...] = 1
+    most: int | tuple[int, ...] = 10
     behind: int = 0
     skew: float = 1.0
     turn: float = 0.5
@@ -51,19 +51,25 @@ class Quote:
     stale_ns: int = SECOND
 
     def __post_init__(self) -> None:
-        rules = (self.lots > 0, self.most >= self.lots, self.behind >= 0, self.turn > 0)
-        if not all(rules) or not (self.skew >= 0 and self.inventory >= 0):
+        lots, most = each(self.lots), each(self.most)
+        sized = min(lots, default=0) > 0 and len({len(lots), len(most)} - {1}) <= 1
+        sized = sized and all(a <= b for a, b in zip(*np.broadcast_arrays(lots, most), strict=True))
+        rules = (self.behind >= 0, self.turn > 0, self.skew >= 0, self.inventory >= 0)
+        if not (sized and all(rules)):
             raise InputError(
                 f"{self}: give lots and turn above 0, most of at least lots, others >= 0"
             )
 
     @classmethod
-    def of(cls, lots: int) -> Self:
+    def of(cls, lots: int | tuple[int, ...]) -> Self:
         """Orders of so many lots, and an inventory of `INVENTORY` of them."""
-        return cls(lots=lots, most=INVENTORY * lots)
+        return cls(lots=lots, most=times(lots, INVENTORY))
 
     def init(self, instruments: tuple[Instrument, ...]) -> Quoting:
-        """No order sent."""
+        """No order sent. Raises InputError for lots of other instruments than these."""
+        for many in (self.lots, self.most):
+            if isinstance(many, tuple) and len(many) != len(instruments):
+                raise InputError(f"{self}: {len(instruments)} instruments, give lots for each")
         return Quoting(np.zeros(1, np.int64))
 
     def decide(self, state: Quoting, view: View) -> tuple[Quoting, Requests]:
@@ -76,7 +82,7 @@ class Quote:
                 out += (withdrawn(view.ts, o) for o in wrong)
                 if price is not None and not quoted:
                     serial += 1
-                    out.append((view.ts, serial, price, self.lots, i, POST, side))
+                    out.append((view.ts, serial, price, of(self.lots, i), i, POST, side))
         if serial == state.serial[0]:
             return state, asked(out)
         return Quoting(np.array([serial], np.int64)), asked(out)
@@ -86,11 +92,12 @@ class Quote:
         if view.quote["state"][i] != WHOLE:
             return None, None
         held, expected = int(view.position[i]), self.expected(view, i)
-        lean = expected - self.inventory * held / self.most
+        lots, most = of(self.lots, i), of(self.most, i)
+        lean = expected - self.inventory * held / most
         prices = list[int | None]()
         for side in (1, -1):
             away = self.behind + round(self.skew * max(0.0, -side * lean))
-            full = side * held + self.lots > self.most
+            full = side * held + lots > most
             pulled = full or -side * expected >= self.turn
             prices.append(None if pulled else touch(view, i, side) - side * away)
         return prices[0], prices[1]
@@ -101,3 +108,17 @@ class Quote:
         if not self.heeds or int(s["vetoes"]) & DEAF or view.ts - int(s["ts"]) > self.stale_ns:
             return 0.0
         return float(s["side"] * s["magnitude"])
+
+
+def each(lots: int | tuple[int, ...]) -> tuple[int, ...]:
+    return lots if isinstance(lots, tuple) else (lots,)
+
+
+def of(lots: int | tuple[int, ...], i: int) -> int:
+    """Those of instrument i."""
+    return lots[i] if isinstance(lots, tuple) else lots
+
+
+def times(lots: int | tuple[int, ...], factor: int) -> int | tuple[int, ...]:
+    """So many times as many, of each."""
+    return tuple(factor * n for n in lots) if isinstance(lots, tuple) else factor * lots

@@ -64,11 +64,19 @@ def sections(metrics: Metrics, curves: Curves) -> Iterator[tuple[str, Html]]:
 def _backtest(found: Metrics) -> Html:
     if not found:
         return Html()
-    model = next(iter(found.values()))["model"]
+    first = next(iter(found.values()))
+    how = (
+        "each order at the open of the next bar, half a spread of a basis point and the slippage "
+        "of its size worse"
+        if first.get("on") == "bars"
+        else "each order a millisecond on its way"
+    )
+    places = dict.fromkeys(score.get("recording", "") for score in found.values())
+    several = f" The recordings are, in order: {', '.join(places)}." if len(places) > 1 else ""
     told = (
-        f"{model} traded on the rows of the last test block, each order a millisecond on its way, "
-        "without fees; in basis points of the value executed, before costs at the mid. The tear "
-        "sheets lie in backtest/ beside this page."
+        f"{first['model']} traded on the rows of the last test block, {how}, without fees; in "
+        "basis points of the value executed, before costs at the mid. The tear sheets lie in "
+        f"backtest/ beside this page.{several}"
     )
     return join((quiet(told), tables.backtest(found)))
 
