@@ -10,18 +10,19 @@ from flowsense.backtest.closes import Closes, Settings, backtest, over
 from flowsense.backtest.measures import measure
 from flowsense.backtest.strategies.coin import Random
 from flowsense.backtest.strategies.follow import Follow
-from flowsense.backtest.ticks import Backtest
+from flowsense.backtest.ticks import Backtest, stored
 from flowsense.errors import InputError
 from flowsense.exchange.client import Terms
 from flowsense.exchange.matching import LIMIT, MARKET
 from flowsense.features.catalogue import spec
 from flowsense.features.fold import Replay
-from flowsense.forecast import SIGNAL
+from flowsense.forecast import SIGNAL, Target
 from flowsense.schema import BROKEN, CLEAR, EVENT, GAP, SECOND, WHOLE, Chunk, Decimal, zeros
 from flowsense.sources import NO_OBSERVATIONS, chunks
 from flowsense.sources.candles import Candles
 from flowsense.sources.open import open_source
 from flowsense.testing import Recording
+from flowsense.train.dataset import prepare
 from flowsense.wall import Stopwatch
 
 FREE = Settings(1e6, Frictions(0, 0, None))
@@ -185,16 +186,19 @@ def test_without_an_edge_the_costs_are_lost():
 
 
 @pytest.mark.slow
-def test_the_run_of_ticks_does_the_same_on_bars():
+@pytest.mark.parametrize("prepared", [False, True])
+def test_the_run_of_ticks_does_the_same_on_bars(prepared):
     """Rows at the closes of bars: the same coin falls on the same closes."""
-    made, settings = recording(walk(120, 3), chunk=7), Settings(1e6, Frictions(1e-4, 0, 0.1))
+    shaken = walk(120, 3)
+    shaken["open"] += 7
+    shaken["high"] += 9
+    made, settings = recording(shaken, chunk=7), Settings(1e6, Frictions(1e-4, 0, 0.1))
     made.events["ts_event"] = made.events["ts_recv"]
     ours, venue = backtest(made, COIN, settings), BarVenue((X,), settings.frictions)
-    run, replay = (
-        Backtest(venue, COIN, capital=1e6),
-        Replay(spec(("bars",), ("interval:1m",)), made),
-    )
-    theirs = over(run, venue, ((tape, None) for tape in replay))
+    run, features = Backtest(venue, COIN, capital=1e6), spec(("bars",), ("interval:1m",))
+    target = (Target("mid", 5 * MINUTE),)
+    rows = prepare(made, features, target, events=True) if prepared else Replay(features, made)
+    theirs = over(run, venue, stored(rows))
     n = len(theirs.fills)
     assert 20 < n <= len(ours.fills) <= n + 1  # the last close is no row
     for name in ("ts", "order_id", "price", "lots", "side", "maker"):
