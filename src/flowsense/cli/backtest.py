@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from flowsense.cli import reading
+from flowsense.cli import against, reading
 from flowsense.cli.shared import takes
 from flowsense.cli.trading import TRADING, planned, suits
 from flowsense.errors import InputError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NOTES = 5  # of the sheet's warnings, on the terminal
 
 
-@takes(TRADING, reading.READING)
+@takes(TRADING, against.AGAINST, reading.READING)
 def backtest(
     ctx: typer.Context,
     model: Annotated[Path, typer.Argument(metavar="RUN", help="Of `run`, or one of its models.")],
@@ -44,8 +44,8 @@ def backtest(
     Orders go to the recorded market: what they would have got is read from what traded there and
     was displayed. They are sent from the first row that the run scored on, or from --start.
     """
-    from flowsense.backtest.arms import bars_alone
-    from flowsense.backtest.fitted import sensitivities, stressed, trade, varied
+    from flowsense.backtest.arms import Arm, bars_alone
+    from flowsense.backtest.fitted import sensitivities, stressed, traded, varied
     from flowsense.backtest.sheet import told, trial, write
     from flowsense.backtest.sheet.content import digest
     from flowsense.cli.terminal import watched
@@ -63,23 +63,30 @@ def backtest(
     families = tuple(name for name, _ in spec.versions)
     options = reading.options(ctx.params) | {"families": families, "clocks": spec.clocks}
     recording = read(sources, **options)
-    suits(ctx.params, recording.instruments)
-    source = hours.during(recording.source)
+    table, name = recording.instruments, f"{ctx.params['strategy']} {place.name}"
+    suits(ctx.params, table)
+    arms = against.arms_of(ctx, model, name, Arm(fitted, spec, plan), table)
+    source, plans = hours.during(recording.source), varied(plan, bars_alone(table)) if grids else {}
     with watched(recording.files) as tell, reading.named(recording.files):
         tell("trading", 0, None)
-        name = f"{ctx.params['strategy']} {place.name}"
-        more = varied(plan, bars_alone(recording.instruments)) if grids else {}
-        found = trade(fitted, spec, source, {name: plan} | more)
-        result, others = hours.on(found[name]), sensitivities(found) if grids else ()
+        others = {key: Arm(fitted, spec, each) for key, each in plans.items()}
+        found = traded(arms | others, source)
+        mine = {key: hours.on(found[key]) for key in arms}
+        grid, result = sensitivities(found) if grids else (), mine[name]
         tell("breaking the market" if scenarios else "drawing", 0, None)
         outcomes = stressed(fitted, spec, source, plan, result, scenarios) if scenarios else ()
+        beside = against.compared(ctx, mine, arms)
     trials = Trials(out.parent / NAME)
-    one = trial(result, digest(sorted(hashes(recording.files).values()), spec.digest))
-    trials.add(one)
-    among = trials.of(one.data)
-    shown = told(result, sensitivity=others, stress=outcomes, among=among, data=one.data)
-    page = write(out, shown)
+    data = digest(sorted(hashes(recording.files).values()), spec.digest)
+    for key, one in mine.items():  # who looks at a second has tried it
+        trials.add(trial(one._replace(name=against.alone(key)), data))
+    among = trials.of(data)
+    page = write(
+        out, told(result, sensitivity=grid, stress=outcomes, among=among, data=data, against=beside)
+    )
     summarised(result, page)
+    if beside:
+        against.shown(beside)
 
 
 def checkpoint(given: Path) -> Path:

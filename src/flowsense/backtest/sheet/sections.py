@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowsense.backtest.sheet import plots, tables
+from flowsense.backtest.sheet import against, plots, tables
 from flowsense.backtest.sheet.words import TERMS, plain
 from flowsense.evaluate.report.markup import Html, areas, card, el, facts, join, quiet, strokes
 
@@ -15,6 +15,8 @@ def sections(content: Content) -> Iterator[tuple[str, Html]]:
     m = content["measures"]
     yield "Figures", tables.tiles(content)
     yield "Equity", _equity(content)
+    rival = content.get("against")
+    yield "Against another", against.section(rival) if rival else Html()
     yield "Is it luck?", _luck(content)
     yield "By year and month", _calendar(m)
     yield "Where the money went", _costs(content)
