@@ -168,8 +168,10 @@ def spanned(block: str) -> int:
     return ns
 
 
-def shown(found: "Compared") -> None:
-    """Two columns, where the difference comes from, and the sentences."""
+def shown(found: "Compared | None") -> None:
+    """Two columns, where the difference comes from, and the sentences; nothing of one alone."""
+    if found is None:
+        return
     from flowsense.backtest.sheet.against import sentences
     from flowsense.backtest.sheet.content import rival
     from flowsense.cli.terminal import console

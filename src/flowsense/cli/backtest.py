@@ -13,6 +13,7 @@ from flowsense.errors import InputError
 if TYPE_CHECKING:
     from flowsense.backtest import Result
     from flowsense.backtest.sessions import Session
+    from flowsense.evaluate.tried import Among
     from flowsense.sources import Told
 
 NOTES = 5  # of the sheet's warnings, on the terminal
@@ -46,10 +47,9 @@ def backtest(
     """
     from flowsense.backtest.arms import Arm, bars_alone
     from flowsense.backtest.fitted import sensitivities, stressed, traded, varied
-    from flowsense.backtest.sheet import told, trial, write
+    from flowsense.backtest.sheet import told, write
     from flowsense.backtest.sheet.content import digest
     from flowsense.cli.terminal import watched
-    from flowsense.evaluate.tried import NAME, Trials
     from flowsense.store.atomic import ensure_writable
     from flowsense.train.read import hashes, read
     from flowsense.train.shelf import load_model
@@ -71,22 +71,26 @@ def backtest(
         tell("trading", 0, None)
         others = {key: Arm(fitted, spec, each) for key, each in plans.items()}
         found = traded(arms | others, source)
-        mine = {key: hours.on(found[key]) for key in arms}
-        grid, result = sensitivities(found) if grids else (), mine[name]
+        result, *_ = mine = tuple(hours.on(found[key]) for key in arms)
         tell("breaking the market" if scenarios else "drawing", 0, None)
         outcomes = stressed(fitted, spec, source, plan, result, scenarios) if scenarios else ()
-        beside = against.compared(ctx, mine, arms)
-    trials = Trials(out.parent / NAME)
+        beside = against.compared(ctx, found, arms)
     data = digest(sorted(hashes(recording.files).values()), spec.digest)
-    for key, one in mine.items():  # who looks at a second has tried it
-        trials.add(trial(one._replace(name=against.alone(key)), data))
-    among = trials.of(data)
-    page = write(
-        out, told(result, sensitivity=grid, stress=outcomes, among=among, data=data, against=beside)
-    )
-    summarised(result, page)
-    if beside:
-        against.shown(beside)
+    among, grid = tried(out, mine, data), sensitivities(found) if grids else ()
+    shown = told(result, sensitivity=grid, stress=outcomes, among=among, data=data, against=beside)
+    summarised(result, write(out, shown))
+    against.shown(beside)
+
+
+def tried(out: Path, results: "tuple[Result, ...]", data: str) -> "Among":
+    """What was tried on these data, with these: who looks at a second has tried it."""
+    from flowsense.backtest.sheet import trial
+    from flowsense.evaluate.tried import NAME, Trials
+
+    trials = Trials(out.parent / NAME)
+    for result in results:
+        trials.add(trial(result._replace(name=against.alone(result.name)), data))
+    return trials.of(data)
 
 
 def checkpoint(given: Path) -> Path:
