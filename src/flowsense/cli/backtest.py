@@ -204,7 +204,7 @@ def summarised(result: "Result", page: Path) -> None:
         worst = max(content["stress"], key=lambda each: each["loss"])
         if worst["loss"] > 0:
             net = f"{percent(worst['net'])} of the capital"
-            to.print(f"When the market breaks it is worst in one: {worst['scenario']}, net {net}.")
+            to.print(f"Worst when the market breaks: {worst['scenario']}, net {net}.")
     for warning in content["warnings"][:NOTES]:
         to.print(f"Note: {warning}.")
     sent, filled = result.orders.get("sent", 0), len(result.fills)

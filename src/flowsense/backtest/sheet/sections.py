@@ -26,7 +26,8 @@ def sections(content: Content) -> Iterator[tuple[str, Html]]:
     yield "When the market breaks", _stress(content)
     yield "Warnings", _warnings(content)
     yield "Terms", el("dl", *(join((el("dt", k), el("dd", v))) for k, v in TERMS.items()))
-    yield "Configuration", facts(content["config"]) if content["config"] else Html()
+    config = {k: v for k, v in content["config"].items() if k != "told"}  # which are warnings
+    yield "Configuration", facts(config) if config else Html()
 
 
 def _equity(content: Content) -> Html:
