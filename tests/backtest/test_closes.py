@@ -239,6 +239,14 @@ def test_what_no_bar_can_tell_is_refused_in_one_sentence():
         Closes((X,), COIN, Settings(-1))
 
 
+def test_chunks_out_of_order_are_refused_in_one_sentence():
+    first, second = chunks(recording(flat(100, 101), chunk=1))
+    test = Closes((X,), COIN, FREE)
+    test.push(second)
+    with pytest.raises(InputError, match=f"ts_recv {MINUTE - 1} comes after {2 * MINUTE - 1}"):
+        test.push(first)
+
+
 def test_signals_that_cannot_be_are_refused_in_one_sentence():
     signals = zeros(SIGNAL, 2)
     signals["ts"] = [2, 1]
@@ -302,7 +310,7 @@ def test_candles_of_five_minutes_are_traded_within_their_volume(data):
 @pytest.mark.soak
 def test_four_years_of_five_minute_candles_take_less_than_a_minute(data):
     source = open_source([data / "bitfinex_5m/BTCUSD.parquet"])
-    watch = Stopwatch()
+    watch = Stopwatch(processor=True)
     with watch:
         result = backtest(source, Random(chance=0.1, hold_ns=HOUR, lots=10**6), Settings(1e6))
     assert len(result.marks) > 420_000 and watch.seconds < 60
