@@ -17,6 +17,7 @@ from flowsense.cli import (
     fi2010,
     ingest,
     listing,
+    paper,
     prepare,
     query,
     report,
@@ -45,6 +46,7 @@ app.command(name="prepare")(prepare.prepare)
 app.command(name="train", cls=Spread)(train.train)
 app.command(name="evaluate", cls=Spread)(evaluate.evaluate)
 app.command(name="backtest", cls=Spread)(backtest.backtest)
+app.command(name="paper", cls=Spread)(paper.paper)
 app.command(name="compare", cls=Spread)(compare.compare)
 app.command(name="report")(report.report)
 app.command(name="list")(listing.listing)

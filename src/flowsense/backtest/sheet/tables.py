@@ -189,15 +189,7 @@ def tripped(trips: Content | None) -> str:
 
 
 def scenarios(found: Sequence[Content]) -> Html:
-    head = [
-        "scenario",
-        "net",
-        "worse by",
-        "drawdown",
-        "breakers opened",
-        "not filled whole",
-        "rejected",
-    ]
+    head = ["scenario", "net", "worse by", "drawdown", "breakers opened", "not filled", "rejected"]
     rows = (
         [
             named(each["scenario"]),
