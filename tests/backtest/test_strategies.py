@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from flowsense.backtest import OPEN, View
-from flowsense.backtest.strategies.coin import Random, drawn
+from flowsense.backtest.strategies.coin import Random
 from flowsense.backtest.strategies.follow import Follow
 from flowsense.backtest.strategies.foresight import Foresight
 from flowsense.backtest.strategies.quote import Quote
@@ -11,6 +11,7 @@ from flowsense.exchange.client import POST, REPORT
 from flowsense.exchange.matching import LIMIT, MARKET, WITHDRAW
 from flowsense.forecast import SIGNAL, Veto
 from flowsense.schema import BOOK, BROKEN, QUOTE, SECOND, WHOLE, Decimal, Instrument, zeros
+from flowsense.splitmix import uniform
 
 STOCK = Instrument("A", "x", Decimal(1, -2), Decimal(1, 0))
 INVERSE = Instrument("B", "x", Decimal(1, 0), Decimal(1, 0), inverse=True)
@@ -127,12 +128,13 @@ def test_without_a_whole_book_quotes_are_withdrawn():
     assert asks(Quote(), view(orders=both, state=BROKEN)) == [(WITHDRAW, 0, 1, 0)]
 
 
-def test_coins_are_even_and_independent():
-    x = np.array([[drawn(seed, n) for n in range(4_000)] for seed in range(3)])
-    assert np.abs(x.mean(axis=1) - 0.5).max() < 4 / np.sqrt(12 * 4_000)
-    assert np.abs(np.corrcoef(x)[np.triu_indices(3, 1)]).max() < 4 / np.sqrt(4_000)
-    lagged = [np.corrcoef(row[:-1], row[1:])[0, 1] for row in x]
-    assert np.abs(lagged).max() < 4 / np.sqrt(4_000)
+def test_the_nth_coin_of_a_seed_is_always_the_same():
+    coin, sides = Random(chance=1.0, seed=3), []
+    state = coin.init((STOCK,))
+    for n in range(20):
+        _, requests = coin.decide(state._replace(thrown=np.array([n])), view())
+        sides.append(int(requests["side"][0]))
+    assert sides == [1 if x < 0.5 else -1 for x in uniform(0, 20, 3)] and len(set(sides)) == 2
 
 
 def test_a_coin_goes_in_and_out_again():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from flowsense.errors import InputError
-from flowsense.exchange.latency import Constant, Drawn, Lognormal, Recorded, checked, uniform
+from flowsense.exchange.latency import Constant, Drawn, Lognormal, Recorded, checked
 
 TS = np.arange(10, dtype=np.int64) * 1_000
 ALL = (Constant(7), Lognormal(1_000, 0.5, 10), Drawn((1, 2, 3)), Recorded((0, 5_000), (10, 60)))
@@ -25,14 +25,6 @@ def test_recorded_times_of_this_century_keep_their_nanoseconds():
     start = 1_700_000_000_000_000_000
     told = Recorded((start, start + 1_000), (0, 1_000)).ns(np.array([start + 333]), 0, 0)
     assert told.tolist() == [333]
-
-
-def test_drawn_numbers_are_uniform_and_of_their_seed():
-    one, two = uniform(0, 20_000, 1), uniform(0, 20_000, 2)
-    assert one.min() > 0 and one.max() < 1
-    assert np.abs(np.histogram(one, 10, (0, 1))[0] - 2_000).max() < 200
-    assert abs(np.corrcoef(one, two)[0, 1]) < 0.03
-    assert abs(np.corrcoef(one[1:], one[:-1])[0, 1]) < 0.03
 
 
 def test_half_of_a_lognormal_is_below_its_median():

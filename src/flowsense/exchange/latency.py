@@ -12,6 +12,7 @@ from scipy.special import ndtri
 
 from flowsense.errors import InputError
 from flowsense.schema import NEVER
+from flowsense.splitmix import uniform
 
 Ints = NDArray[np.int64]
 
@@ -70,21 +71,6 @@ class Recorded(NamedTuple):
         waits = np.interp(since, (times - times[0]).astype(np.float64), self.waits)
         whole: Ints = np.rint(waits).astype(np.int64)
         return whole
-
-
-def uniform(first: int, n: int, seed: int) -> NDArray[np.float64]:
-    """(n,) in (0, 1), of the running numbers from `first` on.
-
-    SplitMix64 (G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators",
-    2014): a hash of seed and counter.
-    """
-    step, wrap = np.uint64(0x9E3779B97F4A7C15), (1 << 64) - 1
-    start = (seed * 0xBF58476D1CE4E5B9 + first * int(step)) & wrap
-    z = np.uint64(start) + np.arange(1, n + 1, dtype=np.uint64) * step
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    return ((z >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
 def checked(name: str, latency: Latency) -> Latency:

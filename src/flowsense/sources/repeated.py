@@ -35,6 +35,7 @@ from flowsense.schema import (
 )
 from flowsense.sources import Source, chunks, kinds_of
 from flowsense.sources.units import Units
+from flowsense.splitmix import STEP, mix
 
 WINDOW = 1 << 15  # records back, at least, in which a repeat is found; at most twice as many
 ACTIONS = (ADD, MODIFY, CANCEL, FILL, TRADE, SET)  # that may be left out
@@ -45,13 +46,10 @@ FILLED = np.dtype([("held", "i8"), ("young", "i8")])  # of two tables, the young
 
 
 def keys(events: Events) -> NDArray[np.int64]:
-    """(n,) 64 bits that stand for each record. Steele, Lea & Flood 2014, the mix of SplitMix64."""
-    x = np.full(len(events), 0x9E3779B97F4A7C15, np.uint64)
+    """(n,) 64 bits that stand for each record."""
+    x = np.full(len(events), STEP, np.uint64)
     for name in NAMED:
-        x += events[name].astype(np.uint64)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        x ^= x >> np.uint64(31)
+        x = mix(x + events[name].astype(np.uint64))
     told = np.isin(events["action"], ACTIONS) & (events["bits"] & (SNAPSHOT | GAP) == 0)
     told &= (events["sequence"] != 0) | (events["order_id"] != 0)
     return np.where(told, x.view(np.int64), PASSES)

@@ -11,16 +11,7 @@ from flowsense.backtest.strategies.taker import Held, Want, holding, take
 from flowsense.errors import InputError
 from flowsense.exchange.client import Requests
 from flowsense.schema import SECOND, WHOLE, Instrument
-
-WORD = 2**64 - 1
-
-
-def drawn(seed: int, n: int) -> float:
-    """The n-th number in [0, 1) of a seed. Steele, Lea & Flood 2014, SplitMix64."""
-    z = (seed * 0xD1342543DE82EF95 + (n + 1) * 0x9E3779B97F4A7C15) & WORD
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & WORD
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & WORD
-    return ((z ^ (z >> 31)) >> 11) * 2.0**-53
+from flowsense.splitmix import uniform
 
 
 class Tossed(NamedTuple):
@@ -62,13 +53,11 @@ class Random:
 
     def decide(self, state: Tossed, view: View) -> tuple[Tossed, Requests]:
         """A coin for each instrument that has a row."""
-        n, wants = int(state.thrown[0]), []
+        n, wants, here = int(state.thrown[0]), [], view.here.nonzero()[0].tolist()
         flat = view.here & (view.position == 0) & (view.quote["state"] == WHOLE)
-        for i in view.here.nonzero()[0].tolist():
-            x = drawn(self.seed, n)
-            n += 1
+        for i, x in zip(here, uniform(n, len(here), self.seed).tolist(), strict=True):
             if x < self.chance and flat[i]:
                 side = 1 if x < self.chance / 2 else -1
                 wants.append(Want(i, side, self.lots, view.ts + self.hold_ns))
         held, requests = take(Held(*state[:-1]), view, wants)
-        return Tossed(*held, np.array([n], np.int64)), requests
+        return Tossed(*held, state.thrown + len(here)), requests
