@@ -1,17 +1,17 @@
 """Recordings of several venues in one run: what is told of an instrument alone stays the same."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from flowsense.features.catalogue import DEFAULT, MORE, columns, spec, split
 from flowsense.features.fold import Replay, join
-from flowsense.schema import Events, Instrument
-from flowsense.sources import Source
+from flowsense.schema import Events
+from flowsense.sources import chunks
 from flowsense.sources.merge import Merged
 from flowsense.sources.open import open_source
+from flowsense.sources.within import OfFiles
 
 pytestmark = [pytest.mark.slow, pytest.mark.compiled]
 
@@ -21,30 +21,17 @@ OWN = len(columns(split(DEFAULT + MORE).all)) - len(columns(BETWEEN))
 
 
 @dataclass(frozen=True)
-class Moved:
+class Moved(OfFiles):
     """A recording as if it had been made so many ns later, of which the first chunks are read."""
 
-    source: Source
     by: int
     chunks_read: int = 10**9
 
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def instruments(self) -> tuple[Instrument, ...]:
-        return self.source.instruments
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return self.source.files
-
-    def __iter__(self):
-        for chunk, _ in zip(self.source, range(self.chunks_read), strict=False):
-            out: Events = chunk.copy()
-            out["ts_recv"] += self.by
-            yield out
+    def chunks(self):
+        for chunk, _ in zip(chunks(self.source), range(self.chunks_read), strict=False):
+            events: Events = chunk.events.copy()
+            events["ts_recv"] += self.by
+            yield chunk._replace(events=events)
 
 
 def rows_of(source):

@@ -26,10 +26,10 @@ from flowsense.schema import (
     TRADING,
     Chunk,
     Events,
-    Instrument,
     zeros,
 )
-from flowsense.sources import Told, chunks, kinds_of
+from flowsense.sources import chunks
+from flowsense.sources.within import Within
 
 Ints = NDArray[np.int64]
 PHASES = (TRADING, HALT)  # from the open, from the close
@@ -93,26 +93,10 @@ def day_of(session: Session, day: int) -> tuple[int, int] | None:
 
 
 @dataclass(frozen=True)
-class InSession:
+class InSession(Within):
     """A source that trades in sessions; a source itself."""
 
-    source: Told
     session: Session
-
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def instruments(self) -> tuple[Instrument, ...]:
-        return self.source.instruments
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return kinds_of(self.source)
-
-    def __iter__(self) -> Iterator[Events]:
-        return (chunk.events for chunk in self.chunks())
 
     def chunks(self) -> Iterator[Chunk]:
         """Each with what its span of time says of the session."""

@@ -27,8 +27,9 @@ from flowsense.backtest import Result
 from flowsense.backtest.measures import measure
 from flowsense.backtest.stressed import Warped
 from flowsense.errors import InputError
-from flowsense.schema import SECOND, Chunk, Events, Instrument
-from flowsense.sources import Told, chunks, kinds_of
+from flowsense.schema import SECOND, Chunk
+from flowsense.sources import Told, chunks
+from flowsense.sources.within import Within
 
 MINUTE = 60 * SECOND
 STEPS = 20  # of a fall, and of the way back
@@ -110,10 +111,9 @@ def standard(start: int, for_ns: int = 5 * MINUTE) -> tuple[Scenario, ...]:
 
 
 @dataclass(frozen=True)
-class Stressed:
+class Stressed(Within):
     """A source under a scenario, in all instruments or those of `only`; a source itself."""
 
-    source: Told
     scenario: Scenario
     only: tuple[str, ...] = ()
 
@@ -130,17 +130,6 @@ class Stressed:
     @property
     def name(self) -> str:
         return f"{self.source.name}, {self.scenario.name}"
-
-    @property
-    def instruments(self) -> tuple[Instrument, ...]:
-        return self.source.instruments
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return kinds_of(self.source)
-
-    def __iter__(self) -> Iterator[Events]:
-        return (chunk.events for chunk in self.chunks())
 
     def chunks(self) -> Iterator[Chunk]:
         """Bars and observations beside, of the same times."""

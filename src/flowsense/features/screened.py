@@ -7,48 +7,25 @@ Both are the marks of `features.health`, so `flowsense doctor data` counts the s
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from flowsense.features.health import Health
-from flowsense.schema import Chunk, Events, Instrument
-from flowsense.sources import Source, chunks, kinds_of
+from flowsense.schema import Chunk
+from flowsense.sources import chunks
 from flowsense.sources.quarantine import Bad, Quarantine
 from flowsense.sources.repeated import without
-from flowsense.sources.units import Units
+from flowsense.sources.within import OfFiles
 
 NAMES = ("action", "side", "price", "lots", "order_id", "ts_event")
 
 
 @dataclass(frozen=True)
-class Screened:
+class Screened(OfFiles):
     """A source whose repeats and off-market trades go to the quarantine, each with its reason."""
 
-    source: Source
     quarantine: Quarantine
-
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def instruments(self) -> tuple[Instrument, ...]:
-        return self.source.instruments
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return self.source.files
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return kinds_of(self.source)
-
-    def in_units(self, units: Units) -> Self:
-        return replace(self, source=self.source.in_units(units))
-
-    def __iter__(self) -> Iterator[Events]:
-        return (chunk.events for chunk in self.chunks() if len(chunk.events))
 
     def chunks(self) -> Iterator[Chunk]:
         health, at = Health(self.instruments, self.kinds), 0

@@ -9,9 +9,8 @@ Snapshots, gaps, phases and what only moves the clock always pass.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numba import types
@@ -31,10 +30,9 @@ from flowsense.schema import (
     TRADE,
     Chunk,
     Events,
-    Instrument,
 )
-from flowsense.sources import Source, chunks, kinds_of
-from flowsense.sources.units import Units
+from flowsense.sources import chunks
+from flowsense.sources.within import OfFiles
 from flowsense.splitmix import STEP, mix
 
 WINDOW = 1 << 15  # records back, at least, in which a repeat is found; at most twice as many
@@ -157,37 +155,14 @@ def without(events: Events, repeats: NDArray[np.bool_]) -> Events:
 
 
 @dataclass(frozen=True)
-class Once:
+class Once(OfFiles):
     """A source without its repeats. `left_out` counts those of the latest pass by symbol.
 
     One whole block that is told again is found where it began at most `window` records ago.
     """
 
-    source: Source
     window: int = WINDOW
     left_out: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
-
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def instruments(self) -> tuple[Instrument, ...]:
-        return self.source.instruments
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return self.source.files
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return kinds_of(self.source)
-
-    def in_units(self, units: Units) -> Self:
-        return replace(self, source=self.source.in_units(units))
-
-    def __iter__(self) -> Iterator[Events]:
-        return (chunk.events for chunk in self.chunks() if len(chunk.events))
 
     def chunks(self) -> Iterator[Chunk]:
         repeats, table = Repeats(len(self.instruments), self.window), self.instruments
