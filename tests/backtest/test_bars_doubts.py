@@ -9,7 +9,7 @@ from flowsense.backtest.bars import STOP, BarVenue, Frictions
 from flowsense.exchange.client import ACCEPTED, POST
 from flowsense.exchange.matching import LIMIT, MARKET, REPLACE, WITHDRAW
 from flowsense.schema import CLEAR, EVENT, GAP, LARGEST, QUOTE, zeros
-from flowsense.sources import NO_BARS, NO_EVENTS
+from flowsense.sources import NO_EVENTS
 
 FREE, LATE = Frictions(0, 0, None), Frictions(0, 0, None, delay=1)
 NONE, T = requests(), MINUTE
@@ -192,10 +192,12 @@ def test_a_split_over_night_is_seen_though_the_night_is_a_hole():
     assert v.places[["holes", "jumps"]].tolist() == [(1, 1)]
 
 
-def test_requests_on_their_way_fill_the_venue():
-    v = venue(LATE, most=1)
-    told = v.push(NO_EVENTS, requests((T, 1, LIMIT, 1, 5, 90), (T, 1, WITHDRAW, 0, 5, 0)), NO_BARS)
-    assert said(told) == [(1, "no", "FULL", 5)]
+def test_who_is_full_of_orders_still_hears_of_changes():
+    v, back = venue(LATE, most=1), (T, 1, WITHDRAW, 0, 5, 0)
+    told = v.push(NO_EVENTS, requests((T, 1, LIMIT, 1, 5, 90), (T, 2, LIMIT, 1, 5, 90), back, back))
+    assert said(told) == [(2, "no", "FULL", 5), (1, "no", "FULL", 5)]
+    told = v.push(NO_EVENTS, NONE, flat(100, 80, start=T))
+    assert said(told) == [(1, "gone", "ASKED", 5)]
 
 
 def test_a_snapshot_keeps_what_is_on_its_way():

@@ -60,6 +60,17 @@ def test_its_horizon_and_what_opposes_it_end_it():
     assert fills == [(100, 10), (100, -10)]
 
 
+def test_what_a_hole_took_goes_out_again():
+    """Two hours without a bar: stop and target are cancelled, the position is not."""
+    late = 4 * MINUTE + 120 * MINUTE
+    made = np.concatenate(
+        [bars(QUIET, QUIET, QUIET, QUIET), bars(QUIET, (100, 100, 90, 99, 1000), QUIET, start=late)]
+    ).view(bars(QUIET).dtype)
+    fills, result = traded(made, signal(horizon=500 * MINUTE))
+    assert fills == [(100, 10), (95, -10)]
+    assert result.orders["no book"] == 2 and result.orders["open"] == 0
+
+
 def test_an_entry_that_nobody_took_leaves_no_stop():
     made = bars(QUIET, (100, 100, 100, 100, 0), QUIET, QUIET)
     fills, result = traded(made, signal(), settings=Settings(1e6, Frictions(0, 0, 0.1)))

@@ -10,18 +10,19 @@ from flowsense.backtest.closes import Closes, Settings, backtest, over
 from flowsense.backtest.measures import measure
 from flowsense.backtest.strategies.coin import Random
 from flowsense.backtest.strategies.follow import Follow
-from flowsense.backtest.ticks import Backtest
+from flowsense.backtest.ticks import Backtest, stored
 from flowsense.errors import InputError
 from flowsense.exchange.client import Terms
 from flowsense.exchange.matching import LIMIT, MARKET
 from flowsense.features.catalogue import spec
 from flowsense.features.fold import Replay
-from flowsense.forecast import SIGNAL
+from flowsense.forecast import SIGNAL, Target
 from flowsense.schema import BROKEN, CLEAR, EVENT, GAP, SECOND, WHOLE, Chunk, Decimal, zeros
 from flowsense.sources import NO_OBSERVATIONS, chunks
 from flowsense.sources.candles import Candles
 from flowsense.sources.open import open_source
 from flowsense.testing import Recording
+from flowsense.train.dataset import prepare
 from flowsense.wall import Stopwatch
 
 FREE = Settings(1e6, Frictions(0, 0, None))
@@ -185,16 +186,19 @@ def test_without_an_edge_the_costs_are_lost():
 
 
 @pytest.mark.slow
-def test_the_run_of_ticks_does_the_same_on_bars():
+@pytest.mark.parametrize("prepared", [False, True])
+def test_the_run_of_ticks_does_the_same_on_bars(prepared):
     """Rows at the closes of bars: the same coin falls on the same closes."""
-    made, settings = recording(walk(120, 3), chunk=7), Settings(1e6, Frictions(1e-4, 0, 0.1))
+    shaken = walk(120, 3)
+    shaken["open"] += 7
+    shaken["high"] += 9
+    made, settings = recording(shaken, chunk=7), Settings(1e6, Frictions(1e-4, 0, 0.1))
     made.events["ts_event"] = made.events["ts_recv"]
     ours, venue = backtest(made, COIN, settings), BarVenue((X,), settings.frictions)
-    run, replay = (
-        Backtest(venue, COIN, capital=1e6),
-        Replay(spec(("bars",), ("interval:1m",)), made),
-    )
-    theirs = over(run, venue, ((tape, None) for tape in replay))
+    run, features = Backtest(venue, COIN, capital=1e6), spec(("bars",), ("interval:1m",))
+    target = (Target("mid", 5 * MINUTE),)
+    rows = prepare(made, features, target, events=True) if prepared else Replay(features, made)
+    theirs = over(run, venue, stored(rows))
     n = len(theirs.fills)
     assert 20 < n <= len(ours.fills) <= n + 1  # the last close is no row
     for name in ("ts", "order_id", "price", "lots", "side", "maker"):
@@ -233,6 +237,14 @@ def test_what_no_bar_can_tell_is_refused_in_one_sentence():
         backtest(Recording((X,), zeros(EVENT)), COIN, FREE)
     with pytest.raises(InputError, match="capital -1"):
         Closes((X,), COIN, Settings(-1))
+
+
+def test_chunks_out_of_order_are_refused_in_one_sentence():
+    first, second = chunks(recording(flat(100, 101), chunk=1))
+    test = Closes((X,), COIN, FREE)
+    test.push(second)
+    with pytest.raises(InputError, match=f"ts_recv {MINUTE - 1} comes after {2 * MINUTE - 1}"):
+        test.push(first)
 
 
 def test_signals_that_cannot_be_are_refused_in_one_sentence():
@@ -298,7 +310,7 @@ def test_candles_of_five_minutes_are_traded_within_their_volume(data):
 @pytest.mark.soak
 def test_four_years_of_five_minute_candles_take_less_than_a_minute(data):
     source = open_source([data / "bitfinex_5m/BTCUSD.parquet"])
-    watch = Stopwatch()
+    watch = Stopwatch(processor=True)
     with watch:
         result = backtest(source, Random(chance=0.1, hold_ns=HOUR, lots=10**6), Settings(1e6))
     assert len(result.marks) > 420_000 and watch.seconds < 60

@@ -63,3 +63,12 @@ def test_what_is_tried_on_the_same_files_is_counted(flowsense, ran, market, tmp_
     tried = [orjson.loads(x) for x in (tmp_path / "new/trials.jsonl").read_bytes().splitlines()]
     assert len({trial["data"] for trial in tried}) == 1
     assert tried[0]["config"] != tried[2]["config"]
+
+
+def test_a_dry_run_tells_what_trading_would_take(flowsense, market, tmp_path):
+    words = ("--models", "fast", "--families", "depth", "--targets", "mid@1s", "--dry-run")
+    said = flowsense("run", market, *words, "--out", tmp_path / "x").out
+    assert "Then hears them together: " in said and "Then trades the chosen: " in said
+    words = ("--models", "logistic", "--families", "depth", "--targets", "magnitude@1s")
+    said = flowsense("run", market, *words, "--out", tmp_path / "x", "--dry-run").out
+    assert "together" not in said and "trades" not in said

@@ -191,7 +191,7 @@ def test_a_simulation_replaces_nothing_else(flowsense, tmp_path):
     [
         ("models", "name"),
         ("sources", "lobster"),
-        ("venues", "lobster"),
+        ("venues", "binance-spot"),
         ("features", "ofi"),
         ("clocks", "interval:100ms"),
     ],

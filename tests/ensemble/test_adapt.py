@@ -16,6 +16,7 @@ from flowsense.ensemble.opinions import taken
 from flowsense.errors import InputError
 from flowsense.forecast import UP, Forecast, Target
 from flowsense.labels import Labels
+from flowsense.schema import QUOTE, zeros
 from flowsense.testing.voters import heard as voters
 from flowsense.testing.voters import labels, normal
 
@@ -188,9 +189,8 @@ def test_a_fit_leaves_the_weights_that_following_would():
     ones = np.ones((7, 1), np.float32)
     known, valid = ts[:-1, None] + MID.horizon_ns, np.ones((7, 1), np.bool_)
     labels = Labels((MID,), y, y - 1, known, valid, ones)
-    told = Heard(
-        ("a", "b"), tuple(cut(f, 0, 7) for f in said), ts[:7], who[:7], np.zeros((7, 0), np.float32)
-    )
+    none = np.zeros((7, 0), np.float32), zeros(QUOTE, 7)
+    told = Heard(("a", "b"), tuple(cut(f, 0, 7) for f in said), ts[:7], who[:7], *none)
     fitted = Adaptive().fit(told, labels)
     after = heard(Adaptive(), market, said)[0]
     again = Adaptive().load(fitted.params())

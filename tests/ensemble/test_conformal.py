@@ -16,6 +16,7 @@ from flowsense.models import build
 from flowsense.testing.conformance import CHECKS, Fitted, Trial
 
 NO_MODEL: Any = None
+PARTS = ("proba", "value", "ready")
 
 
 def market(n, rng, trust=1.0):
@@ -25,11 +26,12 @@ def market(n, rng, trust=1.0):
     return walk(np.where(came, 1, -1)[:-1]), says(up), came
 
 
-def kept(said, came, **config):
-    """What is known of these rows, all of which moved."""
+def kept(said, came, share=1.0, **config):
+    """What is known of these rows, all of which moved and weigh as much."""
     y = np.where(came, 2, 0).astype(np.float32)[:, None]
     ones = np.ones_like(y)
-    labels = Labels(said.targets, y, y - 1, ones.astype(np.int64), ones > 0, ones)
+    weight = ones * np.float32(share)
+    labels = Labels(said.targets, y, y - 1, ones.astype(np.int64), ones > 0, weight)
     return Abstain(NO_MODEL, **config).on(said, labels)
 
 
@@ -48,7 +50,9 @@ def named(of, tape, said, edges=()):
 def fixed(scores, level):
     """With these rising scores kept, and this level for good."""
     counts, target = np.array([len(scores)]), np.array([str(MID)])
-    return Abstain(NO_MODEL, rate=0.0, kept=Kept(target, scores, counts, np.array([level])))
+    return Abstain(
+        NO_MODEL, rate=0.0, kept=Kept(target, scores, counts, np.array([level]), np.array(-1))
+    )
 
 
 def surest_unnamed(scores, level):
@@ -68,10 +72,10 @@ def wrong(found, came):
 def test_the_level_and_its_threshold_by_hand():
     """Above .7 are 7, none wrong, 1 with the row to come; above .6 2 of 8; in all 3 of 10."""
     scores = np.array([0.05, 0.06, 0.1, 0.15, 0.2, 0.22, 0.25, 0.45, 0.6, 0.7])
-    assert level(scores, 0.15) == pytest.approx(1 / 11) and surest_unnamed(scores, 1 / 11) == 0.7
-    assert level(scores, 0.14) == 0.0 and surest_unnamed(scores, 0.0) == 1.0
-    assert level(scores, 0.25) == pytest.approx(2 / 11) and surest_unnamed(scores, 2 / 11) == 0.6
-    assert level(scores, 0.3) == pytest.approx(3 / 11) and surest_unnamed(scores, 3 / 11) == 0.5
+    found = [level(scores, np.ones(10), error) for error in (0.15, 0.14, 0.25, 0.3)]
+    assert found == pytest.approx([1 / 11, 0, 2 / 11, 3 / 11])
+    assert [surest_unnamed(scores, a) for a in found] == [0.7, 1.0, 0.6, 0.5]
+    assert level(scores, np.full(10, 0.5), 0.25) == 0.0  # 1 of 3.5 is more
 
 
 def test_a_prediction_set_misses_as_often_as_it_says():
@@ -100,6 +104,24 @@ def test_of_exchangeable_rows_at_most_the_promised_part_of_the_named_is_wrong(er
         parts.append(bad / max(count, 1))
     spread = np.std(parts) / np.sqrt(len(parts))
     assert error / 2 < np.mean(parts) < error + 2 * spread
+
+
+def test_rows_that_overlap_are_wrong_together_and_count_for_one():
+    """Each of 100 rows ten times over: counted as 1,000, more of the named are wrong than told."""
+    rng, parts = np.random.default_rng(1), list[list[float]]()
+    for _ in range(100):
+        tape, said, came = market(1_100, rng)
+        first, more = cut(said, 0, 100), [cut(said, 100, 1_100)]
+        tenfold = replace(first, **{n: getattr(first, n).repeat(10, 0) for n in PARTS})
+        later = tape._replace(rows=(tape.rows[0].take(slice(100, 1_100)),))
+        apart = []
+        for share in (0.1, 1.0):
+            of = kept(tenfold, came[:100].repeat(10), share, error=0.1, rate=0.0)
+            count, bad = wrong(named(of, later, *more)[0], came[100:])
+            apart.append(bad / max(count, 1))
+        parts.append(apart)
+    honest, bold = np.mean(parts, axis=0)
+    assert honest < 0.1 < bold
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.001])
@@ -148,6 +170,19 @@ def test_fold_law():
         alike(named(of, tape, said, tuple(edges)), whole)
 
 
+def test_outcomes_of_rows_that_it_knows_move_no_level():
+    """Else a recording from its start, which a model knows by heart, would make it bold."""
+    rng = np.random.default_rng(6)
+    tape, said, came = market(2_000, rng)
+    of = kept(cut(said, 0, 1_000), came[:1_000], rate=0.02)
+    late = replace(of, kept=of.kept._replace(until=tape.rows[0].ts[999]))
+    rest = tape._replace(rows=(tape.rows[0].take(slice(1_000, 2_000)),))
+    begun_late = named(late, rest, cut(said, 1_000, 2_000))[0]
+    alike([cut(named(late, tape, said)[0], 1_000, 2_000)], begun_late)
+    bold = cut(named(of, tape, said)[0], 1_000, 2_000)
+    assert bold.proba.tobytes() != begun_late.proba.tobytes()
+
+
 @pytest.fixture(scope="module")
 def fitted():
     return Fitted.on(Abstain(build("vote"), error=0.4), Trial.usual())
@@ -170,7 +205,9 @@ def test_it_is_saved_whole_and_magnitudes_are_always_answered(fitted):
 @pytest.mark.soak
 @pytest.mark.compiled
 def test_cutting_and_saving_change_nothing(fitted):
-    CHECKS["laws"](fitted)
+    """On the rows that it was fitted to, as if their outcomes were news."""
+    kept = fitted.model.kept._replace(until=np.array(-1))
+    CHECKS["laws"](replace(fitted, model=replace(fitted.model, kept=kept)))
 
 
 @pytest.mark.parametrize("bad", [{"error": 0.0}, {"error": 0.5}, {"rate": 1.0}, {"held": 0.0}])

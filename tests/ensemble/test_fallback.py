@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flowsense.ensemble import Heard
 from flowsense.ensemble.agree import Agree
 from flowsense.ensemble.blend import Blend
 from flowsense.ensemble.fallback import Fallback, chosen, costs
@@ -90,7 +89,7 @@ def test_it_is_saved_and_loaded_with_its_reasons():
     odds, y = normal(3, 1_500, 0.4, 0.0)
     found = Fallback().fit(heard(odds), labels(y))
     again = Fallback().load(found.params())
-    assert again.verdicts == found.verdicts and len(again.tried) == 5
+    assert again.verdicts == found.verdicts and len(again.tried) == 7
     assert said(again, heard(odds)).proba.tobytes() == said(found, heard(odds)).proba.tobytes()
     with pytest.raises(InputError, match="fit or load"):
         said(Fallback(), heard(odds))
@@ -102,7 +101,7 @@ def test_sizes_are_chosen_by_their_error():
     third = np.full((ROWS, 1, 3), 1 / 3, np.float32)
     each = [Forecast((SIZE,), third, y * k, y > 0) for k in (np.float32(1.05), np.float32(3))]
     of = heard(np.zeros((2, ROWS)))
-    of = Heard(of.names, tuple(each), of.ts, of.instrument, of.regime)
+    of = of._replace(said=tuple(each))
     found = Fallback(tried=QUICK).fit(of, kinds)
     assert found.verdicts[str(SIZE)].heard == "v0" and MID not in found.targets
     np.testing.assert_array_equal(said(found, of).value, each[0].value)
@@ -130,7 +129,7 @@ def test_a_size_that_is_no_number_is_no_opinion_when_members_are_compared():
     each = [Forecast((SIZE,), third, v, np.ones((4, 1), np.bool_)) for v in values]
     ones = np.ones((4, 1), np.float32)
     known = labels(np.ones(4))._replace(targets=(SIZE,), y=ones, move=ones)
-    table, weight = costs(each, known, 0, np.ones(4, np.bool_))
+    table, weight = costs(each, known, 0)
     assert table.tolist() == [[1, 0, 0, 0], [1, 1, 1, 1]] and weight.tolist() == [1] * 4
 
 

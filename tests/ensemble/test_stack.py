@@ -67,6 +67,7 @@ def test_up_is_down_in_the_mirror_for_regimes_too():
         of.ts,
         of.instrument,
         of.regime[:, turned],
+        of.quote,
     )
     here, there = said(found, of).proba, said(found, back).proba
     np.testing.assert_allclose(here[:, 0, UP], there[:, 0, DOWN], rtol=1e-5)

@@ -11,12 +11,10 @@ from flowsense.exchange.replay import Replay, Rules
 from flowsense.schema import (
     AUCTION,
     CLEAR,
-    EVENT,
     GAP,
     HALT,
     LAST,
     SCROLL,
-    SNAPSHOT,
     STATUS,
     TRADING,
     zeros,
@@ -238,32 +236,6 @@ def test_while_nothing_is_known_orders_are_refused_and_withdrawn_not_kept_for_la
     assert client.fills() == []
 
 
-def test_a_snapshot_after_a_gap_is_one_message():
-    client = Client()
-    client.market((CLEAR, 0, 0, 0, GAP, 0))
-    (clear, *rest), q = snapshot(((95, 4),), ((96, 3),)), zeros(REQUEST, 1)
-    q[0] = (client.ts + 1, 1, 0, 2, 0, MARKET, 1)
-    lines = [(*clear[:4], SNAPSHOT | GAP, 0), *rest, event(8)]
-    client.hear(client.venue.push(written(lines, client.ts), q))
-    assert client.fills() == [(1, 96, 2, 0)]
-
-
-def test_a_message_that_is_not_over_holds_up_its_instrument_alone():
-    venue, whole = Replay((instrument(), instrument("B"))), snapshot(((99, 1),), ((101, 9),))
-    venue.push(np.concatenate([written(whole, 10, 0), written(whole, 20, 1)]).view(EVENT))
-    q = zeros(REQUEST, 4)
-    for i, who in enumerate((0, 1, 0, 1)):
-        q[i] = (31 + i, i + 1, 0, 1, who, MARKET, 1)
-    told = venue.push(written([level(-1, 101, 0, bits=0)], 30, 0), q)
-    told = np.concatenate([told, venue.push(written([level(1, 98, 1), event(8)], 40, 1))])
-    assert (
-        told["order_id"].tolist() == [2, 2, 4, 4]
-        and told["ts_venue"].tolist() == [32] * 2 + [34] * 2
-    )
-    told = venue.push(written([level(-1, 102, 9), event(8), event(8)], 50, 0))
-    assert told["order_id"].tolist() == [1, 1, 3, 3] and told["price"].tolist() == [0, 102] * 2
-
-
 def test_an_execution_before_an_order_came_is_not_its_own():
     client = Client(bids=((90, 5),))
     client.ts += 10
@@ -355,20 +327,6 @@ def test_a_request_arrives_before_the_first_event_that_happened_later():
     told = np.concatenate([venue.push(more[:1]), venue.push(more[1:])])
     assert told["price"].tolist() == [0, 102] and told["ts_venue"].tolist() == [105, 105]
     assert told["ts"].tolist() == [112, 112]
-
-
-def test_a_request_waits_for_the_end_of_a_message():
-    client = Client()
-    q = zeros(REQUEST, 1)
-    q[0] = (client.ts - 1, 1, 0, 1, 0, MARKET, 1)
-    client.hear(client.venue.push(written([], 0), q))
-    client.market(level(-1, 101, 0, 0), level(-1, 103, 5, 0), level(-1, 102, 5), event(8))
-    assert client.fills() == [(1, 101, 1, 0)]  # sent before the message began
-    q[0] = (client.ts + 1, 2, 0, 1, 0, MARKET, 1)
-    lines = [level(-1, 102, 0, 0), level(-1, 104, 5, 0), level(-1, 101, 5, 0), level(-1, 103, 6)]
-    events = written([*lines, event(8)], client.ts)
-    client.hear(client.venue.push(events, q))
-    assert client.fills()[1:] == [(2, 101, 1, 0)]
 
 
 def test_the_clock_of_the_venue_is_what_the_feed_makes_of_it():

@@ -14,9 +14,10 @@ from flowsense.model.estimator import Estimator, Fitted, Head, Live
 from flowsense.model.instruments import Known
 from flowsense.models import asked
 from flowsense.store.events import write_events
-from flowsense.train.combined import told
+from flowsense.train.combined import answered, combined, told
 from flowsense.train.config import RunConfig
 from flowsense.train.dataset import forecast, prepare
+from flowsense.train.fits import Bench
 from flowsense.train.preparing import prepare_rows
 from flowsense.train.read import read
 from flowsense.train.run import judge, run
@@ -71,11 +72,25 @@ def test_a_checkpoint_of_it_says_the_same(result, learn, tmp_path):
     np.testing.assert_array_equal(again.value[tested], said.value[tested])
 
 
+def test_weights_that_follow_say_the_same_from_a_checkpoint(result, learn):
+    """Where they are heard: outcomes move them from the last that taught them on."""
+    of = result.material
+    one = result.fitted["ensemble"].model.combiner
+    at = [type(c).__name__ for c in one.tried].index("Adaptive")
+    heard = np.full(len(TARGETS), at)
+    followed = replace(one, choice=one.choice._replace(heard=heard))
+    bench = Bench(of, CONFIG, lambda *_: None)
+    said = answered(followed, bench, {n: result.forecasts[n][0] for n in CONFIG.models}, 0)
+    model = replace(result.fitted["ensemble"].model, combiner=followed)
+    tested = of.folds[0].test.any(axis=1)
+    start = of.index.ts[of.folds[0].validation.any(axis=1)][0] - 600 * 10**9
+    again = forecast(model, learn, start=int(start))
+    np.testing.assert_array_equal(again.proba[tested], said.proba[tested])
+    np.testing.assert_array_equal(again.value[tested], said.value[tested])
+
+
 def test_only_rows_kept_for_choosing_teach_it(result, learn):
     """Labels elsewhere are spoiled after the fits: the answers are the same."""
-    from flowsense.train.combined import combined
-    from flowsense.train.fits import Bench
-
     of = result.material
     keep = of.folds[0].choose
     y = np.where(keep, of.labels.y, np.float32(0))

@@ -8,7 +8,7 @@ from flowsense.forecast import Target
 from flowsense.simulate.market import Market, simulate
 from flowsense.store.events import write_events
 from flowsense.train.dataset import prepare
-from flowsense.train.estimate import First, estimate
+from flowsense.train.estimate import SAID, First, estimate, hearing
 from flowsense.train.read import read
 
 TARGETS = (Target("mid", 10**9),)
@@ -70,3 +70,11 @@ def test_without_a_position_all_is_read(data, monkeypatch):
     recording = read(data / "lobster" / "GOOG*", families=("depth", "ofi"))
     found = estimate(recording, TARGETS, seconds=0.0)
     assert (found.share, found.events, found.rows) == (1.0, 183_313, 179_998)
+
+
+@pytest.mark.slow
+def test_an_ensemble_takes_by_the_rows_that_choose_it():
+    """A twentieth of 100,000 rows is 5,000; 3 models and it say something of 120,000."""
+    few, many = (hearing(3, TARGETS, n, 20_000) for n in (1_000, 100_000))
+    assert 0 < few.seconds < many.seconds
+    assert many.bytes == 120_000 * 4 * SAID

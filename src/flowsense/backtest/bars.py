@@ -112,7 +112,7 @@ class BarVenue:
         f = frictions or Frictions()
         self._instruments = instruments
         self.venue, self.places = zeros(VENUE, 1), zeros(PLACE, len(instruments))
-        self.orders, self.waiting = zeros(RESTING, most), NO_BARS
+        self.orders, self.waiting = zeros(RESTING, 2 * most), NO_BARS
         self.venue["half_spread"], self.venue["impact"] = f.half_spread, f.impact
         self.venue["share"] = -1.0 if f.share is None else f.share
         self.venue["patience"] = -1 if f.patience_ns is None else f.patience_ns

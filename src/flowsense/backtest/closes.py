@@ -59,7 +59,8 @@ class Closes(Generic[S]):
 
     At the close of all bars of one time the strategy sees a `View` with `ts` the nanosecond after;
     a quote whose mid is the close, a book without levels. `signals` are shown from their `ts` on.
-    Raises InputError for signals out of order and for what account, venue and bars refuse.
+    Raises InputError for signals or chunks out of order, and for what account, venue and bars
+    refuse.
     """
 
     def __init__(
@@ -87,13 +88,22 @@ class Closes(Generic[S]):
     def push(self, chunk: Chunk) -> None:
         """What is of the last time waits, as more of it may come."""
         k = len(self.instruments)
-        events = np.concatenate([self.waiting[0], checked(chunk.events, k)])
-        bars = np.concatenate([self.waiting[1], sound(chunk.bars, k)])
+        told = checked(chunk.events, k), sound(chunk.bars, k)
+        self._follow(told)
+        events, bars = (np.concatenate(both) for both in zip(self.waiting, told, strict=True))
         last = max((int(r["ts_recv"][-1]) for r in (events, bars) if len(r)), default=0)
         cut = [int(np.searchsorted(r["ts_recv"], last)) for r in (events, bars)]
         self.waiting = events[cut[0] :], bars[cut[1] :]
         for part in instants(events[: cut[0]], bars[: cut[1]]):
             self._at(*part)
+
+    def _follow(self, told: tuple[Events, Bars]) -> None:
+        """Raises InputError for what comes before the last that was told."""
+        last = max((int(r["ts_recv"][-1]) for r in self.waiting if len(r)), default=0)
+        for name, r in zip(("events", "bars"), told, strict=True):
+            if len(r) and r["ts_recv"][0] < last:
+                first = int(r["ts_recv"][0])
+                raise InputError(f"{name}: ts_recv {first} comes after {last}: give them in order")
 
     def result(self) -> Result:
         """After the last chunk. Raises InputError where no bar told a volume and orders need it."""

@@ -45,12 +45,17 @@ def trade(
     model: Calibrated, spec: FeatureSpec, source: Told, plans: Mapping[str, Plan]
 ) -> dict[str, Result]:
     """What comes of each plan. Raises InputError for one that does not suit model or recording."""
-    arms = Arms({name: Arm(model, spec, plan) for name, plan in plans.items()}, source.instruments)
+    return traded({name: Arm(model, spec, plan) for name, plan in plans.items()}, source)
+
+
+def traded(arms: Mapping[str, Arm], source: Told) -> dict[str, Result]:
+    """What comes of each arm. Raises InputError for one that does not suit the recording."""
+    found = Arms(arms, source.instruments)
     for chunk in chunks(source):
-        arms.push(chunk)
-        if arms.over:
+        found.push(chunk)
+        if found.over:
             break
-    return arms.results()
+    return found.results()
 
 
 def stressed(

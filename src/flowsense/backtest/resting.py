@@ -227,7 +227,10 @@ def lose(v: Record, o: Record, out: Record) -> None:
 
 @compiled(types.void(*map(array, (VENUE, PLACE, RESTING, REQUEST, REPORT))))
 def take(venue: Record, places: Record, orders: Record, requests: Record, out: Record) -> None:
-    """Requests as they are sent; `out` holds one report of each that is there at once."""
+    """Requests as they are sent; `out` holds one report of each that is there at once.
+
+    Half of the table is for changes on their way alone.
+    """
     v = venue[0]
     v.told = 0
     for i in range(len(requests)):
@@ -236,7 +239,8 @@ def take(venue: Record, places: Record, orders: Record, requests: Record, out: R
         instrument = orders[at].instrument if at >= 0 else q.instrument
         p = places[instrument]
         v.ts, v.ts_venue = max(v.ts, q.ts), q.ts
-        if v.live == len(orders):
+        most = len(orders) if changes(q) else len(orders) // 2
+        if v.live >= most:
             sweep(v, orders)
         away = v.delay > 0 or (changes(q) and q.ts > p.ts + 1)
         why = refusal(v, p, q) if not away and not changes(q) else -1
@@ -246,7 +250,7 @@ def take(venue: Record, places: Record, orders: Record, requests: Record, out: R
             tell(v, out, q, REJECTED, why)
         elif changes(q) and not away:
             change(v, p, orders, q, out)
-        elif v.live == len(orders):
+        elif v.live >= most:
             refuse(v, orders, q, FULL, out)
         else:
             note(v, orders, q, instrument, AWAY if away else 0)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from flowsense.cli import reading
+from flowsense.cli import against, reading
 from flowsense.cli.shared import takes
 from flowsense.cli.trading import TRADING, planned, suits
 from flowsense.errors import InputError
@@ -13,12 +13,13 @@ from flowsense.errors import InputError
 if TYPE_CHECKING:
     from flowsense.backtest import Result
     from flowsense.backtest.sessions import Session
+    from flowsense.evaluate.tried import Among
     from flowsense.sources import Told
 
 NOTES = 5  # of the sheet's warnings, on the terminal
 
 
-@takes(TRADING, reading.READING)
+@takes(TRADING, against.AGAINST, reading.READING)
 def backtest(
     ctx: typer.Context,
     model: Annotated[Path, typer.Argument(metavar="RUN", help="Of `run`, or one of its models.")],
@@ -44,12 +45,11 @@ def backtest(
     Orders go to the recorded market: what they would have got is read from what traded there and
     was displayed. They are sent from the first row that the run scored on, or from --start.
     """
-    from flowsense.backtest.arms import bars_alone
-    from flowsense.backtest.fitted import sensitivities, stressed, trade, varied
-    from flowsense.backtest.sheet import told, trial, write
+    from flowsense.backtest.arms import Arm, bars_alone
+    from flowsense.backtest.fitted import sensitivities, stressed, traded, varied
+    from flowsense.backtest.sheet import told, write
     from flowsense.backtest.sheet.content import digest
     from flowsense.cli.terminal import watched
-    from flowsense.evaluate.tried import NAME, Trials
     from flowsense.store.atomic import ensure_writable
     from flowsense.train.read import hashes, read
     from flowsense.train.shelf import load_model
@@ -63,23 +63,34 @@ def backtest(
     families = tuple(name for name, _ in spec.versions)
     options = reading.options(ctx.params) | {"families": families, "clocks": spec.clocks}
     recording = read(sources, **options)
-    suits(ctx.params, recording.instruments)
-    source = hours.during(recording.source)
+    table, name = recording.instruments, f"{ctx.params['strategy']} {place.name}"
+    suits(ctx.params, table)
+    arms = against.arms_of(ctx, model, name, Arm(fitted, spec, plan), table)
+    source, plans = hours.during(recording.source), varied(plan, bars_alone(table)) if grids else {}
     with watched(recording.files) as tell, reading.named(recording.files):
         tell("trading", 0, None)
-        name = f"{ctx.params['strategy']} {place.name}"
-        more = varied(plan, bars_alone(recording.instruments)) if grids else {}
-        found = trade(fitted, spec, source, {name: plan} | more)
-        result, others = hours.on(found[name]), sensitivities(found) if grids else ()
+        others = {key: Arm(fitted, spec, each) for key, each in plans.items()}
+        found = traded(arms | others, source)
+        result, *_ = mine = tuple(hours.on(found[key]) for key in arms)
         tell("breaking the market" if scenarios else "drawing", 0, None)
         outcomes = stressed(fitted, spec, source, plan, result, scenarios) if scenarios else ()
+        beside = against.compared(ctx, found, arms)
+    data = digest(sorted(hashes(recording.files).values()), spec.digest)
+    among, grid = tried(out, mine, data), sensitivities(found) if grids else ()
+    shown = told(result, sensitivity=grid, stress=outcomes, among=among, data=data, against=beside)
+    summarised(result, write(out, shown))
+    against.shown(beside)
+
+
+def tried(out: Path, results: "tuple[Result, ...]", data: str) -> "Among":
+    """What was tried on these data, with these: who looks at a second has tried it."""
+    from flowsense.backtest.sheet import trial
+    from flowsense.evaluate.tried import NAME, Trials
+
     trials = Trials(out.parent / NAME)
-    one = trial(result, digest(sorted(hashes(recording.files).values()), spec.digest))
-    trials.add(one)
-    among = trials.of(one.data)
-    shown = told(result, sensitivity=others, stress=outcomes, among=among, data=one.data)
-    page = write(out, shown)
-    summarised(result, page)
+    for result in results:
+        trials.add(trial(result._replace(name=against.alone(result.name)), data))
+    return trials.of(data)
 
 
 def checkpoint(given: Path) -> Path:
@@ -193,7 +204,7 @@ def summarised(result: "Result", page: Path) -> None:
         worst = max(content["stress"], key=lambda each: each["loss"])
         if worst["loss"] > 0:
             net = f"{percent(worst['net'])} of the capital"
-            to.print(f"When the market breaks it is worst in one: {worst['scenario']}, net {net}.")
+            to.print(f"Worst when the market breaks: {worst['scenario']}, net {net}.")
     for warning in content["warnings"][:NOTES]:
         to.print(f"Note: {warning}.")
     sent, filled = result.orders.get("sent", 0), len(result.fills)

@@ -33,15 +33,17 @@ def listing(
 
 def models() -> Iterator[tuple[str, ...]]:
     """Name, group, the extra that it is fitted with, what it reads, what it is and costs."""
-    from flowsense.models import FAST, MODELS, NULLS, absent
+    from flowsense.models import FAST, MODELS, NULLS, OVER, absent
     from flowsense.registry import Entry, names
 
     yield "name", "group", "needs", "reads", "cost", "what it is"
-    for name in names("model", MODELS):
+    known = MODELS | OVER
+    for name in names("model", known):
         mark = "null" if name in NULLS else "fast" if name in FAST else "all"
-        ours = MODELS.get(name, Entry("", "of another package"))
-        told, reads = (ours.line, absent(name)), ours.reads if name in MODELS else read_by(name)
-        yield name, mark, ours.needs, reads, ours.cost, "; ".join(filter(None, told))
+        ours = known.get(name, Entry("", "of another package"))
+        told, reads = (ours.line, absent(name)), ours.reads if name in known else read_by(name)
+        group = "" if name in OVER else mark
+        yield name, group, ours.needs, reads, ours.cost, "; ".join(filter(None, told))
     yield "", "", "", "", "", "cost: to fit and to forecast, in docs/results.md"
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from flowsense.forecast import Forecast, Target
 from flowsense.labels import Labels
-from flowsense.schema import Instrument
+from flowsense.schema import Instrument, Quotes
 from flowsense.tape import Tape
 
 S = TypeVar("S")  # a flat NamedTuple of arrays
@@ -26,6 +26,7 @@ class Heard(NamedTuple):
     ts: NDArray[np.int64]  # (n,)
     instrument: NDArray[np.int64]  # (n,)
     regime: NDArray[np.float32]  # (n, R) probabilities; R is 0 where no member tells
+    quote: Quotes  # (n,) as of each row; BROKEN where nobody kept it
 
 
 @runtime_checkable

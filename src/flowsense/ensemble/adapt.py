@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from flowsense._jit import array, compiled, kernel
 from flowsense.ensemble import Heard
 from flowsense.ensemble.opinions import Opinions, finite, regime_of, tied, total
-from flowsense.ensemble.settle import Ints, Settled, Waiting, settle
+from flowsense.ensemble.settle import Ints, Settled, Waiting, latest, settle
 from flowsense.ensemble.states import joined, part
 from flowsense.errors import InputError
 from flowsense.forecast import Forecast, Target
@@ -69,6 +69,7 @@ class Weights(NamedTuple):
 class Fitted(NamedTuple):
     target: NDArray[np.str_]  # (T,)
     logs: Floats  # (R * T, N) where a stream begins
+    until: Ints  # () ns: what came of rows due by then is in these weights, or moves none
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,16 @@ class Adaptive:
             said = Said.of(heard.said, heard.regime, self.regimes)
             for settled, moments in known(labels):
                 self.learn(settled, moments, said, targets, logs)
-        return replace(self, fitted=Fitted(np.array([str(t) for t in targets], np.str_), logs))
+        names = np.array([str(t) for t in targets], np.str_)
+        return replace(self, fitted=Fitted(names, logs, latest(labels)))
+
+    def anew(self) -> Self:
+        """The same weights, which follow the outcomes of all rows, of those that taught them too.
+
+        Else a stream that begins with rows which members have learned would be followed to whom
+        knows them by heart; and outcomes that taught the weights would count twice.
+        """
+        return replace(self, fitted=self.fitted and self.fitted._replace(until=np.array(-1)))
 
     def init(
         self, instruments: tuple[Instrument, ...], members: int, targets: tuple[Target, ...]
@@ -139,7 +149,8 @@ class Adaptive:
         rows, targets = tape.rows[0], said[0].targets
         here = Said.of(said, regime_of(said), self.regimes)
         both = part(state, 1).joined(here)
-        waiting, settled, kept = settle(targets, part(state, 0), rows)
+        since = int(self.fitted.until) if self.fitted else -1
+        waiting, settled, kept = settle(targets, part(state, 0), rows, since)
         logs = part(state, 2).logs.copy()
         path = self.learn(settled, len(rows.ts), both, targets, logs)
         return joined([waiting, both.take(kept), Weights(logs)]), path, here.regime

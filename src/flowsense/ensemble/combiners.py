@@ -46,6 +46,13 @@ CALIBRATED = "calibrated"
 
 
 @runtime_checkable
+class Following(Protocol):
+    """A combiner whose weights go on with outcomes, from where it was taught."""
+
+    def anew(self) -> Self: ...
+
+
+@runtime_checkable
 class ByRegime(Protocol):
     """A combiner that wants to know what the regimes are called."""
 
@@ -61,6 +68,11 @@ def combiner(name: str, **config: Any) -> Combiner[Any]:
 def in_regimes(of: Combiner[Any], names: tuple[str, ...]) -> Combiner[Any]:
     """The same, told what the regimes are called where it asks."""
     return of.in_regimes(names) if isinstance(of, ByRegime) and names else of
+
+
+def anew(of: Combiner[Any]) -> Combiner[Any]:
+    """The same, following from whatever row it begins with."""
+    return of.anew() if isinstance(of, Following) else of
 
 
 def told(what: Combiner[Any]) -> str:

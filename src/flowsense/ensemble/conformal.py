@@ -17,7 +17,8 @@ or not, with levels from `first` on, and at most `owed` named rows waiting at on
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from flowsense._jit import array, compiled
 from flowsense.ensemble.held import chained, times
 from flowsense.ensemble.opinions import cut
-from flowsense.ensemble.settle import KINDS, Ints, Settled, Waiting, settle
+from flowsense.ensemble.settle import KINDS, Ints, Settled, Waiting, latest, settle
 from flowsense.ensemble.states import joined, own, part
 from flowsense.errors import InputError
 from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
@@ -34,6 +35,7 @@ from flowsense.labels import Labels
 from flowsense.model import Budget, Model
 from flowsense.model.gather import learned
 from flowsense.model.sides import THIRD, Floats
+from flowsense.models import build
 from flowsense.schema import Instrument
 from flowsense.tape import Needs, Reader, Tape
 
@@ -58,17 +60,19 @@ class Kept(NamedTuple):
     scores: Floats  # (sum of counts,)
     counts: Ints  # (T,)
     level: Floats  # (T,) where a stream begins
+    until: Ints  # () ns: what came of rows due by then moves no level
 
 
 @dataclass(frozen=True, slots=True)
 class Abstain:
-    """`Abstain(build("xgboost"), error=0.1)`; a combiner abstains inside an `Ensemble`.
+    """`Abstain(build("xgboost"), error=0.1)`; a combiner abstains inside an `Ensemble`. On the
+    command line ``abstain(model='xgboost', error=0.1)``.
 
     A target whose error cannot be had on the kept rows is not answered, until outcomes move the
     level. `rate` 0 keeps the level: what is promised then holds where rows are exchangeable.
     """
 
-    model: Model[Any]
+    model: Model[Any] = field(default_factory=partial(build, "antisymmetric"))
     error: float = 0.1  # of the named that moved, how many may be wrong
     rate: float = 0.001
     held: float = 0.25  # of the rows to learn from, kept for the scores
@@ -80,6 +84,10 @@ class Abstain:
                 f"abstain: error {self.error}, rate {self.rate}, held {self.held}: give "
                 "0 < error < 0.5, 0 <= rate < 1 and 0 < held < 1"
             )
+
+    @classmethod
+    def tiny(cls) -> Self:
+        return cls(build("vote"), error=0.4)
 
     @property
     def needs(self) -> Needs:
@@ -116,11 +124,14 @@ class Abstain:
             y = labels.y[:, t]
             rows = labels.valid[:, t] & said.ready[:, t] & (y != FLAT) & target.directed
             right = np.where(y[rows] == UP, side[rows, t], -side[rows, t])
-            scores.append(np.sort(0.5 - right))
-            levels.append(level(scores[-1], self.error))
+            order = np.argsort(0.5 - right, kind="stable")
+            scores.append((0.5 - right)[order])
+            weight = labels.weight[rows, t].astype(np.float64)[order]
+            levels.append(level(scores[-1], weight, self.error))
         names = np.array([str(t) for t in labels.targets], np.str_)
         counts = np.array([len(s) for s in scores], np.int64)
-        return replace(self, kept=Kept(names, np.concatenate(scores), counts, np.array(levels)))
+        found = names, np.concatenate(scores), counts, np.array(levels), latest(labels)
+        return replace(self, kept=Kept(*found))
 
     def ensure_settled(self, targets: tuple[Target, ...]) -> None:
         never = [str(t) for t in targets if t.directed and t.kind not in KINDS]
@@ -149,7 +160,8 @@ class Abstain:
     ) -> tuple[Waiting, Named, Forecast]:
         """What of a forecast of these rows is said."""
         assert self.kept is not None
-        waiting, settled, rest = settle(said.targets, waiting, tape.rows[0])
+        since = int(self.kept.until)
+        waiting, settled, rest = settle(said.targets, waiting, tape.rows[0], since)
         side = np.concatenate([state.side, chance(said)])
         named = np.concatenate([state.named, np.zeros(said.ready.shape, np.int64)])
         table = np.stack([state.level, state.level * 0 + self.error, state.level * 0 + self.rate])
@@ -198,21 +210,31 @@ def heard(said: Forecast, named: NDArray[np.bool_]) -> Forecast:
     return Forecast(said.targets, proba, value, ready, dict(said.aux) | {ABSTAINED: abstained})
 
 
-def level(scores: Floats, error: float) -> float:
+def level(scores: Floats, weight: Floats, error: float) -> float:
     """The largest level at which at most `error` of the named would be wrong; 0: none would do.
 
     Of n kept rows a side is named of those whose larger probability is above the threshold: the
     score of these is below 1 - threshold where it is right, and above threshold where it is wrong.
-    One more is counted as wrong than there are, for the row to come.
+    One more is counted as wrong than there are, for the row to come; rows whose labels overlap
+    count for one together, as they are wrong together.
     """
-    n = len(scores)
-    surest = np.sort(np.maximum(scores, 1 - scores))
-    wrong = np.sort(scores[scores > 0.5])
+    n, above = len(scores), scores > 0.5
+    wrong = scores[above]
     bars = np.unique(np.r_[0.5, wrong])  # thresholds: above each of these a side is named
-    over = n - np.searchsorted(surest, bars, "right")
-    bad = 1 + len(wrong) - np.searchsorted(wrong, bars, "right")
+    over = beyond(np.maximum(scores, 1 - scores), weight, bars)
+    bad = 1 + beyond(wrong, weight[above], bars)
     good = np.flatnonzero((over > 0) & (bad <= error * over))
-    return min(float(bad[good[0]] / (n + 1)), MOST) if len(good) else 0.0
+    if not len(good):
+        return 0.0
+    missed = 1 + np.count_nonzero(wrong > bars[good[0]])
+    return min(missed / (n + 1), MOST)
+
+
+def beyond(x: Floats, weight: Floats, bars: Floats) -> Floats:
+    """(b,) the weight of what is above each bar."""
+    order = np.argsort(x, kind="stable")
+    left = np.append(np.cumsum(weight[order][::-1])[::-1], 0.0)
+    return np.asarray(left[np.searchsorted(x[order], bars, "right")])
 
 
 @compiled(

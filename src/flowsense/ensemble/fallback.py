@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from flowsense.ensemble import Combiner, Heard
 from flowsense.ensemble.blend import Blend
-from flowsense.ensemble.combiners import combiner, in_regimes, told, untold
-from flowsense.ensemble.held import tape_of
+from flowsense.ensemble.combiners import anew, combiner, in_regimes, told, untold
+from flowsense.ensemble.held import chained, kept, spans, tape_of
 from flowsense.ensemble.opinions import Bools, Opinions, cut, sides, tied
 from flowsense.ensemble.states import joined, numbered, own, part
 from flowsense.errors import InputError
@@ -29,7 +29,8 @@ from flowsense.tape import Tape
 
 SURELY = 2.0  # standard errors
 MEAN = "mean"
-TRIED = ("blend", "select", "agree", "stack")
+TRIED = ("blend", "select", "agree", "stack", "adaptive", "super")
+AT_ONCE = 1 << 14  # rows
 ABOUT = "tried"  # its name among the parameters
 
 
@@ -115,13 +116,12 @@ class Fallback:
     def _choose(self, choice: Choice, heard: Heard, labels: Labels) -> None:
         """Write who is heard, and what it was chosen by."""
         halves = cut(heard.ts, labels, 0.5)
-        said = [self._taught(heard, labels._replace(valid=half)) for half in halves]
+        held = [
+            self._judged(heard, labels._replace(valid=half), other)
+            for half, other in zip(halves, halves[::-1], strict=True)
+        ]
         for t in range(len(labels.targets)):
-            judged = [
-                costs([*by, *heard.said], labels, t, half[:, t])
-                for by, half in zip(said, halves[::-1], strict=True)
-            ]
-            tables, weights = zip(*judged, strict=True)
+            tables, weights = zip(*(costs(*one, t) for one in held), strict=True)
             table, weight = np.concatenate(tables, axis=1), np.concatenate(weights)
             choice.rows[t] = len(weight)
             if len(weight) < self.fewest:
@@ -130,9 +130,16 @@ class Fallback:
             found = chosen(table, weight, len(self.tried))
             choice.heard[t], choice.gain[t], choice.error[t] = found
 
-    def _taught(self, heard: Heard, labels: Labels) -> list[Forecast]:
-        """What each combiner says of all rows when it is fitted to these labels."""
-        return [whole(one.fit(heard, labels), heard) for one in self.tried]
+    def _judged(self, heard: Heard, taught: Labels, other: Bools) -> tuple[list[Forecast], Labels]:
+        """What is said of the rows of the other half (n, T) by combiners fitted to these labels,
+        and by members; and what came of them. Nobody has seen a row of that half before.
+        """
+        rows = np.flatnonzero(other.any(axis=1))
+        start, end = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
+        fitted = (anew(one.fit(heard, taught)) for one in self.tried)
+        said = [whole(one, heard, start, end) for one in fitted]
+        alone = [kept(one, slice(start, end)) for one in heard.said]
+        return said + alone, taught._replace(valid=other).take(slice(start, end))
 
     def init(
         self, instruments: tuple[Instrument, ...], members: int, targets: tuple[Target, ...]
@@ -168,21 +175,24 @@ class Fallback:
         return replace(self, tried=tried, choice=Choice(*(params[n] for n in Choice._fields)))
 
 
-def whole(one: Combiner[Any], heard: Heard) -> Forecast:
-    """What a combiner says of all that was heard."""
-    tape = tape_of(heard)
-    state = one.init(tape.instruments, len(heard.names), heard.said[0].targets)
-    return one.combine(state, tape, heard.said)[1]
+def whole(one: Combiner[Any], heard: Heard, start: int = 0, end: int | None = None) -> Forecast:
+    """What a combiner that begins at row `start` says of [start, end), of all n by default."""
+    end, table = len(heard.ts) if end is None else end, tape_of(heard).instruments
+    state, out = one.init(table, len(heard.names), heard.said[0].targets), list[Forecast]()
+    for rows in spans(heard, start, end, AT_ONCE):
+        state, said = one.combine(state, tape_of(rows), rows.said)
+        out.append(said)
+    return chained(out)
 
 
-def costs(said: Sequence[Forecast], labels: Labels, t: int, where: Bools) -> tuple[Floats, Floats]:
+def costs(said: Sequence[Forecast], labels: Labels, t: int) -> tuple[Floats, Floats]:
     """(C + N, m) of each row, silence counting as no opinion; and (m,) weights of the rows."""
     target, of = labels.targets[t], Opinions.of([only(s, t) for s in said])
     if not target.directed:
-        rows = np.flatnonzero(where & labels.valid[:, t])
+        rows = np.flatnonzero(labels.valid[:, t])
         missed = np.abs(of.value[:, rows, 0] - labels.y[rows, t])
         return missed, labels.weight[rows, t].astype(np.float64)
-    asked = sides(labels, t, where)
+    asked = sides(labels, t, np.ones(len(labels.y), np.bool_))
     each = [losses(q, q.odds) for q in (asked.question(x[:, 0]) for x in of.side)]
     return np.stack(each), asked.weight
 

@@ -14,7 +14,7 @@ from flowsense.forecast import Forecast
 from flowsense.labels import Labels
 from flowsense.model import Model
 from flowsense.model.gather import learned
-from flowsense.schema import BOOK, QUOTE, Decimal, Instrument, zeros
+from flowsense.schema import BOOK, QUOTE, Decimal, Instrument, Quotes, zeros
 from flowsense.sources import NO_BARS, NO_EVENTS, NO_OBSERVATIONS
 from flowsense.tape import Reader, Rows, Tape
 
@@ -63,26 +63,41 @@ def hear(
             states.append(after)
             said.append(kept(forecast, here))
         state, first = joined(states), first + len(own.ts)
-        heard.append(as_heard(names, said, own.ts[here], own.instrument[here]))
+        heard.append(as_heard(names, said, own, here))
     return behind(heard) if heard else Heard(names, (), *nobody())
 
 
-def nobody() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """No rows: ts, instrument, regime."""
-    return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
+def nobody() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], Quotes]:
+    """No rows: ts, instrument, regime, quote."""
+    none = np.zeros(0, np.int64)
+    return none, none.copy(), np.zeros((0, 0), np.float32), zeros(QUOTE)
 
 
 def as_heard(
-    names: tuple[str, ...],
-    said: Sequence[Forecast],
-    ts: NDArray[np.int64],
-    instrument: NDArray[np.int64],
+    names: tuple[str, ...], said: Sequence[Forecast], rows: Rows, here: NDArray[np.int64]
 ) -> Heard:
     """The regime is that of the first member that tells one."""
-    return Heard(names, tuple(said), ts, instrument, regime_of(said))
+    at = rows.ts[here], rows.instrument[here]
+    return Heard(names, tuple(said), *at, regime_of(said), rows.quote[here])
 
 
-def kept(said: Forecast, rows: NDArray[np.int64]) -> Forecast:
+def spans(heard: Heard, start: int, end: int, rows: int) -> Iterator[Heard]:
+    """The rows [start, end), whole instants, about so many at a time; at least one, of none."""
+    ts, first = heard.ts[:end], start
+    while True:
+        last = end
+        if first + rows < end:
+            last = int(np.searchsorted(ts, ts[first + rows - 1], "right"))
+        here = slice(first, last)
+        said = tuple(kept(one, here) for one in heard.said)
+        columns: list[Any] = [column[here] for column in heard[2:]]
+        yield Heard(heard.names, said, *columns)
+        if last >= end:
+            return
+        first = last
+
+
+def kept(said: Forecast, rows: NDArray[np.int64] | slice) -> Forecast:
     """These rows, with the regime where one is told."""
     aux = {REGIME: said.aux[REGIME][rows]} if REGIME in said.aux else {}
     return Forecast(said.targets, said.proba[rows], said.value[rows], said.ready[rows], aux)
@@ -91,11 +106,9 @@ def kept(said: Forecast, rows: NDArray[np.int64]) -> Forecast:
 def behind(parts: Sequence[Heard]) -> Heard:
     """Several as one, in order."""
     said = tuple(chained(each) for each in zip(*(one.said for one in parts), strict=True))
-    ts, instrument, regime = (
-        np.concatenate([getattr(one, name) for one in parts])
-        for name in ("ts", "instrument", "regime")
-    )
-    return Heard(parts[0].names, said, ts, instrument, regime)
+    pairs = zip(*(one[2:] for one in parts), strict=True)
+    columns: list[Any] = [np.concatenate(column) for column in pairs]
+    return Heard(parts[0].names, said, *columns)
 
 
 def chained(parts: Sequence[Forecast]) -> Forecast:
@@ -107,12 +120,11 @@ def chained(parts: Sequence[Forecast]) -> Forecast:
 
 
 def tape_of(heard: Heard) -> Tape:
-    """A tape of these rows without columns or books, for combiners that look at no market."""
+    """A tape of these rows without columns or books, for combiners that look at quotes alone."""
     n = len(heard.ts)
     none = np.zeros((n, 0), np.float32)
-    book, quote = (np.broadcast_to(zeros(kind, 1), (n,)) for kind in (BOOK, QUOTE))
-    event = np.zeros(n, np.int64)
-    rows = Rows(heard.ts, heard.instrument, none, none.astype(np.bool_), event, book, quote)
+    book, event = np.broadcast_to(zeros(BOOK, 1), (n,)), np.zeros(n, np.int64)
+    rows = Rows(heard.ts, heard.instrument, none, none.astype(np.bool_), event, book, heard.quote)
     count = int(heard.instrument.max(initial=-1)) + 1
     table = tuple(Instrument(str(k), "", Decimal(1, 0), Decimal(1, 0)) for k in range(count))
     return Tape(NO_EVENTS, NO_BARS, NO_OBSERVATIONS, zeros(QUOTE), (rows,), table)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.forecast import Target
+from flowsense.labels import Labels
 from flowsense.model.sides import Floats
 from flowsense.schema import QUOTE, WHOLE, Quotes
 from flowsense.tape import Rows
@@ -48,14 +49,15 @@ class Settled(NamedTuple):
 
 
 def settle(
-    targets: tuple[Target, ...], waiting: Waiting, rows: Rows
+    targets: tuple[Target, ...], waiting: Waiting, rows: Rows, since: int = -1
 ) -> tuple[Waiting, Settled, Ints]:
     """The rows that wait after these, what became known, and which rows (of both) they are.
 
-    Where the book was lost in between, or one side was empty at an end, nothing is told.
+    Where the book was lost in between, or one side was empty at an end, nothing is told; nor is
+    what came of rows due at `since` or before.
     """
     horizon = np.array([t.horizon_ns for t in targets], np.int64)
-    both = joined(targets, horizon, waiting, rows)
+    both = joined(targets, horizon, waiting, rows, since)
     found, left = [np.zeros((4, 0), np.int64)], both.open.copy()
     for w in np.unique(rows.instrument):
         mine = np.flatnonzero(both.instrument == w)
@@ -72,13 +74,21 @@ def settle(
     return Waiting(ts[kept], who[kept], quote[kept], left[kept], last), settled, kept
 
 
-def joined(targets: tuple[Target, ...], horizon: Ints, waiting: Waiting, rows: Rows) -> Waiting:
+def joined(
+    targets: tuple[Target, ...], horizon: Ints, waiting: Waiting, rows: Rows, since: int
+) -> Waiting:
     """Those that waited, and these."""
     fresh, last = admitted(horizon, waiting.last, rows)
     fresh &= np.array([t.kind in KINDS for t in targets], np.bool_)
+    fresh &= (rows.ts > since)[:, None]
     mine = (rows.ts, rows.instrument, rows.quote, fresh)
     ts, who, quote, open = (np.concatenate(pair) for pair in zip(waiting[:4], mine, strict=True))
     return Waiting(ts, who, quote, open, last)
+
+
+def latest(labels: Labels) -> Ints:
+    """() when the last of the valid labels became known; -1 where there is none."""
+    return np.array(labels.known_at[labels.valid].max(initial=-1), np.int64)
 
 
 def told(targets: tuple[Target, ...], both: Waiting, edges: Ints, found: Ints) -> Settled:

@@ -72,6 +72,10 @@ class Super:
     def fit(self, heard: Heard, labels: Labels) -> Self:
         return replace(self, fitted=self.following().fit(heard, labels).fitted)
 
+    def anew(self) -> Self:
+        """As `Adaptive.anew`."""
+        return replace(self, fitted=self.following().anew().fitted)
+
     def init(
         self, instruments: tuple[Instrument, ...], members: int, targets: tuple[Target, ...]
     ) -> Any:

@@ -87,6 +87,14 @@ class Sequential:
             state.open[1] += len(part)
         return state
 
+    def until(self, state: State, ts: int) -> State:
+        """All rows before ts (ns) are there: a block that ends by then counts."""
+        state, block = copied(state), ts // mean_block(self.horizon_ns)
+        if block > state.at[0]:
+            self._close(state)
+            state.at[0] = block
+        return state
+
     def _close(self, state: State) -> None:
         """Count the open block, if there is one."""
         total, rows = state.open.tolist()

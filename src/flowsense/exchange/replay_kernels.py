@@ -1,7 +1,8 @@
 """One loop over recorded events and the requests that reach the venue among them.
 
 A request arrives before the first event whose venue time is later, never inside a message of its
-instrument; those of other instruments do not wait for it.
+instrument; those of other instruments do not wait for it. Nor does it wait for the end of a
+snapshot that anything else interrupts: it may never come, and there is no book.
 """
 
 import numpy as np
@@ -317,6 +318,13 @@ def respond(
         drop(m, ranks, mine)
 
 
+@kernel
+def waits(m: Record, q: Record, e: Record) -> bool:
+    """Whether a request that is due must let a message end, with which this event may go on."""
+    goes_on = e.instrument == q.instrument and e.bits & SNAPSHOT and e.action != CLEAR
+    return bool(m.open and (m.ready or goes_on))
+
+
 TABLES = types.Tuple(
     (array(MARKET), array(LEVEL), array(ORDER), array(ORDER), array(OWN, 3))  # as in `replay`
 )
@@ -338,7 +346,7 @@ def replay(tables: Record, inbox: Record, events: Record, out: Record) -> tuple[
         while j < len(inbox) and inbox[j].arrival < now:
             q = inbox[j]
             m = state[q.instrument]
-            if not m.open:
+            if not waits(m, q, e):
                 if told + most > len(out):
                     return i, done, told
                 m.now, m.told = max(g.clock, q.arrival), told

@@ -15,7 +15,7 @@ import numpy as np
 from flowsense.errors import InputError
 from flowsense.model import Model
 from flowsense.model.estimator import keywords
-from flowsense.models import BESIDE, MODELS, build
+from flowsense.models import BESIDE, MODELS, OVER, build
 from flowsense.registry import load, names, unknown
 from flowsense.store.arrays import first_line
 
@@ -26,7 +26,7 @@ CALLED = re.compile(r"([^\W\d][\w-]*)\s*(\(.*\))?", re.DOTALL)
 def kind_of(model: object) -> str:
     """Its name in the registry, by its class; "" where nobody has registered it."""
     where = f"{type(model).__module__}:{type(model).__qualname__}"
-    for name, entry in (MODELS | BESIDE).items():
+    for name, entry in (MODELS | OVER | BESIDE).items():
         if entry.where == where:
             return name
     others = (name for name in names("model", MODELS) if name not in MODELS)
@@ -88,10 +88,10 @@ def restored(value: Any) -> Any:
 
 
 def text_of(model: object) -> str:
-    """As `made` reads it where no model is among the settings: those that are not the usual."""
+    """As `made` reads it: settings that are not the usual, a model among them as text."""
     usual = {f.name: default(f) for f in fields_of(model)}
     said = [
-        f"{name}={text_of(value) if is_model(value) else repr(value)}"
+        f"{name}={(text_of(value) if is_model(value) else value)!r}"
         for name, told in settings(model).items()
         if is_model(value := getattr(model, name)) or restored(told) != usual[name]
     ]
@@ -106,22 +106,24 @@ def made(text: str) -> Model[Any]:
     match = CALLED.fullmatch(text.strip())
     if match is None:
         raise InputError(f"model {text!r}: write NAME or NAME(setting=1)")
-    if match[1] not in (known := names("model", MODELS)):
+    if match[1] not in (known := names("model", MODELS | OVER)):
         raise InputError(unknown("model", match[1], known))
     try:
         given = keywords(match[2] or "()")
     except (SyntaxError, ValueError) as error:
         why = "write settings like layers=2, preset='three'"
         raise InputError(f"model {text!r}: {first_line(error)}: {why}") from error
-    made_by = load("model", match[1], MODELS)
-    there = {f.name: f for f in fields_of(made_by) if f.init and declared(f)}
+    made_by = load("model", match[1], MODELS | OVER)
+    there = {f.name: f for f in fields_of(made_by) if f.init and (declared(f) or modelled(f))}
     for name, value in given.items():
         if name not in there:
             raise InputError(f"model {text!r}: {unknown('setting', name, tuple(there))}")
-        if not fits(value, words(there[name])):
-            kinds = " or ".join(sorted(words(there[name])))
-            raise InputError(f"model {text!r}: {name} is {value!r}: give {kinds}")
-    return build(match[1], **{name: restored(value) for name, value in given.items()})
+        kinds = {"str"} if modelled(there[name]) else words(there[name])
+        if not fits(value, kinds):
+            asked = " or ".join(sorted(kinds))
+            raise InputError(f"model {text!r}: {name} is {value!r}: give {asked}")
+    config = {n: made(v) if modelled(there[n]) else restored(v) for n, v in given.items()}
+    return build(match[1], **config)
 
 
 def parts(model: object) -> Iterator[Model[Any]]:
@@ -152,6 +154,10 @@ def words(of: Field[Any]) -> set[str]:
 
 def declared(of: Field[Any]) -> bool:
     return words(of) <= SIMPLE
+
+
+def modelled(of: Field[Any]) -> bool:
+    return {"Model"} <= words(of) and not {"tuple", "None"} & words(of)
 
 
 def fits(value: object, kinds: set[str]) -> bool:

@@ -12,7 +12,7 @@ from flowsense.evaluate.scores import coverage, side_loss
 from flowsense.forecast import DOWN, UP, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model.sides import Floats, probabilities, sigmoid
-from flowsense.schema import MILLISECOND
+from flowsense.schema import MILLISECOND, QUOTE, zeros
 
 MID = Target.parse("mid@500ms")
 STEP = 100 * MILLISECOND
@@ -42,7 +42,8 @@ def heard(
     told = np.zeros((n, 0), np.float32) if regime is None else regime.astype(np.float32)
     aux = {"regime": told} if told.shape[1] else {}
     said = tuple(forecast(x, aux=aux) for x in odds)
-    return Heard(names, said, np.arange(n) * STEP, np.zeros(n, np.int64), told)
+    ts, who = np.arange(n) * STEP, np.zeros(n, np.int64)
+    return Heard(names, said, ts, who, told, zeros(QUOTE, n))
 
 
 def labels(y: Floats, still: float = 0.0, seed: int = 0) -> Labels:

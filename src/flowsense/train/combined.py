@@ -3,8 +3,9 @@
 What members say of these rows is forecast already, so nothing is forecast twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,13 +20,15 @@ from flowsense.ensemble.opinions import REGIME, taken
 from flowsense.forecast import Forecast
 from flowsense.model.calibrated import PLAIN, Calibrated, straight
 from flowsense.models import ENSEMBLE, NULLS
+from flowsense.schema import QUOTE, Quotes, zeros
 from flowsense.train.dataset import Cost, put, unsaid
 from flowsense.train.fits import Bench, Forecasts
-from flowsense.train.material import any_of
+from flowsense.train.material import Material, any_of
 from flowsense.train.peak import Peak
 from flowsense.train.split import Split
 from flowsense.wall import Stopwatch
 
+Rows = NDArray[np.int64]  # (m,) places among all, in order
 FEWEST = 2  # models that have learned
 AT_ONCE = 1 << 14  # rows
 
@@ -71,26 +74,45 @@ def taught(one: Fallback, bench: Bench, said: Mapping[str, Forecast], k: int) ->
     fold, labels = bench.of.folds[k], bench.of.labels
     rows = np.flatnonzero(any_of(fold.choose))
     kept = taken(labels, rows)
-    heard = heard_on(bench, said, k, rows)
+    heard = heard_on(bench, said, k, rows, quotes_of(bench.of, rows))
     bench.of.release()
     return one.fit(heard, kept._replace(valid=kept.valid & fold.choose[rows]))
 
 
 def answered(one: Fallback, bench: Bench, said: Mapping[str, Forecast], k: int) -> Forecast:
-    """Of the rows that the fold validates or tests; zeros elsewhere, as those of any model."""
+    """Of the rows that the fold validates or tests; zeros elsewhere, as those of any model.
+
+    It begins anew with each recording, as its members do.
+    """
     of = bench.of
     out = unsaid(of.labels.targets, len(of.index.ts), of.room)
-    state: Any = one.init(of.instruments, len(said), of.labels.targets)
-    every = inside(of.folds[k])
-    for rows in np.array_split(every, len(every) // AT_ONCE + 1):
-        heard = heard_on(bench, said, k, rows)
-        state, answer = one.combine(state, tape_of(heard), heard.said)
-        put(out, rows, answer)
+    for rows in stretches(of, k):
+        state: Any = one.init(of.instruments, len(said), of.labels.targets)
+        quote = quotes_of(of, rows)
+        for here in parted(of.index.ts[rows]):
+            heard = heard_on(bench, said, k, rows[here], quote[here])
+            state, answer = one.combine(state, tape_of(heard), heard.said)
+            put(out, rows[here], answer)
     of.release()
     return out
 
 
-def heard_on(bench: Bench, said: Mapping[str, Forecast], k: int, rows: NDArray[np.int64]) -> Heard:
+def stretches(of: Material, k: int) -> Iterator[Rows]:
+    """Rows that fold k validates or tests, recording by recording."""
+    rows, ends = inside(of.folds[k]), np.cumsum([len(data) for data in (of.learn, *of.tests)])
+    yield from (part for part in np.split(rows, np.searchsorted(rows, ends)) if len(part))
+
+
+def parted(ts: Rows) -> Iterator[slice]:
+    """Whole instants of rows due then, about as many rows at a time as are heard at once."""
+    cuts = np.searchsorted(ts, ts[AT_ONCE - 1 :: AT_ONCE], "right")
+    edges = np.unique([0, *cuts.tolist(), len(ts)]).tolist()
+    yield from (slice(a, b) for a, b in pairwise(edges))
+
+
+def heard_on(
+    bench: Bench, said: Mapping[str, Forecast], k: int, rows: Rows, quote: Quotes
+) -> Heard:
     """What is said of these rows, with the regimes where a model told them."""
     index = bench.of.index
     regime = np.zeros((len(rows), 0), np.float32)
@@ -100,10 +122,25 @@ def heard_on(bench: Bench, said: Mapping[str, Forecast], k: int, rows: NDArray[n
     each = tuple(
         Forecast(f.targets, f.proba[rows], f.value[rows], f.ready[rows], aux) for f in said.values()
     )
-    return Heard(tuple(said), each, index.ts[rows], index.instrument[rows], regime)
+    at = index.ts[rows], index.instrument[rows]
+    return Heard(tuple(said), each, *at, regime, quote)
 
 
-def inside(fold: Split) -> NDArray[np.int64]:
+def quotes_of(of: Material, rows: Rows) -> Quotes:
+    """(m,) as of these rows, which are in order."""
+    out, first = zeros(QUOTE, len(rows)), 0
+    for data in (of.learn, *of.tests):
+        mine = rows[np.searchsorted(rows, first) : np.searchsorted(rows, first + len(data))] - first
+        ends = data.ts[mine[[0, -1]]] if len(mine) else (0, -1)
+        for at, tape in data.between(int(ends[0]), int(ends[1]) + 1):
+            quote = tape.rows[0].quote
+            here = mine[np.searchsorted(mine, at) : np.searchsorted(mine, at + len(quote))]
+            out[np.searchsorted(rows, first + here)] = quote[here - at]
+        first += len(data)
+    return out
+
+
+def inside(fold: Split) -> Rows:
     """Rows that the fold validates or tests."""
     return np.flatnonzero(any_of(fold.validation | fold.test))
 

@@ -130,11 +130,13 @@ def merged(tapes: list[Tape], least: int = LEAST) -> tuple[Tape, ...]:
 
 def one(tapes: list[Tape]) -> Tape:
     """Consecutive tapes as one; `event` is counted from the first event that they hold."""
-    events = np.concatenate([tape.events for tape in tapes]).view(tapes[0].events.dtype)
+    names = ("events", "bars", "observations")
+    held = {n: np.concatenate([getattr(tape, n) for tape in tapes]) for n in names}
+    kept: dict[str, Any] = {n: a.view(getattr(tapes[0], n).dtype) for n, a in held.items()}
     before = np.cumsum([0, *(len(tape.events) for tape in tapes)]).tolist()
     moved = (
         [rows._replace(event=rows.event + n) for rows in tape.rows]
         for tape, n in zip(tapes, before, strict=False)
     )
     rows = tuple(join_rows(list(parts)) for parts in zip(*moved, strict=True))
-    return tapes[0]._replace(events=events, rows=rows)
+    return tapes[0]._replace(**kept, rows=rows)

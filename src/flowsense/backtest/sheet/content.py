@@ -10,6 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from flowsense.backtest import Result
+from flowsense.backtest.against import Compared
 from flowsense.backtest.measures import UNITS, Measures, ends, level, measure, returns, trips_of
 from flowsense.backtest.sensitivity import Sensitivity, turns
 from flowsense.backtest.stress import Outcome
@@ -32,6 +33,7 @@ def told(
     stress: Sequence[Outcome] = (),
     among: Among | None = None,
     data: str = "",
+    against: Compared | None = None,
 ) -> dict[str, Any]:
     """The sheet of a result.
 
@@ -39,6 +41,7 @@ def told(
         stress: what the same strategy came to when the market broke.
         among: what else was tried on the same data; none: this one is taken for the only one.
         data: digest of what it ran on; none: made of the instruments and the span.
+        against: another configuration that ran beside it.
 
     Runs whose return is no number are left out. Raises InputError for a result without a mark, or
     with one that is no number.
@@ -63,9 +66,15 @@ def told(
         "sensitivity": [plain(each) | {"turns": turns(each)} for each in map(known, sensitivity)],
         "stress": [plain(each) for each in stress],
         "curves": curves(result),
+        "against": rival(against) if against else None,
     }
     content["warnings"] = [*warnings(measures, content)]
     return dict(finite(content))
+
+
+def rival(found: Compared) -> dict[str, Any]:
+    """As JSON has it."""
+    return dict(plain(found)) | {"in_turn": asdict(found.in_turn)}
 
 
 def sound(result: Result) -> None:

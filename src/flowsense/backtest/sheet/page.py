@@ -1,6 +1,6 @@
 """The sheet as a page: the verdict first, then what it rests on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,14 @@ def _header(content: Mapping[str, Any]) -> Html:
         el("p", " · ".join(["flowsense backtest", *_about(content)]), class_="eyebrow"),
         el("h1", verdict.title(content)),
         el("p", lead, class_="lead"),
-        *(el("p", sentence) for sentence in rest),
+        *(el("p", sentence) for sentence in (*rest, *_beside(content))),
     )
+
+
+def _beside(content: Mapping[str, Any]) -> Iterator[str]:
+    """What became of the other configuration, if one ran beside."""
+    if rival := content.get("against"):
+        yield f"Against {rival['b']['name']}, which is B here: {rival['sentence']}."
 
 
 def _about(content: Mapping[str, Any]) -> list[str]:

@@ -29,6 +29,20 @@ def equity(curves: Mapping[str, Sequence[Any]]) -> Html:
         return svg(fig, ax, "equity, net and before costs", plain=True)
 
 
+def rivals(curves: Mapping[str, Sequence[Any]]) -> Html:
+    """Net gains of two, as shares of the capital of each."""
+    with matplotlib.rc_context(CONFIG):
+        fig, ax = framed(TALL, left=0.8)
+        at = dates(curves["ts"])
+        ax.axhline(0, color=FAINT, lw=0.6)
+        ax.plot(at, curves["b"], color=NULL, lw=1.4)
+        ax.plot(at, curves["a"], color=MODEL, lw=1.4)
+        ax.yaxis.set_major_locator(MaxNLocator(6))
+        ax.yaxis.set_major_formatter(FuncFormatter(_percent))
+        dated(ax, most=8)
+        return svg(fig, ax, "net gains of A and of B", plain=True)
+
+
 def drawdown(curves: Mapping[str, Sequence[Any]]) -> Html:
     """How far below its peak, downwards."""
     with matplotlib.rc_context(CONFIG):

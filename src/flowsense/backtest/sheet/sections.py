@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowsense.backtest.sheet import plots, tables
+from flowsense.backtest.sheet import against, plots, tables
 from flowsense.backtest.sheet.words import TERMS, plain
 from flowsense.evaluate.report.markup import Html, areas, card, el, facts, join, quiet, strokes
 
@@ -15,6 +15,8 @@ def sections(content: Content) -> Iterator[tuple[str, Html]]:
     m = content["measures"]
     yield "Figures", tables.tiles(content)
     yield "Equity", _equity(content)
+    rival = content.get("against")
+    yield "Against another", against.section(rival) if rival else Html()
     yield "Is it luck?", _luck(content)
     yield "By year and month", _calendar(m)
     yield "Where the money went", _costs(content)
@@ -24,7 +26,8 @@ def sections(content: Content) -> Iterator[tuple[str, Html]]:
     yield "When the market breaks", _stress(content)
     yield "Warnings", _warnings(content)
     yield "Terms", el("dl", *(join((el("dt", k), el("dd", v))) for k, v in TERMS.items()))
-    yield "Configuration", facts(content["config"]) if content["config"] else Html()
+    config = {k: v for k, v in content["config"].items() if k != "told"}  # which are warnings
+    yield "Configuration", facts(config) if config else Html()
 
 
 def _equity(content: Content) -> Html:

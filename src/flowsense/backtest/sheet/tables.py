@@ -189,7 +189,15 @@ def tripped(trips: Content | None) -> str:
 
 
 def scenarios(found: Sequence[Content]) -> Html:
-    head = ["scenario", "net", "worse by", "drawdown", "breakers opened", "not filled", "rejected"]
+    head = [
+        "scenario",
+        "net",
+        "worse by",
+        "drawdown",
+        "breakers opened",
+        "not filled whole",
+        "rejected",
+    ]
     rows = (
         [
             named(each["scenario"]),

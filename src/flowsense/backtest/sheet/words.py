@@ -28,12 +28,20 @@ def percent(share: float | None, digits: int = 2) -> str:
     """``+12.30 %`` of 0.123."""
     if share is None:
         return DASH
+    digits = shown(share * 100, digits)
     return f"{sign(share, digits + 2)}{abs(share) * 100:,.{digits}f}{SPACE}%"
+
+
+def shown(x: float, digits: int, most: int = 6) -> int:
+    """More digits where otherwise nothing of a number would be seen, if so many are enough."""
+    return next((d for d in range(digits, most + 1) if round(abs(x), d)), digits)
 
 
 def share(part: float | None) -> str:
     """``54.3 %`` of 0.543."""
-    return DASH if part is None else f"{plain(part * 100, 1)}{SPACE}%"
+    if part is None:
+        return DASH
+    return f"{plain(part * 100, shown(part * 100, 1))}{SPACE}%"
 
 
 def amount(x: float | None, digits: int = 2) -> str:

@@ -20,8 +20,9 @@ from flowsense.schema import Instrument
 class Bracket:
     """In at a signal without vetoes, out at its stop, target or horizon, or at one that opposes it.
 
-    The stop goes out with the entry; the target once the position is told, for just its lots. For
-    `backtest.bars.BarVenue`, which alone knows stops.
+    The stop goes out with the entry; the target once the position is told, for just its lots. Both
+    go out again where a hole in the bars took them. For `backtest.bars.BarVenue`, which alone
+    knows stops.
 
     Attributes:
         lots: of every position; 0: the size of the signal, as a share of the equity.
@@ -70,20 +71,27 @@ def entry(ts: int, want: Want) -> Iterator[Request]:
     i, side, lots, _, stop2, _ = want
     yield (ts, 0, 0, lots, i, MARKET, side)
     if stop2:
-        yield (ts, 0, -(-stop2 // 2) if side > 0 else stop2 // 2, lots, i, STOP, -side)
+        yield (ts, 0, away(stop2, side), lots, i, STOP, -side)
+
+
+def away(mid2: int, side: int) -> int:
+    """Ticks of a mid, rounded up for a long and down for a short."""
+    return side * -(-side * mid2 // 2)
 
 
 def rest(state: Held, view: View, i: int, orders: list[Order], side: int) -> Iterator[Request]:
     """What a position still needs, or to go out of it; orders without one are withdrawn."""
     p, resting = int(view.position[i]), [o for o in orders if o.told == RESTS and o.price]
-    sign, target2 = (1 if p > 0 else -1), int(state.target2[i])
+    sign = 1 if p > 0 else -1
     over = view.ts >= int(state.until[i]) or side * p < 0
     if p == 0 or over:
         yield from (withdrawn(view.ts, o) for o in resting)
     if p == 0 or any(not o.price for o in orders):  # flat, or a market order is on its way
         return
-    target = -(-target2 // 2) if sign > 0 else target2 // 2  # rounded away from the entry
     if over:
         yield (view.ts, 0, 0, abs(p), i, MARKET, -sign)
-    elif target2 and not any(o.price == target and o.side == -sign for o in resting):
-        yield (view.ts, 0, target, abs(p), i, LIMIT, -sign)
+        return
+    there = {o.price for o in orders if o.side == -sign}
+    for mid2, kind in ((int(state.stop2[i]), STOP), (int(state.target2[i]), LIMIT)):
+        if mid2 and away(mid2, sign) not in there:
+            yield (view.ts, 0, away(mid2, sign), abs(p), i, kind, -sign)
