@@ -79,6 +79,7 @@ def test_what_the_end_holds_is_told_with_what_closing_costs():
     assert result.config["closing them costs"] == 5
 
 
+@pytest.mark.compiled
 def test_volumes_that_nobody_tells_are_asked_for_in_one_sentence():
     with pytest.raises(InputError, match="X: no bar tells a volume"):
         traded(walk(lots=0))

@@ -32,6 +32,7 @@ def test_trading_twice_as_many_events_takes_twice_as_long(recording):
     assert one > 0 and two == pytest.approx(2 * one, rel=0.9)
 
 
+@pytest.mark.compiled
 def test_what_is_not_traded_takes_nothing(recording, market, tmp_path):
     assert trading(recording, (Target("magnitude", SECOND),), 1_000) is None
     assert trading(kept(tmp_path / "few.parquet", market, 1), TARGETS, 1_000) is None

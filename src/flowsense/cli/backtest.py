@@ -74,6 +74,7 @@ def backtest(
         result, *_ = mine = tuple(hours.on(found[key]) for key in arms)
         tell("breaking the market" if scenarios else "drawing", 0, None)
         outcomes = stressed(fitted, spec, source, plan, result, scenarios) if scenarios else ()
+        result = breaking(result) if scenarios else result
         beside = against.compared(ctx, found, arms)
     data = digest(sorted(hashes(recording.files).values()), spec.digest)
     among, grid = tried(out, mine, data), sensitivities(found) if grids else ()
@@ -164,6 +165,19 @@ def broken_by(asked: str | None) -> tuple[str, ...]:
     if not names:
         raise InputError(f"--stress {asked!r}: name one of {', '.join(SCENARIOS)}, or all")
     return tuple(SCENARIOS) if "all" in names else names
+
+
+def breaking(result: "Result") -> "Result":
+    """The result, which tells when scenarios strike."""
+    from flowsense.backtest.arms import bars_alone
+    from flowsense.backtest.fitted import struck
+    from flowsense.evaluate.report.markup import moment, span
+    from flowsense.schema import SECOND
+
+    start, length = struck(result, bars_alone(result.instruments))
+    when = f"from {moment(start)} on for {span(length / SECOND)}"
+    why = "when the most was held" if result.marks["exposure"].any() else "in the middle"
+    return result._replace(config=result.config | {"broken": f"{when}, {why}"})
 
 
 def from_time(asked: str | None, model: Path) -> int:

@@ -13,6 +13,7 @@ from flowsense.backtest import Result
 from flowsense.backtest.against import Compared
 from flowsense.backtest.measures import UNITS, Measures, ends, level, measure, returns, trips_of
 from flowsense.backtest.sensitivity import Sensitivity, turns
+from flowsense.backtest.sheet.words import shown
 from flowsense.backtest.stress import Outcome
 from flowsense.errors import InputError
 from flowsense.evaluate.results import SCHEMA
@@ -21,7 +22,14 @@ from flowsense.exchange.contracts import contract, gain, value
 
 POINTS = 800  # of a curve; the deepest drawdown of each stretch is kept
 BP = 1e4
-OUTCOMES = ("held", "closing them costs", "vetoes", "told", "trips")  # of a config: not asked for
+OUTCOMES = (
+    "held",
+    "closing them costs",
+    "vetoes",
+    "told",
+    "trips",
+    "broken",
+)  # of a config: not asked for
 FEW_TRIPS = 30
 HALF = 0.5
 
@@ -204,10 +212,10 @@ def warnings(m: Measures, content: Mapping[str, Any]) -> list[str]:
         said.append("one month brought more than half of what all good months did")
     config = content["config"]
     if config.get("held"):
-        open_ = ", ".join(config["held"])
+        open_, cost = ", ".join(config["held"]), config["closing them costs"]
         said.append(
             f"positions in {open_} are open at the end, at the mid: closing them would cost "
-            f"{config['closing them costs']:,.2f}, which is not taken off"
+            f"{cost:,.{shown(cost, 2, 8)}f}, which is not taken off"
         )
     said += config.get("told", [])
     if not content["recorded"]:

@@ -8,6 +8,7 @@ from flowsense.backtest.sheet.words import TERMS, plain
 from flowsense.evaluate.report.markup import Html, areas, card, el, facts, join, quiet, strokes
 
 Content = Mapping[str, Any]
+TOLD = ("told", "broken")  # of a configuration, which other sections tell
 
 
 def sections(content: Content) -> Iterator[tuple[str, Html]]:
@@ -26,7 +27,7 @@ def sections(content: Content) -> Iterator[tuple[str, Html]]:
     yield "When the market breaks", _stress(content)
     yield "Warnings", _warnings(content)
     yield "Terms", el("dl", *(join((el("dt", k), el("dd", v))) for k, v in TERMS.items()))
-    config = {k: v for k, v in content["config"].items() if k != "told"}  # which are warnings
+    config = {k: v for k, v in content["config"].items() if k not in TOLD}
     yield "Configuration", facts(config) if config else Html()
 
 
@@ -108,7 +109,8 @@ def _limit(sensitivity: Content) -> str:
 
 
 def _stress(content: Content) -> Html:
-    told = "The same strategy on the same recording, which breaks as the scenario says."
+    when = f", {broken}" if (broken := content["config"].get("broken")) else ""
+    told = f"The same strategy on the same recording, which breaks as the scenario says{when}."
     found = content["stress"]
     return join((quiet(told), tables.scenarios(found))) if found else Html()
 

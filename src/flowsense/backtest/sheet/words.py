@@ -32,7 +32,7 @@ def percent(share: float | None, digits: int = 2) -> str:
     return f"{sign(share, digits + 2)}{abs(share) * 100:,.{digits}f}{SPACE}%"
 
 
-def shown(x: float, digits: int, most: int = 6) -> int:
+def shown(x: float, digits: int, most: int = 4) -> int:
     """More digits where otherwise nothing of a number would be seen, if so many are enough."""
     return next((d for d in range(digits, most + 1) if round(abs(x), d)), digits)
 
