@@ -8,7 +8,18 @@ from flowsense.backtest.account import Account
 from flowsense.backtest.bars import STOP, BarVenue, Frictions
 from flowsense.exchange.client import ACCEPTED, POST
 from flowsense.exchange.matching import LIMIT, MARKET, REPLACE, WITHDRAW
-from flowsense.schema import CLEAR, EVENT, GAP, LARGEST, QUOTE, zeros
+from flowsense.schema import (
+    CLEAR,
+    EVENT,
+    GAP,
+    HALT,
+    LARGEST,
+    LAST,
+    QUOTE,
+    STATUS,
+    TRADING,
+    zeros,
+)
 from flowsense.sources import NO_EVENTS
 
 FREE, LATE = Frictions(0, 0, None), Frictions(0, 0, None, delay=1)
@@ -127,6 +138,23 @@ def test_a_short_that_turns_long_in_a_bar_is_new_in_all_that_is_long():
     v, orders = venue(), [(2, LIMIT, 1, 10, 98), (3, STOP, -1, 9, 105)]
     told = lived(v, ([(1, MARKET, -1, 4, 0)], QUIET), (orders, (106, 106, 85, 100, 99)))
     assert told[-1] == [(2, "filled", 98, 10), (3, "filled", 98, 6), (3, "gone", "ASKED", 3)]
+
+
+@pytest.mark.parametrize(("low", "sold"), [(95, [(2, "filled", 98, 5)]), (96, [])])
+def test_a_stop_that_a_bar_touches_before_a_halt_goes_after_it(low, sold):
+    """Halted within the third minute: nobody knows what was before. Trading in the fifth."""
+    v = venue()
+    lived(v, ([(1, MARKET, 1, 5, 0)], QUIET), ([(2, STOP, -1, 5, 95)], QUIET))
+    v.push(said_at(3 * T + 9, HALT), NONE)
+    assert said(v.push(NO_EVENTS, NONE, bars((100, 100, low, 100, 99), start=3 * T))) == []
+    v.push(said_at(5 * T, TRADING), NONE)
+    assert said(v.push(NO_EVENTS, NONE, flat(98, start=5 * T))) == sold
+
+
+def said_at(ts, phase):
+    out = zeros(EVENT, 1)
+    out["ts_recv"], out["action"], out["lots"], out["bits"] = ts, STATUS, phase, LAST
+    return out
 
 
 @pytest.mark.parametrize(("low", "filled"), [(10_000, False), (9_999, True)])

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from backtest.candles import MINUTE, X, Y, bars, recording, requests
 
-from flowsense.backtest.bars import STOP, Frictions
-from flowsense.backtest.closes import Closes, Settings
+from flowsense.backtest.bars import STOP, BarVenue, Frictions
+from flowsense.backtest.closes import Closes, Settings, backtest, over
+from flowsense.backtest.stress import Stressed, standard
+from flowsense.backtest.ticks import Backtest, stored
 from flowsense.exchange.client import POST, Terms
 from flowsense.exchange.matching import LIMIT, MARKET, REPLACE, WITHDRAW
+from flowsense.features.catalogue import spec
+from flowsense.features.fold import Replay
 from flowsense.schema import (
     CLEAR,
     EVENT,
@@ -168,7 +172,7 @@ def test_anything_may_be_cut_and_saved_anywhere(seed):
     """In the middle of bars too, while orders and changes are on their way."""
     made = market(250, seed, 2)
     events = broken(recording(made, (X, Y)), seed)
-    whole, cut = (traded(made, events, (X, Y), seed, FRICTIONS[seed], n) for n in (1, 61))
+    whole, cut = (traded(made, events, (X, Y), seed, FRICTIONS[seed], n) for n in (1, 31))
     for name in ("marks", "fills"):
         assert np.array_equal(getattr(whole, name), getattr(cut, name))
     assert (whole.orders, whole.config) == (cut.orders, cut.config)
@@ -183,3 +187,45 @@ def test_nothing_is_ever_other_than_finite(seed):
     marks = np.array([result.marks[n] for n in ("equity", "gross", "fees", "slippage", "net")])
     assert np.isfinite(marks).all() and len(result.fills) > 20
     assert np.isfinite(result.config["closing them costs"])
+
+
+@pytest.mark.parametrize("frictions", FRICTIONS)
+def test_the_run_of_ticks_answers_anything_alike(frictions):
+    made = shaken(120, 5)
+    source = recording(made, chunk=7)
+    source.events["ts_event"] = source.events["ts_recv"]
+    ours = backtest(source, Anything(1), Settings(1e6, frictions, (TERMS,)))
+    venue = BarVenue((X,), frictions)
+    run = Backtest(venue, Anything(1), capital=1e6, terms=(TERMS,))
+    rows = Replay(spec(("bars",), ("interval:1m",)), source)
+    theirs = over(run, venue, stored(rows)).fills
+    assert 30 < len(theirs) <= len(ours.fills)  # the last close is no row
+    assert np.array_equal(
+        theirs[["ts", "order_id", "price", "lots", "fee"]],
+        ours.fills[["ts", "order_id", "price", "lots", "fee"]][: len(theirs)],
+    )
+
+
+def shaken(n, seed):
+    """A bar a minute."""
+    rng = np.random.default_rng(seed)
+    starts = 1_000 + np.cumsum(rng.integers(-6, 7, n))
+    ends, reach = starts + rng.integers(-6, 7, n), rng.integers(0, 5, n)
+    high, low = np.maximum(starts, ends) + reach, np.minimum(starts, ends) - reach
+    return bars(*zip(starts, high, low, ends, rng.integers(0, 300, n), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", range(4))
+def test_anything_under_a_scenario_may_be_cut_anywhere(which):
+    made = market(150, which, 2)
+    start, span = int(made["ts_recv"][-1]) // 3, 45 * MINUTE
+    crash, thin, _, stopped, down = standard(start, span)
+    settings = Settings(1e6, FRICTIONS[which % 3], (TERMS,) * 2)
+    scenario = (crash, thin, stopped, down)[which]
+    whole, cut = (
+        backtest(Stressed(recording(made, (X, Y), n), scenario), Anything(which), settings)
+        for n in (10_000, 1)
+    )
+    assert np.array_equal(whole.fills, cut.fills) and np.array_equal(whole.marks, cut.marks)
+    assert whole.orders == cut.orders and len(whole.fills) > 20

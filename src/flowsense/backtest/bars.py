@@ -93,8 +93,9 @@ class Frictions:
 class BarVenue:
     """A `Venue` of bars: a fold over bars, what is said of the venue, and requests.
 
-    STATUS halts an instrument: orders are refused, those that rest meet no bar. After a GAP nobody
-    knows what they met: they are cancelled, and others refused until the next bar. A CLOSE that
+    STATUS halts an instrument: orders are refused, those that rest meet no bar; a stop that such a
+    bar touches, as part of it was before the halt, goes on at the next open. After a GAP nobody
+    knows what orders met: they are cancelled, and others refused until the next bar. A CLOSE that
     comes without its bar is a bar of one price. `most` orders may rest.
 
     A driver that pushes events alone, as that of ticks does, tells the bars by `expect`. Raises

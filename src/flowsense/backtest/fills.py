@@ -193,14 +193,27 @@ def limits(v: Record, p: Record, orders: Record, b: Record, side: int, out: Reco
 
 
 @kernel
+def reached(o: Record, b: Record) -> bool:
+    """Whether a bar touches a stop."""
+    return bool(b.high >= o.price if o.side > 0 else b.low <= o.price)
+
+
+@kernel
+def alert(v: Record, p: Record, orders: Record, b: Record) -> None:
+    """Stops that a bar touches while nothing may be traded go on at the next open."""
+    for i in range(v.live):
+        o = orders[i]
+        if ours(o, b.instrument) and o.kind == STOP and o.side * p.position < 0 and reached(o, b):
+            o.price = LARGEST if o.side < 0 else 1
+
+
+@kernel
 def stops(v: Record, p: Record, orders: Record, b: Record, side: int, out: Record) -> None:
     for i in range(v.live):
         o = orders[i]
-        if ours(o, b.instrument) and o.side == side and o.kind == STOP:
-            hit = b.high >= o.price if side > 0 else b.low <= o.price
-            if hit:
-                worse = max(b.open, o.price) if side > 0 else min(b.open, o.price)
-                stop(v, p, orders, i, worse, out)
+        if ours(o, b.instrument) and o.side == side and o.kind == STOP and reached(o, b):
+            worse = max(b.open, o.price) if side > 0 else min(b.open, o.price)
+            stop(v, p, orders, i, worse, out)
 
 
 @kernel
@@ -262,7 +275,10 @@ def meet(v: Record, p: Record, orders: Record, b: Record, out: Record) -> None:
     """One bar, whole."""
     p.used, p.lots, p.down, p.fresh = 0, b.lots, 0, 0
     hole = arrive(v, p, orders, b, out)
-    if not p.halted and v.live > 0:
+    if p.halted:
+        alert(v, p, orders, b)
+        sweep(v, orders)
+    elif v.live > 0:
         opening(v, p, orders, b, out)
         side = leading(v, p, orders, b.instrument)
         v.ts_venue = b.ts_recv
