@@ -137,3 +137,19 @@ def test_ended_by_a_signal_it_goes_on(flowsense, ran, market, whole, tmp_path, s
     again = flowsense("paper", ran, market, *MAKER, "--out", out)
     assert again.code == 0 and "goes on at event" in again.out and "reconciled" in again.out
     assert found(out) == found(whole)
+
+
+@pytest.mark.slow
+def test_candles_are_traded_in_their_session(flowsense, candles, tmp_path):
+    words = ["--models", "logistic", "--targets", "mid@5m", "--symbol", "TOY", "--out", "run"]
+    assert flowsense("run", candles, *words).code == 0
+    usual = ["run", candles, "--symbol", "TOY", "--confidence", "0.5", "--half-spread", "0.1"]
+    usual += ["--session", "UTC 06:00-20:00"]
+    assert flowsense("backtest", *usual, "--out", "b").code == 0
+    done = flowsense("paper", *usual, "--out", "p")
+    assert done.code == 0 and "executions" in done.out
+    assert (tmp_path / "p/sheet.json").read_bytes() == (tmp_path / "b/sheet.json").read_bytes()
+    other = flowsense("paper", *usual[:-1], "UTC 07:00-20:00", "--out", "p")
+    assert other.code == 2 and "another folder" in other.err
+    refused = flowsense("paper", *usual, "--latency", "5ms", "--out", "q")
+    assert refused.code == 2 and "--delay N" in refused.err and not (tmp_path / "q").exists()

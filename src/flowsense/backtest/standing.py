@@ -6,14 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.backtest import OPEN
-from flowsense.backtest.ticks import NO_REQUESTS, Backtest, joined
+from flowsense.backtest.bars import BarVenue
+from flowsense.backtest.ticks import NO_REPORTS, NO_REQUESTS, Backtest, joined
 from flowsense.exchange.client import FILLED
-from flowsense.exchange.replay import Replay, entering
+from flowsense.exchange.matching import REPLACE, WITHDRAW
+from flowsense.exchange.replay import Replay
 from flowsense.forecast import Signal, Veto
 from flowsense.risk.breaker import Trip
 from flowsense.risk.desk import Risk
 from flowsense.schema import Instrument
 
+OLD = (WITHDRAW, REPLACE)  # requests about an order that was sent before
 TOLD = ("sent", "rests", "being cancelled")  # of an order
 
 
@@ -26,8 +29,12 @@ class Order(NamedTuple):
     lots: int  # left
 
 
-def resting(venue: Replay) -> dict[int, Order]:
+def resting(venue: Replay | BarVenue) -> dict[int, Order]:
     """Orders of ours that the venue holds, by id."""
+    if isinstance(venue, BarVenue):
+        live = venue.orders[: venue.venue["live"][0]]
+        orders = live[(live["lots"] > 0) & ~np.isin(live["kind"], OLD)]
+        return {int(o["order_id"]): order(o) for o in orders}
     found = {}
     for k, m in enumerate(venue.arrays["state"]):
         for o in venue.arrays["own"][k, 0, : m["mine"]]:
@@ -36,20 +43,24 @@ def resting(venue: Replay) -> dict[int, Order]:
     return found
 
 
-def believed(run: Backtest, venue: Replay) -> dict[int, Order]:
+def believed(run: Backtest) -> dict[int, Order]:
     """Orders that would be found there if all that is on its way had arrived here, by id."""
-    orders = {
-        int(o["order_id"]): Order(*(int(o[n]) for n in ("instrument", "side", "price", "lots")))
-        for o in run.account.open
-    }
-    for r in venue.arrays["held"]:
+    orders, venue = {int(o["order_id"]): order(o) for o in run.account.open}, run.venue
+    away, back = [joined(run.requests, NO_REQUESTS)], NO_REPORTS
+    if isinstance(venue, Replay):
+        away, back = [*away, venue.arrays["inbox"]], venue.arrays["held"]
+    for r in back:
         i = int(r["order_id"])
         if i in orders:
             price = orders[i].price if r["what"] == FILLED else int(r["price"])
             orders[i] = orders[i]._replace(price=price, lots=int(r["left"]))
-    away = [joined(run.requests, NO_REQUESTS), venue.arrays["inbox"]]
-    sent = {int(i) for q in away for i in q["order_id"][entering(q)]}
+    sent = {int(q["order_id"]) for part in away for q in part if q["kind"] not in OLD}
     return {i: order for i, order in orders.items() if order.lots and i not in sent}
+
+
+def order(o: np.void) -> Order:
+    """Of a record of either side."""
+    return Order(*(int(o[name]) for name in Order._fields))
 
 
 def differences(run: Backtest, executed: NDArray[np.int64]) -> tuple[str, ...]:
@@ -58,23 +69,24 @@ def differences(run: Backtest, executed: NDArray[np.int64]) -> tuple[str, ...]:
     executed: (K,) lots, bought less sold, by the executions that were written down. Orders,
     cancels and reports that are on their way count as arrived.
     """
-    venue = run.venue
-    if not isinstance(venue, Replay):
+    venue, position = run.venue, run.account.position
+    if not isinstance(venue, Replay | BarVenue):
         return ("nobody can ask this venue what it holds",)
-    here, there = believed(run, venue), resting(venue)
+    here, there = believed(run), resting(venue)
     said = [
         f"{symbol(run, (here.get(i) or there[i]).instrument)}: order {i}: the account believes"
         f" {shown(here.get(i))}, the venue holds {shown(there.get(i))}"
         for i in sorted(here.keys() | there.keys())
         if here.get(i) != there.get(i)
     ]
-    pairs = enumerate(zip(run.account.position.tolist(), executed.tolist(), strict=True))
-    said += [
-        f"{symbol(run, k)}: the account believes {lots} lots, executions come to {found}"
-        for k, (lots, found) in pairs
-        if lots != found
-    ]
-    return tuple(said)
+    of = {"executions come to": executed}
+    if isinstance(venue, BarVenue):
+        of["the venue holds"] = venue.places["position"]
+    return tuple(said) + tuple(
+        f"{symbol(run, k)}: the account believes {position[k]} lots, {what} {lots[k]}"
+        for what, lots in of.items()
+        for k in np.flatnonzero(position != lots).tolist()
+    )
 
 
 def shown(order: Order | None) -> str:

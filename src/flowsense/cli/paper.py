@@ -1,24 +1,25 @@
 """`flowsense paper`: a fitted model traded on paper, in a folder that survives its process."""
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from flowsense.cli import reading
-from flowsense.cli.backtest import checkpoint, from_time, summarised
+from flowsense.cli.backtest import Opening, checkpoint, from_time, opening, summarised
+from flowsense.cli.leaving import Left, leaving
 from flowsense.cli.shared import takes
-from flowsense.cli.trading import TRADING, planned
+from flowsense.cli.trading import TRADING, planned, suits
 from flowsense.errors import InputError
 
 if TYPE_CHECKING:
     from flowsense.backtest.paper import Paper
+    from flowsense.model.calibrated import Calibrated
+    from flowsense.schema import Chunk
     from flowsense.train.read import Recording
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 OFTEN = 250_000_000  # ns between two looks
 LINES = 8  # instruments that are shown
 COLUMNS = (
@@ -41,87 +42,112 @@ def paper(
         float | None,
         typer.Option(metavar="X", help="Times the recording's own pace. Default: all at once."),
     ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(metavar="HOURS", help="Traded: nyse, cme, ... or 'ZONE 09:30-16:00 Mon-Fri'."),
+    ] = None,
+    holidays: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Days without a session, one on each line.")
+    ] = None,
 ) -> None:
     """Trade what a model says on paper: an account that goes on where it was left.
 
     The same command again goes on, also after a crash or a loss of power. Ctrl-C ends it, saved.
     """
+    from flowsense.backtest.arms import Arm
     from flowsense.backtest.folder import MARKED
+    from flowsense.backtest.paper import Paper
     from flowsense.store.atomic import ensure_replaceable
 
     if speed is not None and not 0 < speed < float("inf"):
         raise InputError(f"--speed {speed}: give a number above 0")
     with leaving() as left:
         place = checkpoint(model)
-        plan = planned(ctx.params, from_time(ctx.params["start"], model))
+        plan, hours = (
+            planned(ctx.params, from_time(ctx.params["start"], model)),
+            opening(session, holidays),
+        )
         ensure_replaceable(out, MARKED, "a paper account")
-        account, recording = opened(ctx.params, sources, out, f"{place.name}", (place, plan))
-        said(account, out)
+        fitted, recording = opened(ctx.params, sources, place)
+        plan.risk.acted_on(fitted.targets)
+        stream = Stream(recording, hours)
+        stream.check()
+        arms = {f"{ctx.params['strategy']} {place.name}": Arm(fitted, recording.spec, plan)}
+        account = Paper(out, arms, recording.instruments)
+        said(account)
         try:
-            trade(account, recording, out, speed, left)
+            trade(account, stream, left, speed)
         except InputError:
             account.close()  # all until there
             raise
 
 
 def opened(
-    asked: dict[str, Any], sources: list[str], out: Path, name: str, how: tuple[Path, Any]
-) -> tuple["Paper", "Recording"]:
-    """The account in its folder, recovered, and the recording. Raises InputError."""
-    from flowsense.backtest.arms import Arm
-    from flowsense.backtest.paper import Paper
-    from flowsense.sources import chunks
+    asked: dict[str, Any], sources: list[str], place: Path
+) -> tuple["Calibrated", "Recording"]:
+    """The model, and the recording with the columns that it reads. Raises InputError."""
     from flowsense.train.read import read
     from flowsense.train.shelf import load_model
 
-    place, plan = how
     fitted, spec = load_model(place)
     families = tuple(name for name, _ in spec.versions)
     options = reading.options(asked) | {"families": families, "clocks": spec.clocks}
     recording = read(sources, **options)
-    with reading.named(recording.files):
-        next(iter(chunks(recording.source)), None)  # what cannot be read is told before we begin
-        arms = {f"{asked['strategy']} {name}": Arm(fitted, spec, plan)}
-        return Paper(out, arms, recording.instruments), recording
+    suits(asked, recording.instruments)
+    return fitted, recording
 
 
-def trade(
-    account: "Paper", recording: "Recording", out: Path, speed: float | None, left: "Left"
-) -> None:
+class Stream(NamedTuple):
+    """What is traded: a recording, as far as its market is open."""
+
+    recording: "Recording"
+    hours: Opening
+
+    def chunks(self) -> Iterator["Chunk"]:
+        from flowsense.sources import chunks
+
+        return chunks(self.hours.during(self.recording.source))
+
+    def check(self) -> None:
+        """Raises InputError where nothing of it can be read."""
+        with reading.named(self.recording.files):
+            next(self.chunks(), None)
+
+
+def trade(account: "Paper", stream: Stream, left: Left, speed: float | None) -> None:
     """Until it ends, or somebody ends it."""
     from flowsense.backtest.consumed import ahead
     from flowsense.backtest.pace import feed
-    from flowsense.sources import chunks
     from flowsense.wall import Wall
 
-    done = account.finished
-    with reading.named(recording.files), watched(account) as look:
+    done, out = account.finished, account.folder.path
+    with reading.named(stream.recording.files), watched(account) as look:
 
         def go_on() -> bool:
             look()
             return not left.asked
 
         left.gently = True
-        stream = ahead(chunks(recording.source), account.position)
-        whole = feed(account, stream, go_on, Wall(), speed)
+        whole = feed(account, ahead(stream.chunks(), account.position), go_on, Wall(), speed)
     if not whole:
         account.close()
-        say(f"saved at {at(account)}: the same command goes on from there")
+        say(f"{out}: saved at {at(account)}: the same command goes on from there")
     elif done and account.finished:
         account.close()
         say(f"{out}: finished at {at(account)}; its tear sheet is {out / 'sheet.html'}")
     else:
-        finish(account, recording, out)
+        finish(account, stream)
 
 
-def finish(account: "Paper", recording: "Recording", out: Path) -> None:
+def finish(account: "Paper", stream: Stream) -> None:
     """The tear sheet, as `backtest` makes it."""
     from flowsense.backtest.sheet import told, trial, write
     from flowsense.backtest.sheet.content import digest
     from flowsense.evaluate.tried import NAME, Trials
     from flowsense.train.read import hashes
 
-    (result,) = account.results().values()
+    (result,) = map(stream.hours.on, account.results().values())
+    recording, out = stream.recording, account.folder.path
     trials = Trials(out.parent / NAME)
     one = trial(result, digest(sorted(hashes(recording.files).values()), recording.spec.digest))
     trials.add(one)
@@ -130,12 +156,13 @@ def finish(account: "Paper", recording: "Recording", out: Path) -> None:
     summarised(result, page)
 
 
-def said(account: "Paper", out: Path) -> None:
+def said(account: "Paper") -> None:
     """Where it goes on, and what became of it since."""
     found = account.recovery
     if found.fresh or account.finished:
         return
-    say(f"{out}: goes on at {at(account)}, {found.pushes:,} pushes of it folded again")
+    again = f"{found.pushes:,} pushes of it folded again"
+    say(f"{account.folder.path}: goes on at {at(account)}, {again}")
     for note in found.notes:
         say(f"Note: {note}")
     for difference in found.differences:
@@ -152,6 +179,8 @@ def at(account: "Paper") -> str:
     import numpy as np
 
     events, *_ = account.position.counts
+    if account.position.ts == 0:
+        return "the beginning"
     when = str(np.datetime64(account.position.ts, "ns"))[:23].replace("T", " ")
     return f"event {events:,}, {when} UTC"
 
@@ -160,39 +189,6 @@ def say(sentence: str) -> None:
     from flowsense.cli.terminal import console
 
     console().print(sentence, soft_wrap=True)
-
-
-class Leave(SystemExit):
-    """At once: what is written by then is all that matters."""
-
-
-class Left:
-    """Whether somebody wants this to end."""
-
-    def __init__(self) -> None:
-        self.gently = self.asked = False
-
-    def __call__(self, number: int, frame: object) -> None:
-        if self.asked or not self.gently:
-            raise Leave(0)
-        self.asked = True
-
-
-@contextmanager
-def leaving() -> Iterator[Left]:
-    """The first SIGINT or SIGTERM asks for an end, once there is something to save; any other is
-    obeyed at once, as safely as kill -9 is.
-    """
-    left = Left()
-    before = {number: signal.signal(number, left) for number in SIGNALS}
-    try:
-        yield left
-    except Leave:
-        typer.echo("ended: the same command goes on", err=True)
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
