@@ -24,12 +24,12 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from flowsense.errors import InputError
 from flowsense.schema import Chunk, Events, Instrument
 from flowsense.sources import NO_OBSERVATIONS, Source
-from flowsense.sources.batches import arrow, known, names, parts
+from flowsense.sources.batches import known, names, parts
 from flowsense.sources.candles_form import PRICES, Form, Steps, columns_of, guessed
 from flowsense.sources.candles_rows import Rows, judge, rows_of
 from flowsense.sources.candles_units import bars_of, closes, kept, measured
@@ -38,11 +38,12 @@ from flowsense.sources.columns import usual
 from flowsense.sources.instants import instants
 from flowsense.sources.periods import period
 from flowsense.sources.quarantine import Quarantine, unsound
+from flowsense.sources.tabled import Tabled
 from flowsense.sources.units import Unit, Units, key_of, shared
 
 
 @dataclass(frozen=True, slots=True)
-class Candles:
+class Candles(Tabled):
     """A table of candles, surveyed when made. Raises InputError, as does every pass.
 
     `columns` is text like ``ts=time,open=o``; columns not named are looked for under their usual
@@ -51,7 +52,6 @@ class Candles:
     a time that goes back is an error. `symbol` names the instrument of a table without symbols.
     """
 
-    path: Path
     columns: str = ""
     interval: str | None = None
     tick: str | None = None
@@ -61,7 +61,6 @@ class Candles:
     symbol: str = ""
     venue: str = "file"
     quarantine: Quarantine | None = field(default=None, compare=False)
-    table: Any = field(default=None, repr=False, compare=False)  # pyarrow.Table, in place of path
     instruments: tuple[Instrument, ...] = field(init=False)
     form: Form = field(init=False, repr=False, compare=False)
 
@@ -83,23 +82,6 @@ class Candles:
         )
         object.__setattr__(self, "form", form)
         object.__setattr__(self, "instruments", table)
-
-    @classmethod
-    def of(cls, table: Any, name: str = "table", **options: Any) -> "Candles":
-        """From a pyarrow Table, or a polars or pandas DataFrame, or what else speaks Arrow."""
-        return cls(Path(name), table=arrow(table, name), **options)
-
-    @property
-    def content(self) -> Any:
-        return self.path if self.table is None else self.table
-
-    @property
-    def name(self) -> str:
-        return str(self.path)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return (self.path,) if self.table is None else ()
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -29,20 +29,21 @@ from numpy.typing import NDArray
 from flowsense.errors import InputError
 from flowsense.schema import Chunk, Decimal, Events, Instrument, kind_of
 from flowsense.sources import NO_BARS, NO_EVENTS, Source
-from flowsense.sources.batches import arrow, known, names, parts
+from flowsense.sources.batches import known, names, parts
 from flowsense.sources.cells import TimeUnit, check_unit
 from flowsense.sources.columns import listed, usual
 from flowsense.sources.instants import instants, repeated
 from flowsense.sources.observations_rows import Form, Found, columns_of, judge, records_of
 from flowsense.sources.periods import period
 from flowsense.sources.quarantine import Quarantine, unsound
+from flowsense.sources.tabled import Tabled
 from flowsense.sources.units import Units, key_of
 
 UNTOLD = Decimal(0, 0)  # a tick or lot: of a common divisor it changes nothing
 
 
 @dataclass(frozen=True, slots=True)
-class Observations:
+class Observations(Tabled):
     """A table of observations, surveyed when made. Raises InputError, as does every pass.
 
     `columns` is text like ``ts=date,value=close``; columns not named are looked for under their
@@ -54,7 +55,6 @@ class Observations:
     without it that is an error.
     """
 
-    path: Path
     columns: str = ""
     lag: str | None = None
     prefix: str = ""
@@ -63,7 +63,6 @@ class Observations:
     venue: str = "file"
     repeats: bool = False
     quarantine: Quarantine | None = field(default=None, compare=False)
-    table: Any = field(default=None, repr=False, compare=False)  # pyarrow.Table, in place of path
     instruments: tuple[Instrument, ...] = field(init=False)
     form: Form = field(init=False, repr=False, compare=False)
 
@@ -88,23 +87,6 @@ class Observations:
         table = tuple(Instrument(s, self.venue, UNTOLD, UNTOLD, depth=0) for s in form.symbols)
         object.__setattr__(self, "form", form)
         object.__setattr__(self, "instruments", table)
-
-    @classmethod
-    def of(cls, table: Any, name: str = "table", **options: Any) -> "Observations":
-        """From a pyarrow Table, or a polars or pandas DataFrame, or what else speaks Arrow."""
-        return cls(Path(name), table=arrow(table, name), **options)
-
-    @property
-    def content(self) -> Any:
-        return self.path if self.table is None else self.table
-
-    @property
-    def name(self) -> str:
-        return str(self.path)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return (self.path,) if self.table is None else ()
 
     @property
     def kinds(self) -> tuple[str, ...]:

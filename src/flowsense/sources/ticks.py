@@ -22,17 +22,18 @@ table says where a message ends. A quote is a message, and so is a trade in a ta
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from flowsense.schema import DEPTH, Events, Instrument
 from flowsense.sources import Source
-from flowsense.sources.batches import arrow, known, names
+from flowsense.sources.batches import known, names
 from flowsense.sources.cells import TimeUnit, check_unit
 from flowsense.sources.columns import Mapping, resolve
 from flowsense.sources.quarantine import Quarantine, unsound
 from flowsense.sources.recorded import whole
+from flowsense.sources.tabled import Tabled
 from flowsense.sources.tick_events import events_of
 from flowsense.sources.tick_form import Form, agreed, parts_of, survey
 from flowsense.sources.tick_rows import join, judge, rows_of
@@ -40,7 +41,7 @@ from flowsense.sources.units import Units, other
 
 
 @dataclass(frozen=True, slots=True)
-class Ticks:
+class Ticks(Tabled):
     """A table of ticks, surveyed once when made. Raises InputError, as does every pass.
 
     `columns` is a `Mapping` or its text, like ``ts=time,price=px``; columns not named are looked
@@ -50,7 +51,6 @@ class Ticks:
     of a table without a column of symbols.
     """
 
-    path: Path
     columns: Mapping | str = ""
     tick: str | None = None
     lot: str | None = None
@@ -59,7 +59,6 @@ class Ticks:
     symbol: str = ""
     venue: str = "file"
     quarantine: Quarantine | None = field(default=None, compare=False)
-    table: Any = field(default=None, repr=False, compare=False)  # pyarrow.Table, in place of path
     instruments: tuple[Instrument, ...] = field(init=False)
     form: Form = field(init=False, repr=False, compare=False)
 
@@ -82,23 +81,6 @@ class Ticks:
         )
         object.__setattr__(self, "form", form)
         object.__setattr__(self, "instruments", table)
-
-    @classmethod
-    def of(cls, table: Any, name: str = "table", **options: Any) -> "Ticks":
-        """From a pyarrow Table, or a polars or pandas DataFrame, or what else speaks Arrow."""
-        return cls(Path(name), table=arrow(table, name), **options)
-
-    @property
-    def content(self) -> Any:
-        return self.path if self.table is None else self.table
-
-    @property
-    def name(self) -> str:
-        return str(self.path)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return (self.path,) if self.table is None else ()
 
     def in_units(self, units: Units) -> Self:
         pair = other(self, units)
