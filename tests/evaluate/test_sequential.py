@@ -111,6 +111,17 @@ def test_cutting_the_stream_changes_nothing():
         assert all(np.array_equal(x, y) for x, y in zip(state, whole, strict=True))
 
 
+def test_a_block_counts_once_its_end_is_past():
+    fold = Sequential(SECOND)
+    state = fold.push(fold.init(), *rows(np.random.default_rng(3).normal(size=WARM + 3), 1))
+    open_, end = fold.answer(state).blocks, (WARM + 3) * MINUTE
+    assert fold.answer(fold.until(state, end - 1)).blocks == open_
+    passed = fold.until(fold.until(state, end), end + SECOND)
+    assert fold.answer(passed).blocks == open_ + 1
+    later = np.array([end + 7 * MINUTE]), np.array([0.5])
+    assert fold.answer(fold.push(passed, *later)) == fold.answer(fold.push(state, *later))
+
+
 def test_the_bound_by_hand():
     """Robbins: sum^2 = (V + w) log((V + w) / (w level^2)); V = 3, w = 1, level 0.05."""
     fold = Sequential(SECOND)

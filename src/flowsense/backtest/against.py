@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MINUTE = 60 * SECOND  # marks are kept once in each
-ROUNDING = 1e-12  # share of the capital; gains of a minute that differ by less are equal
+ROUNDING = 1e-14  # share of the capital; gains of a minute that differ by less are equal
 POINTS = 800  # of a curve
 FEWEST = 10  # blocks for a correlation of neighbours
 PARTS = ("gross", "slippage", "fees", "funding")

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowsense.backtest.sheet.words import amount, money, percent, plain, points
+from flowsense.backtest.sheet.words import amount, money, percent, plain
 from flowsense.evaluate.report.markup import Html, count, el, join, quiet, span, strokes, table
 from flowsense.schema import SECOND
 
 Content = Mapping[str, Any]
-BP = 1e4
+BP, SMALL = 1e4, 0.1
 ROWS = {
     "net": "net",
     "before costs": "gross",
@@ -25,23 +25,29 @@ def sentences(found: Content) -> Iterator[str]:
     more = "more" if gap >= 0 else "less"
     bounds = ", over too short a time for an interval"
     if found["ci95"]:
-        low, high = (points(x * BP) for x in found["ci95"])
+        low, high = map(signed, found["ci95"])
         bounds = f" (95 %: {low} to {high})"
     yield (
-        f"B earned {plain(abs(gap) * BP)} bp of the capital {more} than A in "
+        f"B earned {signed(abs(gap)).lstrip('+')} bp of the capital {more} than A in "
         f"{span((found['end'] - found['start']) / SECOND)}{bounds}."
     )
     turn = found["in_turn"]
     if turn["interval"]:
-        low, high = (points(x * BP) for x in turn["interval"])
+        low, high = map(signed, turn["interval"])
         yield (
-            f"Looked at after each of {turn['blocks']} blocks of "
-            f"{span(found['block_ns'] / SECOND)}: {low} to {high} bp an hour."
+            f"One who looked after each of {turn['blocks']} blocks of "
+            f"{span(found['block_ns'] / SECOND)} knows by now: B less A is {low} to {high} bp an "
+            "hour."
         )
     yield from (f"Note: {text}." for text in found["warnings"])
     if found["targets"]:
         both = ", ".join(found["targets"])
         yield f"Both forecast {both}: `flowsense compare` says which of them forecasts it better."
+
+
+def signed(share: float) -> str:
+    """Basis points, with the digits that small ones need."""
+    return amount(share * BP, 2 if abs(share * BP) >= SMALL else 4)
 
 
 def section(found: Content) -> Html:
@@ -52,7 +58,7 @@ def section(found: Content) -> Html:
     names = (f"{letter}: {found[letter.lower()]['name']}" for letter in "AB")
     drawn = Html()
     if len(set(found["curves"]["ts"])) > 1:
-        key = strokes(("model", "A, net"), ("null", "B, net"))
+        key = strokes(("model", "A, bp of its capital, net"), ("null", "B"))
         picture = el("div", plots.rivals(found["curves"]), class_="wide")
         drawn = join((key, el("figure", picture)))
     return join(
@@ -68,9 +74,7 @@ def section(found: Content) -> Html:
 def figures(found: Content) -> Html:
     """Two columns in the currency of the account, and B less A."""
     a, b, gap = found["a"], found["b"], found["gap"]
-    rows = [
-        [money(a[key]), money(b[key]), amount(gap[key] * BP), words] for words, key in ROWS.items()
-    ]
+    rows = [[money(a[key]), money(b[key]), signed(gap[key]), words] for words, key in ROWS.items()]
     rows.append([percent(a["net"] / a["capital"]), percent(b["net"] / b["capital"]), "", "return"])
     rows.append([count(a["fills"]), count(b["fills"]), "", "executions"])
     rows.append([f"{plain(a['turnover'])} x", f"{plain(b['turnover'])} x", "", "turnover"])

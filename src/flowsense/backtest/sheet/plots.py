@@ -30,15 +30,15 @@ def equity(curves: Mapping[str, Sequence[Any]]) -> Html:
 
 
 def rivals(curves: Mapping[str, Sequence[Any]]) -> Html:
-    """Net gains of two, as shares of the capital of each."""
+    """Net gains of two, basis points of the capital of each."""
     with matplotlib.rc_context(CONFIG):
         fig, ax = framed(TALL, left=0.8)
         at = dates(curves["ts"])
         ax.axhline(0, color=FAINT, lw=0.6)
-        ax.plot(at, curves["b"], color=NULL, lw=1.4)
-        ax.plot(at, curves["a"], color=MODEL, lw=1.4)
+        for name, color, line in (("b", NULL, "--"), ("a", MODEL, "-")):
+            ax.plot(at, np.array(curves[name]) * 1e4, color=color, lw=1.4, ls=line)
         ax.yaxis.set_major_locator(MaxNLocator(6))
-        ax.yaxis.set_major_formatter(FuncFormatter(_percent))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{round(x, 9):g}"))
         dated(ax, most=8)
         return svg(fig, ax, "net gains of A and of B", plain=True)
 
