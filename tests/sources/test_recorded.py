@@ -7,7 +7,8 @@ import pytest
 
 from flowsense.errors import InputError
 from flowsense.schema import EVENT, LAST, NEVER, Decimal, Instrument
-from flowsense.sources.recorded import CHUNK, Recorded, claims, open, whole
+from flowsense.sources.instants import CHUNK, whole
+from flowsense.sources.recorded import Recorded, claims, open
 from flowsense.store.events import GROUP, KEY, write_events
 
 

@@ -32,8 +32,8 @@ from numpy.typing import NDArray
 from flowsense.errors import InputError
 from flowsense.schema import EVENT, EVERY, Bars, Chunk, Events, Instrument, Observations, zeros
 from flowsense.sources import NO_BARS, NO_OBSERVATIONS, Source, chunks, kinds_of
+from flowsense.sources.instants import whole
 from flowsense.sources.merge import Merged
-from flowsense.sources.recorded import whole
 from flowsense.sources.units import Units, unchanged
 from flowsense.store.lake import (
     EPOCH,

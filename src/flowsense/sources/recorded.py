@@ -5,14 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-
-from flowsense.schema import EVENT, LAST, Events, Instrument
+from flowsense.schema import Events, Instrument
 from flowsense.sources import Source
+from flowsense.sources.instants import whole
 from flowsense.sources.units import Units, unchanged
 from flowsense.store.events import read_events, read_instruments, recording
-
-CHUNK = 4096  # events: what fits the second-level cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +35,6 @@ class Recorded:
 
     def __iter__(self) -> Iterator[Events]:
         return whole(read_events(self.path, len(self.instruments)))
-
-
-def whole(groups: Iterator[Events], size: int = CHUNK) -> Iterator[Events]:
-    """The same events in chunks of about `size`, none of which ends inside a message."""
-    held: Events | None = None
-    for group in groups:
-        events = group if held is None else np.concatenate([held, group]).view(EVENT)
-        ends = np.flatnonzero(events["bits"] & LAST) + 1
-        start = 0
-        while len(ends) and ends[-1] - start >= size:
-            stop = int(ends[np.searchsorted(ends, start + size)])
-            yield events[start:stop]
-            start = stop
-        held = events[start:].copy()
-    if held is not None and len(held):
-        yield held
 
 
 def claims(path: Path, head: bytes) -> bool:

@@ -25,8 +25,8 @@ from typing import Self
 from flowsense.errors import InputError
 from flowsense.schema import DEPTH, Events, Instrument
 from flowsense.sources import Source
+from flowsense.sources.instants import whole
 from flowsense.sources.observations import Observations
-from flowsense.sources.recorded import whole
 from flowsense.sources.tardis_tables import (
     BOOKS,
     LEADING,

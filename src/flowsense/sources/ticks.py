@@ -31,8 +31,8 @@ from flowsense.sources import Source
 from flowsense.sources.batches import known, names
 from flowsense.sources.cells import TimeUnit, check_unit
 from flowsense.sources.columns import Mapping, resolve
+from flowsense.sources.instants import whole
 from flowsense.sources.quarantine import Quarantine, unsound
-from flowsense.sources.recorded import whole
 from flowsense.sources.tabled import Tabled
 from flowsense.sources.tick_events import events_of
 from flowsense.sources.tick_form import Form, agreed, parts_of, survey

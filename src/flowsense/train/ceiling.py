@@ -25,7 +25,7 @@ from flowsense.schema import EVENT, SECOND, Events, Instrument
 from flowsense.simulate.bayes import Known, flow_signs, known
 from flowsense.simulate.market import Market, Truth, simulate
 from flowsense.simulate.saved import EVENTS, SETTINGS, load_truth
-from flowsense.sources.recorded import whole
+from flowsense.sources.instants import whole
 from flowsense.store.events import read_events
 from flowsense.train.dataset import Data, nothing, prepare
 from flowsense.train.insight import Sight, insight, seen
