@@ -7,6 +7,10 @@ PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11 python;
 	$$p -c '$(SUITABLE)' 2>/dev/null && echo $$p && break; done),python3)
 
 export OMP_WAIT_POLICY ?= passive# two busy workers on two cores must not spin
+unexport PYTHONDONTWRITEBYTECODE# every worker, and every program that a test starts, would compile all again
+
+# Two halves in the order of files: what a module or a folder shares is made once, not in each.
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check lint test docs bench soak core dev clean
@@ -18,7 +22,7 @@ demo: core ## simulated market -> book -> features -> models -> report, in about
 	$(BIN)/flowsense demo
 
 check: lint ## format, lint, types, layers and the fast tests; what to run before a push
-	$(BIN)/pytest -q -n 2 -m "not slow and not soak"
+	$(PYTEST) -q -m "not slow and not soak"
 
 lint: dev ## format, lint, types and layers alone
 	$(BIN)/ruff format --check .
@@ -27,12 +31,12 @@ lint: dev ## format, lint, types and layers alone
 	$(BIN)/lint-imports
 
 # Compiled code cannot be traced: the first run counts the kernels, as plain Python.
-KERNELS := $(addprefix tests/,book exchange simulate sources features model)
+KERNELS := $(addprefix tests/,book exchange simulate sources features model backtest risk)
 
 test: dev ## the whole suite with its branch coverage
-	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n 2 -m "not slow and not soak and not compiled" \
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -q -m "not slow and not soak and not compiled" \
 		--cov --cov-report= $(KERNELS)
-	$(BIN)/pytest -n 2 -m "not soak" --cov --cov-append --cov-report=term --cov-fail-under=95
+	$(PYTEST) -m "not soak" --cov --cov-append --cov-report=term --cov-fail-under=95
 
 docs: dev ## the documentation as a site in dist/site, links checked
 	$(BIN)/python scripts/site.py

@@ -1,6 +1,6 @@
 """Markets for the tests of families: lines that a person writes, and a random one with its rows."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -133,10 +133,15 @@ class Market:
         y = (ap[1:] >= ap[:-1]) * as_[:-1] - (ap[1:] <= ap[:-1]) * as_[1:]
         return np.append(0, x + y)
 
+    @lru_cache(maxsize=1)  # noqa: B019 - of the markets of a session, and the last alone
+    def weights(self, tau):
+        """(R, n) what a whole book before a row weighs there, decayed over `tau` till then."""
+        age = (self.rows.ts[:, None] - self.ts[None, :]) / TAUS_NS[TAUS.index(tau)]
+        return np.where(age > 0, np.exp(-np.maximum(age, 0)), 0.0)
+
     def sums(self, x, tau):
         """(R,) sum of x (n,) of the whole books before a row, each decayed over `tau` till then."""
-        age = (self.rows.ts[:, None] - self.ts[None, :]) / TAUS_NS[TAUS.index(tau)]
-        return np.where(age > 0, np.exp(-np.maximum(age, 0)), 0.0) @ np.asarray(x, float)
+        return self.weights(tau) @ np.asarray(x, float)
 
     def held(self, x, tau):
         """(R,) mean over time of x (n,), NaN unknown, each from its whole book to the next."""

@@ -217,7 +217,7 @@ def exact_of(units, unit):
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_a_trade_is_exact_or_refused(told):
     price, size = zip(*told, strict=True)
     table = pa.table({"ts": pa.array(range(len(told))), "price": price, "size": size})
@@ -233,7 +233,7 @@ def test_a_trade_is_exact_or_refused(told):
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_a_candle_is_exact_to_fifteen_digits_or_refused(told):
     price, size = zip(*told, strict=True)
     same = dict.fromkeys(("open", "high", "low", "close"), price)
@@ -334,7 +334,7 @@ RAW = st.one_of(
 
 
 @given(st.lists(st.tuples(RAW, st.integers(0, 2**32 - 1)), min_size=1, max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_a_trade_of_databento_is_exact_or_refused(told):
     records = b"".join(
         order("T 0 A 1 1 LAST", k, price=price, size=size) for k, (price, size) in enumerate(told)
@@ -354,7 +354,7 @@ WORD = st.one_of(st.integers(1, 2**32 - 1), st.sampled_from((0, 1, 2**31, 2**32 
 
 
 @given(st.lists(st.tuples(WORD, WORD), min_size=1, max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_an_order_of_itch_is_exact_or_refused(told):
     adds = [add(1, k + 1, "B", lots, "ABC", price) for k, (price, lots) in enumerate(told)]
     with TemporaryDirectory() as folder:

@@ -55,6 +55,7 @@ def is_true(value):
     return isinstance(value, ast.Constant) and value.value is True
 
 
+@pytest.mark.slow
 def test_no_module_runs_what_it_reads():
     found = [
         f"{path.relative_to(ROOT)}:{line}: {what}"

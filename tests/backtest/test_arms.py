@@ -73,6 +73,7 @@ def test_going_on_from_a_snapshot_changes_nothing(market):
     same(whole, pushed(second, market.events[cut:], (7,)))
 
 
+@pytest.mark.compiled
 def test_arms_that_cannot_be_are_refused(market):
     with pytest.raises(InputError, match="none: give one"):
         Arms({}, market.instruments)

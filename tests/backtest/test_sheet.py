@@ -131,6 +131,7 @@ def test_the_title_says_no_more_than_the_numbers(net, costs, fills, said):
     assert said in text_of(content)
 
 
+@pytest.mark.slow
 def test_what_was_tried_before_takes_the_finding_back(tmp_path):
     book, good = Trials(tmp_path), made(walk(0.12), fills=ONE)
     alone = sheet.told(good, data="d")

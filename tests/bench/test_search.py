@@ -20,6 +20,7 @@ def test_noise_is_as_it_is_named(small, kind):
     assert np.corrcoef(x.T)[0, 1:].mean() == pytest.approx(0.5 * (kind == "alike"), abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_small_search_ends_with_nothing_or_with_the_planted_one(small):
     assert not any(s.verdict.found for s in searches("normal", 0.0, 5))
     found = [*searches("normal", 5.0, 3)]

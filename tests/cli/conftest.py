@@ -1,5 +1,10 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from flowsense.simulate import saved
 from flowsense.simulate.market import Market, simulate
@@ -43,3 +48,27 @@ def candles(tmp_path_factory):
     )
     file.write_text("\n".join(["time,open,high,low,close,volume", *lines, ""]))
     return file
+
+
+@pytest.fixture(scope="session")
+def run(market, small, tmp_path_factory):
+    """The folder of a run that the program itself has finished, and what it said."""
+    out = tmp_path_factory.mktemp("run") / "out"
+    program = Path(sys.executable).with_name("flowsense")
+    found = subprocess.run(
+        [program, "run", market, "--out", out, *small], capture_output=True, text=True, check=True
+    )
+    assert found.stderr == ""
+    return out, found.stdout
+
+
+@pytest.fixture(scope="session")
+def ran(market, tmp_path_factory):
+    """A run with a fitted model on the small market."""
+    from flowsense.cli.app import app
+
+    out = tmp_path_factory.mktemp("ran") / "run"
+    families = ["--families", "depth,ofi,flow", "--targets", "mid@1s"]
+    words = ["run", str(market), "--models", "logistic", *families, "--out", str(out)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    return out

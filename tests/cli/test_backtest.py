@@ -1,20 +1,7 @@
 import orjson
 import pytest
-from typer.testing import CliRunner
-
-from flowsense.cli.app import app
 
 COSTS = ["--taker", "0.5", "--maker", "0.1", "--latency", "5ms"]
-
-
-@pytest.fixture(scope="module")
-def ran(market, tmp_path_factory):
-    """A run with a fitted model on the small market."""
-    out = tmp_path_factory.mktemp("ran") / "run"
-    families = ["--families", "depth,ofi,flow", "--targets", "mid@1s"]
-    words = ["run", str(market), "--models", "logistic", *families, "--out", str(out)]
-    assert CliRunner().invoke(app, words).exit_code == 0
-    return out
 
 
 def sheet(out):
@@ -56,6 +43,7 @@ def test_a_maker_quotes_and_another_start_is_longer(flowsense, ran, market, tmp_
     assert len((tmp_path / "trials.jsonl").read_bytes().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_what_is_tried_on_the_same_files_is_counted(flowsense, ran, market, tmp_path):
     for rebate, begin in ((0, "2024-01-02T00:00"), (0, "2024-01-02T14:31"), (9, "2024-01-02")):
         words = ("--strategy", "quote", "--lots", 1, "--rebate", rebate, "--start", begin)

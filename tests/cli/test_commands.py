@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from runpy import run_module
 
 import pytest
@@ -14,18 +13,6 @@ from flowsense.cli.summary import say
 
 HALF = "2024-01-02T14:32"  # of the market
 HEAVY = ("numpy", "numba", "pyarrow", "polars", "scipy", "xgboost", "matplotlib", "rich.markdown")
-
-
-@pytest.fixture(scope="module")
-def run(market, small, tmp_path_factory):
-    """The folder of a finished run, and what the command said."""
-    out = tmp_path_factory.mktemp("run") / "out"
-    program = Path(sys.executable).with_name("flowsense")
-    found = subprocess.run(
-        [program, "run", market, "--out", out, *small], capture_output=True, text=True, check=True
-    )
-    assert found.stderr == ""
-    return out, found.stdout
 
 
 @pytest.mark.slow

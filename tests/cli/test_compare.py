@@ -65,6 +65,7 @@ def test_a_file_that_cannot_be_written_is_refused_first(flowsense, folder, tmp_p
     assert said.code == 2 and said.out == "" and said.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_class_of_scikit_learn_runs_and_its_missing_checkpoint_is_told(
     flowsense, market, tmp_path
 ):

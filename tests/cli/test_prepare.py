@@ -21,11 +21,10 @@ def test_it_says_what_it_made(flowsense, market, rows):
     assert manifest["versions"]["python"] and len(manifest["files"]) >= 1
 
 
-def test_a_run_takes_rows_as_it_takes_recordings(flowsense, market, rows, tmp_path):
-    options = ["--models", "vote"]
-    assert flowsense("run", rows, "--out", "a", *options).code == 0
-    assert flowsense("run", market, "--out", "b", *options, *ASKED).code == 0
-    a, b = (json.loads((tmp_path / n / "metrics.json").read_text()) for n in "ab")
+@pytest.mark.slow
+def test_a_run_takes_rows_as_it_takes_recordings(flowsense, run, rows, tmp_path):
+    assert flowsense("run", rows, "--out", "a", "--models", "vote").code == 0
+    a, b = (json.loads((p / "metrics.json").read_text()) for p in (tmp_path / "a", run[0]))
     assert a["models"] == b["models"] and a["data"]["digests"] == b["data"]["digests"]
     assert a["config"] == b["config"]
 
@@ -47,7 +46,6 @@ def test_other_rows_are_not_written_over(flowsense, market, rows):
     assert said.code == 2 and "was made with" in said.err and "ask for the same" in said.err
 
 
-def test_the_folder_of_a_run_is_no_recording(flowsense, market, small):
-    assert flowsense("run", market, "--out", "done", *small).code == 0
-    said = flowsense("run", "done", "--out", "x", *small)
-    assert said.code == 2 and "done: holds the results of a run: name a recording" in said.err
+def test_the_folder_of_a_run_is_no_recording(flowsense, ran, small):
+    said = flowsense("run", ran, "--out", "x", *small)
+    assert said.code == 2 and f"{ran}: holds the results of a run: name a recording" in said.err

@@ -14,13 +14,13 @@ def trained(flowsense, market, tmp_path):
     return tmp_path / "t"
 
 
-def test_evaluate_leaves_what_a_run_leaves(flowsense, trained, market, tmp_path):
+@pytest.mark.slow
+def test_evaluate_leaves_what_a_run_leaves(flowsense, trained, run):
     said = flowsense("evaluate", "t")
     assert said.code == 0 and "report.html" in said.out
-    assert flowsense("run", market, "--out", "r", "--models", "vote", *ASKED).code == 0
-    t, r = (json.loads((tmp_path / n / "metrics.json").read_text()) for n in "tr")
+    t, r = (json.loads((p / "metrics.json").read_text()) for p in (trained, run[0]))
     assert t["models"] == r["models"] and t["chosen"] == "vote"
-    names = {p.name for p in (tmp_path / "r").iterdir()}
+    names = {p.name for p in run[0].iterdir()}
     assert names - {"backtest"} <= {p.name for p in trained.iterdir()}  # rows hold no records
     manifest = json.loads((trained / "manifest.json").read_text())
     assert {"flowsense", "polars", "pyarrow", "duckdb"} <= set(manifest["versions"])
@@ -35,6 +35,7 @@ def test_train_goes_on_where_it_was(flowsense, trained, market):
     assert said.code == 2 and "seed 0, not 3" in said.err
 
 
+@pytest.mark.slow
 def test_test_recordings_are_prepared_beside(flowsense, market, tmp_path):
     from flowsense.simulate import saved
     from flowsense.simulate.market import Market, simulate

@@ -27,6 +27,7 @@ def test_ece_against_counting():
     assert calibration.ece(p, y) == pytest.approx(total / 3)
 
 
+@pytest.mark.slow
 def test_a_calibrated_forecaster_lies_in_its_band_nine_times_in_ten():
     rng, inside = np.random.default_rng(1), 0
     for seed in range(100):

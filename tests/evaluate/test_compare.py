@@ -74,6 +74,7 @@ def test_the_same_forecast_is_no_better_than_itself():
     assert found.verdict == "no difference shown"
 
 
+@pytest.mark.slow
 def test_chance_is_called_a_difference_about_as_often_as_it_should_be():
     called, looked = 0, 0
     for seed in range(40):

@@ -55,6 +55,7 @@ def test_laws(clocks, instruments, stream):
     check_stream(spec(("depth", "bars", *OBSERVED, "counted"), clocks), instruments, stream)
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_laws_between_instruments_and_without_the_compiler(instruments, stream):
     asked = spec(("depth", "bars", *OBSERVED, "counted", "vpin"))

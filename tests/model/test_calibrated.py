@@ -131,6 +131,7 @@ def test_probabilities_stay_probabilities_at_the_edges():
     assert np.isfinite(out).all() and out.sum(1).tolist() == pytest.approx([1] * 4)
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_laws(instruments, events):
     tape = tape_of(SPEC, instruments, events)

@@ -308,6 +308,7 @@ def test_the_estimator_that_was_given_is_left_as_it_was(reader, labels):
     assert replace(model, fitted=None).params() == {}
 
 
+@pytest.mark.slow
 def test_tiny_is_small(reader, labels, tape):
     check_model(fitted(Estimator.tiny(), reader, labels), tape)
 

@@ -33,6 +33,7 @@ def mid_at(rebuild, simulation, ts):
     return (rows[:, 1] + rows[:, 2])[np.searchsorted(rows[:, 0], ts) - 1] / 2
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 @pytest.mark.parametrize("seen", ["trades", "book"])
 def test_the_mid_moves_when_a_pattern_says_and_not_before(rebuild, seen):

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+from functools import cache
 
 import pyarrow as pa
 import pytest
@@ -13,10 +14,10 @@ from flowsense.sources.files import LONGEST, READ, Block, bare_name, blocks, hea
 
 TEXT = b"".join(b"%d,some text\n" % i for i in range(100_000))  # more than one read
 COMPRESS = {
-    ".zst": lambda data: pa.Codec("zstd").compress(data, asbytes=True),
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
+    ".zst": cache(lambda data: pa.Codec("zstd").compress(data, asbytes=True)),
+    ".gz": cache(gzip.compress),
+    ".bz2": cache(bz2.compress),
+    ".xz": cache(lzma.compress),
 }
 suffixes = pytest.mark.parametrize("suffix", COMPRESS)
 

@@ -41,6 +41,7 @@ def leaking(found):
     return {(one.what, one.check): one.why for one in found if one.leaks}
 
 
+@pytest.mark.slow
 def test_honest_families_pass_every_check(simulated, stream):
     asked = spec((*SPEC, "counted"), ("interval:100ms", "events:7"))
     found = check_families(asked, simulated.instruments, stream, 20)

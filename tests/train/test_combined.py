@@ -103,6 +103,7 @@ def test_only_rows_kept_for_choosing_teach_it(result, learn):
     assert (of.labels.y != y).any()
 
 
+@pytest.mark.slow
 def test_one_model_or_rules_alone_are_no_ensemble(source):
     for models in (("logistic",), ("imbalance", "vote", "majority")):
         found = run(source, replace(CONFIG, models=models))
@@ -118,6 +119,7 @@ def test_who_is_heard_in_a_sentence():
     assert told({"a": alone}).startswith("ensemble: models are heard together on 0 of 1 targets; ")
 
 
+@pytest.mark.slow
 def test_steps_leave_a_checkpoint_of_it_too(source, tmp_path):
     write_events(tmp_path / "events.parquet", source.instruments, source)
     recording = read(tmp_path / "events.parquet", families=("ofi", "flow"))

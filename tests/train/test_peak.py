@@ -21,6 +21,7 @@ print(small.bytes, large.bytes, after.bytes)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not peak.held(), reason="the system does not tell")
 def test_what_is_held_meanwhile_counts():
     done = subprocess.run([sys.executable, "-c", HOLD], capture_output=True, text=True, check=True)

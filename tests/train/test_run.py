@@ -113,6 +113,7 @@ def test_a_model_is_warmed_up_as_far_back_as_it_looks(learn, back_ns, before):
     assert begun == [of.index.ts[asked][0] - before]
 
 
+@pytest.mark.slow
 def test_test_files_are_scored_alone_and_late_enough(learn):
     config = RunConfig(CONFIG.models, CONFIG.families, targets=TARGETS, unscored_ns=60 * 10**9)
     of = material(learn, (learn, learn), config)

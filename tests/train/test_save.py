@@ -99,6 +99,7 @@ def given(source):
     return run(source, RunConfig(models, ("flow",), targets=TARGETS, epochs=5))
 
 
+@pytest.mark.slow
 def test_models_that_were_given_are_restored_with_their_settings(given, tmp_path):
     given.save(tmp_path / "out")
     first = load_model(tmp_path / "out/checkpoints/hmm")[0].model

@@ -69,6 +69,7 @@ def test_it_is_what_simulation_gives(branching):
             assert abs(p - share) < 4 * (p * (1 - p) / len(net)) ** 0.5
 
 
+@pytest.mark.slow
 def test_from_an_empty_past_it_is_what_clusters_give():
     """The same law by another way of simulating: counts of whole generations."""
     process = exponential([3.0, 2.0], [[0.4, 0.2], [0.1, 0.4]], 5.0)

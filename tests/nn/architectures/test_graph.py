@@ -44,6 +44,7 @@ def lively(net):
     return net.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of its own imports
 def test_attention_without_numbers_on_edges_is_that_of_pytorch_geometric():
     dense = pytest.importorskip("torch_geometric.nn.dense")
