@@ -68,7 +68,7 @@ def ran(market, tmp_path_factory):
     from flowsense.cli.app import app
 
     out = tmp_path_factory.mktemp("ran") / "run"
-    families = ["--families", "depth,ofi,flow", "--targets", "mid@1s"]
+    families = ["--families", "depth,ofi,flow", "--targets", "mid@1s,magnitude@1s"]
     words = ["run", str(market), "--models", "logistic", *families, "--out", str(out)]
     assert CliRunner().invoke(app, words).exit_code == 0
     return out

@@ -3,19 +3,6 @@
 import pytest
 
 
-@pytest.fixture(scope="module")
-def ran(market, tmp_path_factory):
-    """A model of the small market that is fitted, and its scores."""
-    from typer.testing import CliRunner
-
-    from flowsense.cli.app import app
-
-    out = tmp_path_factory.mktemp("ran") / "run"
-    words = ["--models", "logistic", "--families", "depth,ofi", "--targets", "mid@1s,magnitude@1s"]
-    assert CliRunner().invoke(app, ["run", str(market), *words, "--out", str(out)]).exit_code == 0
-    return out
-
-
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -17,16 +17,6 @@ FILES = ("fills.jsonl", "marks.jsonl", "status.json", "sheet.json")
 
 
 @pytest.fixture(scope="module")
-def ran(market, tmp_path_factory):
-    """A run with a fitted model on the small market."""
-    out = tmp_path_factory.mktemp("ran") / "run"
-    families = ["--families", "depth,ofi,flow", "--targets", "mid@1s"]
-    words = ["run", str(market), "--models", "logistic", *families, "--out", str(out)]
-    assert CliRunner().invoke(app, words).exit_code == 0
-    return out
-
-
-@pytest.fixture(scope="module")
 def whole(ran, market, tmp_path_factory):
     """The folder of a session that nobody has interrupted."""
     out = tmp_path_factory.mktemp("whole") / "paper"
