@@ -233,3 +233,13 @@ def test_a_snapshot_keeps_what_is_on_its_way():
     v.push(NO_EVENTS, requests((T, 1, MARKET, 1, 5, 0)), flat(100, start=T))
     other.restore(v.snapshot())
     assert said(other.push(NO_EVENTS, NONE, flat(101, start=2 * T))) == [(1, "filled", 101, 5)]
+
+
+def test_a_stop_that_was_hit_is_still_the_order_that_was_sent():
+    """Who compares what the venue holds with what the account believes finds one price."""
+    v = BarVenue((X,), Frictions(0, 0, 0.01))
+    v.push(NO_EVENTS, NONE, flat(100))
+    low = (94, 94, 94, 94, 600)
+    told = lived(v, ([(1, MARKET, 1, 10, 0)], QUIET), ([(2, STOP, -1, 10, 95)], low))
+    assert told[-1] == [(2, "filled", 94, 6)]
+    assert v.orders[["order_id", "price", "lots"]][:1].tolist() == [(2, 95, 4)]

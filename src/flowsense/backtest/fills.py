@@ -145,7 +145,7 @@ def opening(v: Record, p: Record, orders: Record, b: Record, out: Record) -> Non
             if o.lots > 0:
                 end(v, out, o, CANCELLED, NO_COUNTERPART)
         elif o.kind == STOP:
-            if (b.open - o.price) * o.side >= 0:
+            if o.hit or (b.open - o.price) * o.side >= 0:
                 stop(v, p, orders, i, b.open, out)
         elif o.kind == LIMIT and o.age == 1 and lots > 0 and (o.price - price) * o.side >= 0:
             execute(v, p, orders, i, (price, lots, 0), out)
@@ -163,7 +163,7 @@ def stop(v: Record, p: Record, orders: Record, i: int, base: int, out: Record) -
     lots = room(v, p, min(o.lots, held))
     if held <= 0:
         return
-    o.price = LARGEST if o.side < 0 else 1
+    o.hit = 1
     drop(v, orders, out, o.instrument, o.side, False)
     gains = p.fresh > 0 and (base - p.entry) * o.side < 0
     before = min(lots, held - p.fresh) if gains else lots
@@ -204,7 +204,7 @@ def alert(v: Record, p: Record, orders: Record, b: Record) -> None:
     for i in range(v.live):
         o = orders[i]
         if ours(o, b.instrument) and o.kind == STOP and o.side * p.position < 0 and reached(o, b):
-            o.price = LARGEST if o.side < 0 else 1
+            o.hit = 1
 
 
 @kernel

@@ -67,6 +67,7 @@ RESTING = np.dtype(  # orders, and requests on their way, as they were sent
         ("ts", "i8"),  # ns, when it was sent
         ("wait", "i8"),  # bars to pass first
         ("age", "i8"),  # bars it met; AWAY: not there yet
+        ("hit", "i8"),  # a stop that goes on at the next open
         ("instrument", "i4"),
         ("kind", "i2"),
         ("side", "i2"),
@@ -151,7 +152,7 @@ def note(v: Record, orders: Record, q: Record, instrument: int, age: int) -> Non
     o.order_id, o.lots, o.ts = q.order_id, q.lots, q.ts
     o.price = q.price if q.kind != MARKET else 0
     o.instrument, o.kind, o.side = instrument, q.kind, q.side
-    o.wait, o.age = v.delay, age
+    o.wait, o.age, o.hit = v.delay, age, 0
 
 
 @kernel
@@ -173,7 +174,7 @@ def replace(v: Record, p: Record, orders: Record, at: int, q: Record, out: Recor
     elif o.kind == POST and crosses(v, p, q.price, o.side):
         refuse(v, orders, q, WOULD_CROSS, out)
     else:
-        o.price, o.lots, o.ts, o.age = q.price, q.lots, q.ts, 0
+        o.price, o.lots, o.ts, o.age, o.hit = q.price, q.lots, q.ts, 0, 0
         tell(v, out, o, REPLACED, ASKED)
 
 
