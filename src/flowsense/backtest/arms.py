@@ -133,8 +133,8 @@ class Arms:
         if silent.any() and venue.venue["share"][0] >= 0 and result.orders["sent"]:
             name = self.instruments[int(silent.argmax())].symbol
             raise InputError(
-                f"{name}: no bar tells a volume, of which orders may take a share: let them take "
-                "any"
+                f"{name}: no bar tells a volume, of which orders may take a share: allow any, "
+                "--share any"
             )
 
     def snapshot(self) -> bytes:
