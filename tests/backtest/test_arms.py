@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from toys import Ewma
 
-from flowsense.backtest.arms import Arm, Arms, Plan
+from flowsense.backtest.arms import Arm, Arms, Plan, members, regimes
 from flowsense.backtest.strategies.coin import Random
 from flowsense.backtest.strategies.quote import Quote
+from flowsense.ensemble.conformal import Abstain
+from flowsense.ensemble.members import Ensemble
 from flowsense.errors import InputError
 from flowsense.exchange.client import Terms
 from flowsense.exchange.latency import Constant
@@ -14,6 +16,7 @@ from flowsense.exchange.replay import Rules
 from flowsense.features.catalogue import spec
 from flowsense.forecast import Target
 from flowsense.model.calibrated import Calibrated
+from flowsense.models import build
 from flowsense.schema import MILLISECOND, SECOND, Chunk
 from flowsense.simulate.market import Market, simulate
 from flowsense.sources import NO_BARS, NO_OBSERVATIONS
@@ -83,3 +86,10 @@ def test_arms_that_cannot_be_are_refused(market):
     late = Arm(MODEL, SPEC, replace(PLAN, start=2**62))
     with pytest.raises(InputError, match="no row lies between start and end"):
         pushed(Arms({"late": late}, market.instruments), market.events)
+
+
+def test_risk_hears_of_regimes_and_members_inside_other_models():
+    both = Ensemble((build("vote"), build("hmm")))
+    for model in (both, Abstain(both)):
+        assert members(model) == 2 and "crisis" in regimes(model)
+    assert members(build("hmm")) is None and regimes(build("vote")) == ()

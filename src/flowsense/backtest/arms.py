@@ -17,6 +17,7 @@ from flowsense.backtest.closes import told as told_of_bars
 from flowsense.backtest.strategies.quote import Quote
 from flowsense.backtest.ticks import Backtest
 from flowsense.engine import Engine
+from flowsense.ensemble.conformal import Abstain
 from flowsense.ensemble.members import Ensemble, told_by
 from flowsense.errors import InputError
 from flowsense.exchange.client import Terms
@@ -199,5 +200,6 @@ def regimes(model: Model[Any]) -> tuple[str, ...]:
 
 
 def members(model: Model[Any]) -> int | None:
-    """How many an ensemble has."""
-    return len(model.members) if isinstance(model, Ensemble) else None
+    """How many an ensemble has, also one that abstains."""
+    inner = model.model if isinstance(model, Abstain) else model
+    return len(inner.members) if isinstance(inner, Ensemble) else None
