@@ -55,6 +55,19 @@ def test_another_model_begins_where_its_own_scores_do(flowsense, ran, market, tm
     assert "flowsense compare" in said.out
 
 
+def test_on_paper_it_is_what_a_backtest_says(flowsense, ran, market, tmp_path):
+    words = (ran, market, *EARLY, "--against", "lots=2 rebate=0.5")
+    said = flowsense("paper", *words, "--out", tmp_path / "paper")
+    assert said.code == 0 and "Undecided after 0 blocks of 60 s." in said.out, said.err
+    assert flowsense("backtest", *words, "--out", tmp_path / "tick").code == 0
+    paper, tick = (
+        orjson.loads((tmp_path / x / "sheet.json").read_bytes()) for x in ("paper", "tick")
+    )
+    assert paper["against"] == tick["against"] and paper["costs"] == tick["costs"]
+    tried = [orjson.loads(x) for x in (tmp_path / "trials.jsonl").read_bytes().splitlines()]
+    assert tried[:2] == tried[2:]
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flowsense.backtest.arms import Arm
     from flowsense.schema import Instrument
 
-FLAG, WITH = "--against", " with "
+FLAG, BESIDE = "--against", " beside"
 AGAINST: Shared = {
     "against": (
         Annotated[
@@ -73,13 +73,13 @@ def arms_of(
         suits(asked, table)
     except InputError as error:
         raise InputError(f"{FLAG} {changes.words!r}: {error}") from None
-    other = f"{asked['strategy']} {place.name}{WITH}{changes.words}"
+    other = f"{asked['strategy']} {place.name}{BESIDE}"
     return {name: arm, other: Arm(model, spec, plan)}
 
 
 def alone(name: str) -> str:
     """Of an arm of `arms_of`: the name that it has where nothing runs beside it."""
-    return name.partition(WITH)[0]
+    return name.removesuffix(BESIDE)
 
 
 def compared(
@@ -98,7 +98,8 @@ def compared(
     block = changes.block_ns or against.block_of(arms)
     shared = [t for t in one.model.targets if t in other.model.targets]
     targets = () if one.model is other.model else tuple(map(str, shared))
-    return against.compared(results[a], results[b], block, targets=targets)
+    named = results[b]._replace(name=f"{alone(b)} with {changes.words}")
+    return against.compared(results[a], named, block, targets=targets)
 
 
 def changes_of(ctx: typer.Context) -> Changes | None:

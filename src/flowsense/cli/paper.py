@@ -1,24 +1,29 @@
 """`flowsense paper`: a fitted model traded on paper, in a folder that survives its process."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 import typer
 
-from flowsense.cli import reading
-from flowsense.cli.backtest import Opening, checkpoint, from_time, opening, summarised
+from flowsense.cli import against, reading
+from flowsense.cli.backtest import Opening, checkpoint, from_time, opening, summarised, tried
 from flowsense.cli.leaving import Left, leaving
 from flowsense.cli.shared import takes
 from flowsense.cli.trading import TRADING, planned, suits
 from flowsense.errors import InputError
 
 if TYPE_CHECKING:
+    from flowsense.backtest import Result
+    from flowsense.backtest.against import Compared
     from flowsense.backtest.paper import Paper
     from flowsense.model.calibrated import Calibrated
     from flowsense.schema import Chunk
     from flowsense.train.read import Recording
+
+Rivals: TypeAlias = "Callable[[dict[str, Result]], Compared | None]"
 
 OFTEN = 250_000_000  # ns between two looks
 LINES = 8  # instruments that are shown
@@ -32,7 +37,7 @@ COLUMNS = (
 SIDES = {-1: "sell", 0: "", 1: "buy"}
 
 
-@takes(TRADING, reading.READING)
+@takes(TRADING, against.AGAINST, reading.READING)
 def paper(
     ctx: typer.Context,
     model: Annotated[Path, typer.Argument(metavar="RUN", help="Of `run`, or one of its models.")],
@@ -72,11 +77,12 @@ def paper(
         plan.risk.acted_on(fitted.targets)
         stream = Stream(recording, hours)
         stream.check()
-        arms = {f"{ctx.params['strategy']} {place.name}": Arm(fitted, recording.spec, plan)}
-        account = Paper(out, arms, recording.instruments)
+        name, table = f"{ctx.params['strategy']} {place.name}", recording.instruments
+        arms = against.arms_of(ctx, model, name, Arm(fitted, recording.spec, plan), table)
+        account, rivals = Paper(out, arms, table), partial(against.compared, ctx, arms=arms)
         said(account)
         try:
-            trade(account, stream, left, speed)
+            trade(account, stream, left, speed, rivals)
         except InputError:
             account.close()  # all until there
             raise
@@ -114,7 +120,9 @@ class Stream(NamedTuple):
             next(self.chunks(), None)
 
 
-def trade(account: "Paper", stream: Stream, left: Left, speed: float | None) -> None:
+def trade(
+    account: "Paper", stream: Stream, left: Left, speed: float | None, rivals: Rivals
+) -> None:
     """Until it ends, or somebody ends it."""
     from flowsense.backtest.consumed import ahead
     from flowsense.backtest.pace import feed
@@ -132,28 +140,31 @@ def trade(account: "Paper", stream: Stream, left: Left, speed: float | None) -> 
     if not whole:
         account.close()
         say(f"{out}: saved at {at(account)}: the same command goes on from there")
+        if len(account.arms.arms) > 1:
+            with suppress(InputError):  # too soon to say anything
+                against.shown(rivals(account.results()))
     elif done and account.finished:
         account.close()
         say(f"{out}: finished at {at(account)}; its tear sheet is {out / 'sheet.html'}")
     else:
-        finish(account, stream)
+        finish(account, stream, rivals)
 
 
-def finish(account: "Paper", stream: Stream) -> None:
+def finish(account: "Paper", stream: Stream, rivals: Rivals) -> None:
     """The tear sheet, as `backtest` makes it."""
-    from flowsense.backtest.sheet import told, trial, write
+    from flowsense.backtest.sheet import told, write
     from flowsense.backtest.sheet.content import digest
-    from flowsense.evaluate.tried import NAME, Trials
     from flowsense.train.read import hashes
 
-    (result,) = map(stream.hours.on, account.results().values())
+    found = {name: stream.hours.on(one) for name, one in account.results().items()}
+    (result, *_), beside = found.values(), rivals(found)
     recording, out = stream.recording, account.folder.path
-    trials = Trials(out.parent / NAME)
-    one = trial(result, digest(sorted(hashes(recording.files).values()), recording.spec.digest))
-    trials.add(one)
-    page = write(out, told(result, among=trials.of(one.data), data=one.data))
+    data = digest(sorted(hashes(recording.files).values()), recording.spec.digest)
+    among = tried(out, tuple(found.values()), data)
+    page = write(out, told(result, among=among, data=data, against=beside))
     account.finish()
     summarised(result, page)
+    against.shown(beside)
 
 
 def said(account: "Paper") -> None:
