@@ -65,6 +65,16 @@ def test_one_event_at_a_time_is_the_same():
     assert pieces(events, requests, cuts, False).tobytes() == whole.tobytes()
 
 
+@pytest.mark.parametrize("apart", (700, 5_000, 20_000))
+def test_prices_further_apart_than_a_ladder_holds_make_no_difference(apart):
+    """Levels come, go and are asked for above its window, below it and within."""
+    events, requests = markets(60 if SMALL else 300)
+    want = venue().push(events, requests)
+    for records in (events, requests, want):
+        records["price"] *= apart
+    assert venue().push(events, requests).tobytes() == want.tobytes()
+
+
 def test_another_seed_draws_other_latencies():
     events, requests = markets(60)
     table = instrument(by_order=True), instrument("B")

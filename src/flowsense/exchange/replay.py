@@ -21,10 +21,10 @@ from flowsense.exchange.matching import LIMIT, MARKET, REQUEST
 from flowsense.exchange.replay_kernels import INBOX, replay
 from flowsense.exchange.resting import MARKET as STATE
 from flowsense.exchange.resting import OWN, PROBABILISTIC, RISK_AVERSE
-from flowsense.schema import DEPTH, NO_ASK, NO_BID, Events, Instrument, checked, zeros
+from flowsense.schema import NO_ASK, NO_BID, Events, Instrument, checked, zeros
 from flowsense.store.checkpoint import pack, unpack
 
-FORMAT = 2
+FORMAT = 3
 QUEUES = {"risk-averse": RISK_AVERSE, "probabilistic": PROBABILISTIC}
 MOST = 1024  # orders of one instrument that may rest
 TABLES = ("state", "levels", "orders", "ranks", "own")  # of the loop
@@ -90,7 +90,7 @@ class Replay:
         state = np.zeros(n, STATE)
         by_order = np.array([i.by_order for i in instruments], np.bool_)
         levels, orders = tables.allocate(state["sides"], by_order)
-        state["book"]["known"], state["instrument"] = DEPTH, np.arange(n)
+        state["instrument"] = np.arange(n)
         state["edge"], state["rear"] = NO_BID, NO_ASK
         state["shows"] = [i.depth for i in instruments]
         state["least"] = [t.least for t in self.terms]
@@ -174,17 +174,16 @@ class Replay:
         """Tables grow before they can be full; what is ahead of whom lies as the orders do."""
         a, sides = self.arrays, self.arrays["state"]["sides"]
         before = sides["order_start"].copy(), sides["order_slots"].copy()
-        levels, orders, self.room = tables.make_room(sides, a["levels"], a["orders"])
-        ranks = a["ranks"]
-        if len(ranks) != len(orders) or (before[0] != sides["order_start"]).any():
-            ranks = np.zeros_like(orders)
+        made = tables.make_room(sides, a["levels"], a["orders"])
+        a["levels"], a["orders"], self.room = made
+        if len(a["orders"]) > 1 and (before[0] != sides["order_start"]).any():
+            ranks = np.zeros_like(a["orders"])
             for start, slots, side in zip(*before, sides, strict=True):
                 old = a["ranks"][start : start + slots].copy()
                 place = int(side["order_start"]), int(side["order_slots"])
                 tables.move_orders(records(old), records(ranks), *place)
-        if levels is not a["levels"] or orders is not a["orders"] or ranks is not a["ranks"]:
-            a["levels"], a["orders"], a["ranks"] = levels, orders, ranks
-            self._bind()
+            a["ranks"] = ranks
+        self._bind()
 
     def _post(self, requests: Requests) -> None:
         """Requests on their way; one never overtakes another."""

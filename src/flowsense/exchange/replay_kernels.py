@@ -29,6 +29,7 @@ from flowsense.exchange.resting import (
     OWN,
     advance,
     available,
+    below,
     digest,
     drop,
     eat,
@@ -36,10 +37,10 @@ from flowsense.exchange.resting import (
     execute,
     first,
     level_changed,
-    look,
     lots_at,
     mark,
     recount,
+    settle,
     tell,
     trade,
     visible,
@@ -184,7 +185,7 @@ def act(
     m: Record, levels: Record, orders: Record, ranks: Record, mine: Record, out: Record, q: Record
 ) -> None:
     """One request."""
-    look(m, levels)
+    settle(m, levels)
     old = q.kind == WITHDRAW or q.kind == REPLACE
     i = find(m, mine, q.order_id) if old else 0
     if i < 0:
@@ -205,17 +206,17 @@ def hit(m: Record, levels: Record, e: Record) -> int:
     """The side at whose expense an execution was, or -1: by the touch where the feed is silent."""
     if e.side != 0:
         return 1 if e.side > 0 else 0
-    look(m, levels)
-    if m.book.ask_sz[0] > 0 and e.price >= m.book.ask_px[0]:
+    settle(m, levels)
+    if -e.price <= below(levels, m.sides, 1, ALL):
         return 1
-    return 0 if m.book.bid_sz[0] > 0 and e.price <= m.book.bid_px[0] else -1
+    return 0 if e.price <= below(levels, m.sides, 0, ALL) else -1
 
 
 @compiled(types.void(ONE, array(LEVEL), MINE, array(REPORT)))
 def meet(m: Record, levels: Record, mine: Record, out: Record) -> None:
     """Displayed lots of the other side that have come to our orders or through them."""
-    look(m, levels)
-    if m.book.bid_px[0] >= m.book.ask_px[0]:
+    settle(m, levels)
+    if below(levels, m.sides, 0, ALL) >= -below(levels, m.sides, 1, ALL):
         return
     m.near = 0
     for k in range(2):
@@ -283,7 +284,6 @@ def move(
         if k >= 0 and e.price * (1 - 2 * k) <= m.edge[k]:
             trade(m, mine, out, k, e, stamp)
     elif e.action == CLEAR:
-        look(m, levels)
         recount(m, levels, orders, ranks, mine)
     elif e.side != 0:
         if e.action == SET and m.sides.order_slots == 0 and ours(m, e):
@@ -310,7 +310,7 @@ def respond(
             digest(m, levels, mine)
         if e.bits & SNAPSHOT:
             m.ready = m.near = 1
-            look(m, levels)
+            settle(m, levels)
             recount(m, levels, orders, ranks, mine)
         if m.near and m.mine > 0 and m.ready and m.phase == TRADING:
             meet(m, levels, mine, out)

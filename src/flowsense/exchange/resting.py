@@ -21,10 +21,10 @@ from numba import from_dtype, types
 
 from flowsense._jit import Record, array, compiled, kernel
 from flowsense.book.orders import ORDER
-from flowsense.book.sides import ALL, LEVEL, NONE, SIDES, TICKS, TOUCH, best, show
+from flowsense.book.sides import ALL, LEVEL, NONE, SIDES, TICKS, TOUCH, best, follow
 from flowsense.book.slots import slot_of, vacate, vacate_all
 from flowsense.exchange.client import FILLED, REPORT, Why
-from flowsense.schema import ADD, BOOK, CANCEL, DEPTH, EVENT, FILL, MODIFY, SCROLL
+from flowsense.schema import ADD, CANCEL, EVENT, FILL, MODIFY, SCROLL
 
 RISK_AVERSE, PROBABILISTIC = range(2)
 EXECUTED = int(Why.ASKED)  # reason of a report that needs none
@@ -48,7 +48,6 @@ MARKET = np.dtype(  # one instrument
     [
         ("sides", SIDES),
         ("touch", TOUCH),
-        ("book", BOOK),
         ("clock", "i8"),  # ns of the venue; of the first instrument: of all
         ("now", "i8"),  # ns of what is being reported
         ("feed", "i8"),  # ns from venue to us; below 0: ts_event tells
@@ -105,47 +104,39 @@ def lots_at(levels: Record, s: Record, k: int, key: int) -> int:
     return int(levels[slot_of(levels, s.start[k], s.slots[k], key)].lots)
 
 
-@kernel
-def shown(b: Record, k: int, d: int) -> int:
-    """Key of the d-th level of the BOOK, or NONE."""
-    return int(b.bid_px[d] if k == 0 else -b.ask_px[d])
+@compiled(types.void(ONE, array(LEVEL)))
+def settle(m: Record, levels: Record) -> None:
+    """Lay the ladders about the touch, as `show` does; afterwards no level is above its window."""
+    s = m.sides
+    for k in range(2):
+        if s.outside[k] > 0:
+            floor, top = s.floor[k], best(s, k, s.floor[k] + TICKS - 1)
+            if s.changed[k] >= floor + TICKS or top < floor + TICKS // 2:
+                follow(levels, s, k, top)
+        s.changed[k] = NONE
 
 
 @kernel
-def beyond(levels: Record, s: Record, k: int, key: int) -> int:
-    """The greatest key below `key` that has lots, or NONE, wherever it lies."""
-    found, last = NONE, min(key - 1, s.floor[k] + TICKS - 1)
-    if last >= s.floor[k] and s.held[k] > s.outside[k]:
-        found = best(s, k, last)
-    if s.outside[k] > 0:
+def below(levels: Record, s: Record, k: int, key: int) -> int:
+    """The greatest key below `key` that has lots, or NONE, of sides that are settled: only what is
+    not on the ladder is asked of the table, which costs a pass over it."""
+    found = NONE
+    if s.held[k] > s.outside[k] and key > s.floor[k]:
+        found = best(s, k, min(key, s.floor[k] + TICKS) - 1)
+    if s.outside[k] > 0 and found == NONE:
         for h in range(s.start[k], s.start[k] + s.slots[k]):
             if levels[h].lots != 0 and levels[h].key < key:
                 found = max(found, levels[h].key)
     return int(found)
 
 
-@kernel
-def following(m: Record, levels: Record, k: int, key: int) -> int:
-    """The same, of a whole book that is shown."""
-    for d in range(DEPTH):
-        if shown(m.book, k, d) < key:
-            return shown(m.book, k, d)
-    return beyond(levels, m.sides, k, key)
-
-
-@compiled(types.void(ONE, array(LEVEL)))
-def look(m: Record, levels: Record) -> None:
-    """Bring the BOOK up to date. It costs most of an event, so only who reads it asks."""
-    show(m.book, levels, m.sides, m.touch)
-
-
 @compiled(types.boolean(ONE, array(LEVEL), types.int64, types.int64))
 def visible(m: Record, levels: Record, k: int, key: int) -> bool:
     """Whether the feed would show lots at this price: it is not behind the last level shown."""
     s = m.sides
-    if s.order_slots or s.held[k] < m.shows or NONE < shown(m.book, k, DEPTH - 1) <= key:
+    if s.order_slots or s.held[k] < m.shows:
         return True
-    return bool(beyond(levels, s, k, key + 1) != NONE)
+    return bool(below(levels, s, k, key + 1) != NONE)
 
 
 @kernel
@@ -184,9 +175,9 @@ def digest(m: Record, levels: Record, mine: Record) -> None:
 @compiled(types.int64(ONE, array(LEVEL), MINE, types.int64, types.int64))
 def available(m: Record, levels: Record, mine: Record, k: int, key: int) -> int:
     """The greatest key below `key` with free lots, or NONE."""
-    key = following(m, levels, k, key)
+    key = below(levels, m.sides, k, key)
     while key != NONE and lots_at(levels, m.sides, k, key) <= eaten_at(m, mine, k, key):
-        key = following(m, levels, k, key)
+        key = below(levels, m.sides, k, key)
     return int(key)
 
 
