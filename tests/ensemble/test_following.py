@@ -51,13 +51,17 @@ def labelled(moves, rows):
 
 def test_where_members_take_turns_the_weights_that_follow_are_heard():
     _, heard, known = turns(600, 60)
-    found = Fallback().fit(heard, known)
+    found = Fallback(tried=FAST).fit(heard, known)
     verdict = found.verdicts[str(MID)]
     assert verdict.heard == "adaptive" and verdict.combined
     later = turns(600, 60, START + 700 * SECOND, seed=1)
     y = np.sign(np.diff(later[1].quote["mid2"], append=0))
     alone = [loss(one, y) for one in (*later[1].said, whole(found.tried[0], later[1]))]
     assert loss(whole(found, later[1]), y) < min(alone) - 0.03
+
+
+def test_a_run_tries_them():
+    assert {Adaptive, Super} < {type(one) for one in Fallback().tried}
 
 
 def test_where_one_is_always_right_it_is_heard_alone_though_weights_find_it():

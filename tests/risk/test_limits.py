@@ -200,5 +200,6 @@ def test_the_drawdown_overshoots_by_one_event_at_most():
 
 @pytest.mark.soak
 @pytest.mark.compiled
+@pytest.mark.timeout(1800)
 def test_of_ten_thousand_paths():
     check_drawdowns(10_000, 1)
