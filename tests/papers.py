@@ -29,8 +29,8 @@ WAY = Rules(order=Constant(20 * MILLISECOND), response=Constant(30 * MILLISECOND
 PLAN = Plan(Quote.of(1), terms=Terms(taker=1e-5, rebate=2e-5), rules=WAY)
 MAKER = {"maker": Arm(MODEL, SPEC, PLAN)}
 TWO = MAKER | {"a coin": Arm(MODEL, SPEC, replace(PLAN, strategy=Random(0.2, SECOND)))}
-OFTEN = Care(folded_s=0.0, share=np.inf, status_ns=0)  # a state and a status at every push
-SELDOM = Care(folded_s=NEVER, sync_ns=NEVER, status_ns=NEVER)
+OFTEN = Care(folded_ns=0, share=np.inf, status_ns=0)  # a state and a status at every push
+SELDOM = Care(folded_ns=NEVER, sync_ns=NEVER, status_ns=NEVER)
 FILES = ("fills.jsonl", "marks.jsonl", "status.json")
 
 

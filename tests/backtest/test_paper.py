@@ -11,7 +11,7 @@ import pytest
 from papers import MAKER, OFTEN, PLAN, SELDOM, TWO, chunk, found, market, opened, pieces, traded
 
 from flowsense.backtest.arms import Arm, Arms
-from flowsense.backtest.consumed import ahead
+from flowsense.backtest.consumed import ahead, encoded
 from flowsense.backtest.paper import Care
 from flowsense.backtest.strategies import asked
 from flowsense.errors import InputError
@@ -188,6 +188,19 @@ def test_what_the_fold_refuses_is_taken_back(made, tmp_path):
         paper.let_go()
 
 
+def test_what_the_fold_refuses_is_taken_back_after_a_kill_too(made, tmp_path):
+    plan = replace(PLAN, strategy=Fails(0))
+    arms = {"fails": TWO["maker"]._replace(plan=plan)}
+    paper = opened(tmp_path / "paper", made, arms)
+    paper.journal.append(encoded(chunk(made.events[:600])))
+    paper.let_go()
+    with pytest.raises(InputError, match="request 0 of the strategy"):
+        opened(tmp_path / "paper", made, arms)
+    again = opened(tmp_path / "paper", made, arms)
+    assert again.recovery.fresh
+    again.let_go()
+
+
 def alien(events):
     """The same of an instrument that nobody knows."""
     events = events.copy()
@@ -264,7 +277,7 @@ def test_an_arm_is_named_like_a_folder(made, tmp_path, name):
 @pytest.mark.slow
 def test_what_is_kept_does_not_grow(made, tmp_path):
     paper = opened(
-        tmp_path / "paper", made, MAKER, Care(folded_s=0.0, share=np.inf, status_ns=2**62)
+        tmp_path / "paper", made, MAKER, Care(folded_ns=0, share=np.inf, status_ns=2**62)
     )
     sizes = []
     for part in pieces(made.events, range(80, len(made.events), 80)):

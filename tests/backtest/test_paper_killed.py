@@ -15,7 +15,7 @@ from papers import TWO, chunk, market, traded
 from flowsense.backtest.consumed import ahead
 from flowsense.backtest.paper import Care, Paper
 
-CARE = Care(folded_s=0.01, share=1.0, sync_ns=1_000_000, status_ns=1_000_000)
+CARE = Care(folded_ns=10_000_000, share=1.0, sync_ns=1_000_000, status_ns=1_000_000)
 MOMENT = 0.002  # s that each push waits, so that a session lasts as many kills as are asked for
 
 

@@ -24,15 +24,15 @@ from flowsense.schema import SECOND, Chunk, Instrument, checked, checked_beside
 from flowsense.store.arrays import Arrays, pack, unpack
 from flowsense.store.atomic import replacing
 from flowsense.store.journal import BEGIN, Journal
-from flowsense.wall import Clock, Stopwatch, Wall
+from flowsense.wall import Clock, Wall
 
 
 @dataclass(frozen=True, slots=True)
 class Care:
     """What a crash may cost, and how often is told what goes on."""
 
-    folded_s: float = 3.0  # of the processor, that opening may have to do again
-    share: float = 0.05  # of the processor, that saving states may take; else that is done seldomer
+    folded_ns: int = 3 * SECOND  # of folding, that opening may have to do again
+    share: float = 0.05  # of the time, that saving states may take; else that is done seldomer
     journal: int = 64 << 20  # bytes that opening may have to read
     sync_ns: int = SECOND  # that the loss of power may take; kill -9 takes nothing
     status_ns: int = SECOND  # between two looks at the status, at least
@@ -75,8 +75,7 @@ class Paper:
         self.written = {name: Written(at, instruments) for name, at in places.items()}
         self.position, self.finished = Position(), False
         self._kept = self.position, self.finished  # as of the last state
-        self.folding, self._saved = Stopwatch(processor=True), 0.0
-        self._cost = 0.0  # s of the processor, of the last state
+        self._folded = self._cost = 0  # ns, since the last state, and of saving that
         self.folder = Folder(folder, settings(self.arms, instruments))
         self.journal = Journal(folder / JOURNAL)
         try:
@@ -100,7 +99,8 @@ class Paper:
         """
         if not any(map(len, chunk)):
             return
-        content = encoded(self._checked(chunk))
+        chunk = self._checked(chunk)
+        content = encoded(chunk)
         self.journal.append(content)
         try:
             self._fold(chunk)
@@ -114,23 +114,22 @@ class Paper:
 
     def save(self) -> None:
         """A state, from which opening goes on. Raises InputError where it cannot be written."""
-        files, watch = self._files(), Stopwatch(processor=True)
+        files, since = self._files(), self.clock.now()
         at = [*self.position.counts, *self.position.checksums, self.position.ts, self.finished]
         try:
-            with watch:
-                state: Arrays = {
-                    "arms": np.frombuffer(self.arms.snapshot(), np.uint8),
-                    "position": np.array(at, np.int64),
-                    "outputs": np.array([(x.size, x.checksum) for x in files], np.int64),
-                }
-                for lines in files:
-                    lines.sync()
-                self.journal.save(pack(state))
+            state: Arrays = {
+                "arms": np.frombuffer(self.arms.snapshot(), np.uint8),
+                "position": np.array(at, np.int64),
+                "outputs": np.array([(x.size, x.checksum) for x in files], np.int64),
+            }
+            for lines in files:
+                lines.sync()
+            self.journal.save(pack(state))
         except BaseException:
             self.let_go()
             raise
-        self._cost = watch.seconds
-        self._saved, self._synced = self.folding.seconds, self.clock.now()
+        self._folded, self._synced = 0, self.clock.now()
+        self._cost = self._synced - since
         self._kept = self.position, self.finished
 
     def status(self) -> dict[str, Any]:
@@ -182,7 +181,7 @@ class Paper:
         for written in self.written.values():
             written.open()
         for content in found.pushed:
-            self._fold(decoded(content))
+            self._again(content)
         notes = [f"{name} is damaged, an older state was taken" for name in found.passed]
         if found.cut:
             notes.append(f"{found.cut} bytes of a push that was not written to its end are gone")
@@ -193,6 +192,13 @@ class Paper:
             self.save()
         fresh = self.position == Position()
         return Recovery(fresh, len(found.pushed), tuple(notes), tuple(wrong))
+
+    def _again(self, content: bytes) -> None:
+        try:
+            self._fold(decoded(content))
+        except InputError:  # killed before it could be taken back
+            self.journal.take_back(content)
+            raise
 
     def _restore(self, state: bytes) -> None:
         parts = unpack(state)
@@ -213,19 +219,17 @@ class Paper:
         return Chunk(events, *beside)
 
     def _fold(self, chunk: Chunk) -> None:
-        with self.folding:
-            self.arms.push(chunk)
+        since = self.clock.now()
+        self.arms.push(chunk)
+        self._folded += self.clock.now() - since
         self.position = self.position.after(chunk)
         for name, run in self.arms.runs.items():
             self.written[name].take(run)
 
     def _care(self) -> None:
         now, care = self.clock.now(), self.care
-        folded, enough = (
-            self.folding.seconds - self._saved,
-            max(care.folded_s, self._cost / care.share),
-        )
-        if folded >= enough or self.journal.size >= care.journal:
+        enough = max(care.folded_ns, self._cost / care.share)
+        if self._folded >= enough or self.journal.size >= care.journal:
             self.save()
         elif now - self._synced >= care.sync_ns:
             self.journal.sync()

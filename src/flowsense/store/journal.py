@@ -82,10 +82,12 @@ class Journal:
         self.number, self.size = self.number + 1, self.size + len(data)
 
     def take_back(self, content: bytes) -> None:
-        """Forget the record that was appended last."""
-        self.size -= HEAD.size + len(content)
-        self.number -= 1
-        os.ftruncate(self._file, self.size)
+        """Forget the record that was appended last, if this is it and no state holds it."""
+        data = framed(RECORD, self.number - 1, content)
+        at = self.size - len(data)
+        if at >= 0 and self._path(self.generation, RECORDS).read_bytes()[at:] == data:
+            self.size, self.number = at, self.number - 1
+            os.ftruncate(self._file, self.size)
 
     def sync(self) -> None:
         """What was appended survives the loss of power from here on."""
