@@ -243,3 +243,13 @@ def test_a_stop_that_was_hit_is_still_the_order_that_was_sent():
     told = lived(v, ([(1, MARKET, 1, 10, 0)], QUIET), ([(2, STOP, -1, 10, 95)], low))
     assert told[-1] == [(2, "filled", 94, 6)]
     assert v.orders[["order_id", "price", "lots"]][:1].tolist() == [(2, 95, 4)]
+
+
+def test_an_order_in_many_parts_is_told_in_full():
+    v = BarVenue((X,), Frictions(0, 0, 0.01))
+    v.push(NO_EVENTS, NONE, flat(100))
+    told = v.push(NO_EVENTS, requests((T, 1, LIMIT, 1, 60, 101)), flat(*[100] * 70, start=T)[:60])
+    assert said(told) == [(1, "filled", 100, 10)] + [(1, "filled", 101, 10)] * 5
+    sold = requests((61 * T, 2, LIMIT, -1, 60, 99))
+    thin = flat(*[100] * 70, lots=100, start=61 * T)
+    assert len(said(v.push(NO_EVENTS, sold, thin))) == 60

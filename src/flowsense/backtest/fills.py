@@ -333,28 +333,18 @@ def advance(
     return True
 
 
-@kernel
-def close(q: Record, ts: int, price: int) -> None:
-    q.ts, q.mid2, q.state = ts, 2 * price, WHOLE
-
-
 @compiled(types.int64(array(QUOTE), array(np.int64), array(BAR), array(EVENT, readonly=True)))
 def look(quotes: Record, volume: Record, bars: Record, events: Record) -> int:
     """The touch after bars and events of one time, and all lots so far; -> how many closed."""
-    n = 0
     for i in range(len(bars)):
         b = bars[i]
-        close(quotes[b.instrument], b.ts_recv, b.close)
+        q = quotes[b.instrument]
+        q.ts, q.mid2, q.state = b.ts_recv, 2 * b.close, WHOLE
         volume[b.instrument] += b.lots
-        n += 1
     for i in range(len(events)):
         e = events[i]
         q = quotes[e.instrument]
-        if e.action == CLOSE and q.ts < e.ts_recv:
-            close(q, e.ts_recv, e.price)
-            volume[e.instrument] += e.lots
-            n += 1
-        elif e.action != CLOSE and (e.bits & GAP or (e.action == STATUS and e.lots != TRADING)):
+        if e.action != CLOSE and (e.bits & GAP or (e.action == STATUS and e.lots != TRADING)):
             q.breaks += int(q.state == WHOLE)
             q.ts, q.state = e.ts_recv, BROKEN
-    return n
+    return len(bars)
