@@ -318,6 +318,7 @@ def test_marks_are_a_minute_apart_and_the_last(walk):
     assert (marks["regime"] == -1).all() and (np.diff(marks["turnover"]) >= 0).all()
 
 
+@pytest.mark.compiled
 def test_an_engine_and_a_forecast_that_was_stored_give_the_same(instruments, events):
     features, target = spec(("ofi", "flow"), ("interval:100ms",)), Target("mid", 500 * MS)
     model = Ewma(target, features.columns.index("ofi_l1_1s"), slope=0.05)
