@@ -1,3 +1,9 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import orjson
 import pytest
 from typer.testing import CliRunner
@@ -99,3 +105,19 @@ def test_what_cannot_stand_against_it_is_refused(flowsense, ran, market, tmp_pat
     said = flowsense("backtest", ran, market, *EARLY, *words, "--out", tmp_path / "c")
     assert said.code == 2 and told in said.err
     assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.slow
+def test_whoever_ends_it_sees_how_they_stand(ran, market, tmp_path):
+    code, out = "from flowsense.cli import main; main()", tmp_path / "paper"
+    more = ["--against", "lots=2", "--speed", "20", "--out", out]
+    words = [sys.executable, "-c", code, "paper", ran, market, *EARLY, *more]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(list(map(str, words)), env=env, stdout=-1, stderr=-1, text=True)
+    records = out / "journal" / "00000000.records"
+    while not (records.exists() and records.stat().st_size) and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    said = "\n".join(process.communicate(timeout=60))
+    assert process.returncode == 0 and "goes on from there" in said and "B - A" in said
