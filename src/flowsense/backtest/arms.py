@@ -109,7 +109,9 @@ class Arms:
         """
         found = {name: self._told(name) for name in self.runs}
         if not all(len(result.marks) for result in found.values()):
-            raise InputError("no row lies between start and end: widen them")
+            raise InputError(
+                "no row lies between start and end, or none in the session: widen them"
+            )
         return found
 
     def _told(self, name: str) -> Result:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowsense.schema import Instrument
 
 BP, WHOLE = 1e-4, 1e4  # one basis point, and how many are all of it
+MOST = 1e18  # of an amount, whatever the currency
 NAMED = {"strategy": ("follow", "quote"), "queue": ("risk-averse", "probabilistic")}
 FEES, DEEP, BARE = (
     ("maker", "taker", "rebate"),
@@ -126,15 +127,18 @@ def planned(asked: Mapping[str, Any], start: int) -> "Plan":
     for name, known in NAMED.items():
         if asked[name] is not None and asked[name] not in known:
             raise InputError(unknown(name, asked[name], known))
-    if not 0 < asked["capital"] < float("inf"):
-        raise InputError(f"--capital {asked['capital']}: give an amount above 0")
+    if not 0 < asked["capital"] <= MOST:
+        raise InputError(f"--capital {asked['capital']}: give an amount above 0, at most {MOST:g}")
+    if asked["seed"] >= 2**63:
+        raise InputError(f"--seed {asked['seed']}: give 0 to {2**63 - 1}")
     if not 0 <= asked["confidence"] <= 1:
         raise InputError(f"--confidence {asked['confidence']}: give a number from 0 to 1")
     end = NEVER if asked["end"] is None else moment(asked["end"])
     if end <= start:
+        given = "--start" if asked["end"] is None else "--end"
         raise InputError(
-            f"--end {asked['end']}: lies before the first order is sent: give a later one, or an "
-            "earlier --start"
+            f"{given} {asked[given[2:]]}: no time lies between the first order and the last: give "
+            "others"
         )
     terms, each = costs(asked)
     takes = asked["strategy"] == "follow"
@@ -189,8 +193,8 @@ def costs(asked: Mapping[str, Any]) -> tuple["Terms", float]:
         given["rebate"] = 0.0  # a maker's fee goes over the rebate of the venue
     terms, each = base.terms._replace(**given), base.each
     if (per_lot := asked["per_lot"]) is not None:
-        if not 0 <= per_lot < float("inf"):
-            raise InputError(f"--per-lot {per_lot}: give 0 or more")
+        if not 0 <= per_lot <= MOST:
+            raise InputError(f"--per-lot {per_lot}: give 0 or more, at most {MOST:g}")
         terms, each = terms._replace(per_lot=per_lot), 0.0
     if not 1 <= asked["least"] <= LARGEST:
         raise InputError(f"--least {asked['least']}: give 1 to {LARGEST} lots")
@@ -230,8 +234,8 @@ def frictions(asked: Mapping[str, Any]) -> "Frictions":
             raise InputError(f"--half-spread {half:g}: give basis points from 0, below 10000")
         found["half_spread"] = BP * half
     if (impact := asked["impact"]) is not None:
-        if not 0 <= impact < float("inf"):
-            raise InputError(f"--impact {impact:g}: give 0 or more")
+        if not 0 <= impact <= MOST:
+            raise InputError(f"--impact {impact:g}: give 0 or more, at most {MOST:g}")
         found["impact"] = impact
     if (delay := asked["delay"]) is not None:
         if not 0 <= delay < 2**31:
