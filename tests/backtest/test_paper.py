@@ -306,3 +306,48 @@ def test_the_status_is_told_once_a_second_and_says_all(made, tmp_path):
     maker = status["arms"]["maker"]
     assert set(maker["positions"]) == {"SIMA", "SIMB", "SIMC"} and len(maker["signals"]) == 3
     assert maker["vetoes"] and maker["differences"] == []
+
+
+def test_all_end_at_the_same_record_wherever_they_were_interrupted(made, tmp_path):
+    ts, parts = made.events["ts_recv"], pieces(made.events, range(100, len(made.events), 100))
+    arms = {"early": TWO["a coin"]._replace(plan=replace(TWO["a coin"].plan, end=int(ts[450])))}
+    ends = []
+    for left in (0, 2, 4.5, 5):
+        folder = tmp_path / f"left{left}"
+        paper = opened(folder, made, arms)
+        for part in pieces(made.events[: int(100 * left)], [33, 222]):
+            paper.push(part)
+        paper.let_go()
+        for _ in range(2):
+            paper = opened(folder, made, arms)
+            for part in ahead(parts, paper.position, lambda paper=paper: paper.over):
+                paper.push(part)
+            paper.finish()
+        ends.append((paper.position, found(folder)))
+    assert ends[0][0].counts == (500, 0, 0) and all(end == ends[0] for end in ends)
+
+
+@pytest.mark.parametrize("writes", [1, 2, 5, 8, 11])
+def test_a_disk_that_is_full_ends_it_in_a_sentence_and_loses_nothing(
+    made, whole, tmp_path, monkeypatch, writes
+):
+    parts, write, left = pieces(made.events, range(50, len(made.events), 50)), os.write, [writes]
+
+    def fill(file, data):
+        left[0] -= 1
+        if left[0] > 0:
+            return write(file, data)
+        if left[0] == 0:
+            return write(file, data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    paper = opened(tmp_path / "paper", made, TWO)
+    for part in parts[:6]:
+        paper.push(part)
+    monkeypatch.setattr("os.write", fill)
+    with pytest.raises(InputError, match="cannot be written: No space left on device"):
+        for part in parts[6:]:
+            paper.push(part)
+    monkeypatch.undo()
+    paper.let_go()
+    assert traded(opened(tmp_path / "paper", made, TWO), parts) == whole

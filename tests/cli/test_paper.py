@@ -43,6 +43,7 @@ def test_a_finished_session_says_so_and_stays_as_it_is(flowsense, ran, market, w
     before = found(whole), sorted(path.name for path in (whole / "journal").iterdir())
     said = flowsense("paper", ran, market, *MAKER, "--out", whole)
     assert said.code == 0 and "finished at event" in said.out and "sheet.html" in said.out
+    assert "goes on" not in said.out
     assert before == (found(whole), sorted(path.name for path in (whole / "journal").iterdir()))
 
 

@@ -1,6 +1,6 @@
 """How far a stream was consumed, and what of it is still to come; chunks as bytes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -30,10 +30,18 @@ class Position(NamedTuple):
         return Position(counts, sums, ts)
 
 
-def ahead(stream: Iterable[Chunk], position: Position) -> Iterator[Chunk]:
+def never() -> bool:
+    return False
+
+
+def ahead(
+    stream: Iterable[Chunk], position: Position, over: Callable[[], bool] = never
+) -> Iterator[Chunk]:
     """Of a recording from its beginning what lies behind a position.
 
-    Raises InputError where what was consumed is not what it begins with.
+    It ends where `over` says so before a chunk of the recording, so that all end at the same
+    record, wherever they were interrupted. Raises InputError where what was consumed is not what
+    the recording begins with.
     """
     passed = Position()
     for chunk in stream:
@@ -41,6 +49,8 @@ def ahead(stream: Iterable[Chunk], position: Position) -> Iterator[Chunk]:
         passed = passed.after(behind)
         if any(map(len, rest)):
             same(passed, position)
+            if over() and not any(map(len, behind)):
+                return
             yield rest
     same(passed, position)
 

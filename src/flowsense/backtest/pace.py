@@ -21,8 +21,7 @@ def feed(
 ) -> bool:
     """Push what is ahead, so fast as it goes or at `speed` times the pace of its `ts_recv`.
 
-    Whether all of it was pushed, or all that the plans ask for; else `go_on` has said no. It is
-    asked every moment.
+    Whether all of it was pushed; else `go_on` has said no. It is asked every moment.
     """
     pace, size = Pace(clock, speed), FEWEST
     for chunk in stream:
@@ -36,8 +35,6 @@ def feed(
             took = clock.now() - since
             size = min(2 * size, MOST) if took < MOMENT // 2 else size
             size = max(size // 2, FEWEST) if took > 2 * MOMENT else size
-        if paper.over:  # asked where the recording was cut, so that all end at the same event
-            break
     return True
 
 

@@ -157,10 +157,12 @@ class Paper:
     def close(self) -> None:
         """All is on the disk; somebody else may go on."""
         if self.folder.open:
-            if self._kept != (self.position, self.finished):
-                self.save()
-            self.tell()
-            self.let_go()
+            try:
+                if self._kept != (self.position, self.finished):
+                    self.save()
+                self.tell()
+            finally:
+                self.let_go()
 
     def let_go(self) -> None:
         """Leave it all as it lies; somebody else may go on from there, as after a crash."""

@@ -28,15 +28,16 @@ class Left:
 @contextmanager
 def leaving() -> Iterator[Left]:
     """The first SIGINT or SIGTERM asks for an end, once there is something to save; any other is
-    obeyed at once, as safely as kill -9 is.
+    obeyed at once, as safely as kill -9 is. When all is done, what still comes is ignored.
     """
     left = Left()
     before = {number: signal.signal(number, left) for number in SIGNALS}
     try:
         yield left
     except Leave:
+        left.asked = True
         typer.echo("ended: the same command goes on", err=True)
         raise
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if left.asked else handler)

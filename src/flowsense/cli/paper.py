@@ -136,7 +136,8 @@ def trade(
             return not left.asked
 
         left.gently = True
-        whole = feed(account, ahead(stream.chunks(), account.position), go_on, Wall(), speed)
+        unseen = ahead(stream.chunks(), account.position, lambda: account.over)
+        whole = feed(account, unseen, go_on, Wall(), speed)
     if not whole:
         account.close()
         say(f"{out}: saved at {at(account)}: the same command goes on from there")

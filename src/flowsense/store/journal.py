@@ -69,6 +69,7 @@ class Journal:
             records += found
             cut = len(data) - self.size
         self._open(self.size)
+        sync(self.folder)
         return Recovered(frame.content, tuple(records), cut, passed)
 
     def append(self, content: bytes) -> None:
