@@ -82,6 +82,28 @@ def test_another_seed_draws_other_latencies():
     assert one["ts"].tolist() != two["ts"].tolist()
 
 
+class Seeds:
+    """A latency of none, which keeps the seeds that it is drawn with."""
+
+    def __init__(self):
+        self.seen = set()
+
+    def ns(self, ts, first, seed):
+        self.seen.add(seed)
+        return np.zeros(len(ts), np.int64)
+
+
+def test_no_two_ways_of_neighbouring_seeds_share_their_draws():
+    events, requests = markets(60)
+    table, ways = (instrument(by_order=True), instrument("B")), [Seeds() for _ in range(6)]
+    for seed, pair in enumerate(zip(ways[::2], ways[1::2], strict=True)):
+        Replay(table, rules=RULES._replace(order=pair[0], response=pair[1]), seed=seed).push(
+            events, requests
+        )
+    seen = [seed for way in ways for seed in way.seen]
+    assert len(seen) == len(set(seen)) == 6
+
+
 def test_a_snapshot_of_another_venue_is_refused():
     saved = venue().snapshot()
     for other in (

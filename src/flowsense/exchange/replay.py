@@ -189,7 +189,7 @@ class Replay:
         """Requests on their way; one never overtakes another."""
         run = self.arrays["run"][0]
         q = asked(requests, len(self.table), run)
-        wait = self.rules.order.ns(q["ts"], int(run["requests"]), self.seed)
+        wait = self.rules.order.ns(q["ts"], int(run["requests"]), 2 * self.seed)
         more = np.zeros(len(q), INBOX)
         for name in REQUEST.names or ():
             more[name] = q[name]
@@ -202,7 +202,7 @@ class Replay:
     def _hold(self, reports: NDArray[Any]) -> None:
         """Reports on their way back; one never overtakes another."""
         run, at = self.arrays["run"][0], reports["ts_venue"]
-        wait = self.rules.response.ns(at, int(run["reports"]), self.seed + 1)
+        wait = self.rules.response.ns(at, int(run["reports"]), 2 * self.seed + 1)
         reports["ts"] = np.maximum.accumulate(np.maximum(at + wait, run["reported"]))
         run["reported"] = reports["ts"][-1]
         run["reports"] += len(reports)
