@@ -33,7 +33,6 @@ def whole(made, tmp_path_factory):
     return traded(opened(folder, made, TWO), pieces(made.events, [300]))
 
 
-@pytest.mark.slow
 def test_it_earns_what_a_backtest_does(made, tmp_path):
     arms = Arms(TWO, made.instruments)
     arms.push(chunk(made.events))
@@ -49,9 +48,7 @@ def test_it_earns_what_a_backtest_does(made, tmp_path):
     paper.close()
 
 
-@pytest.mark.parametrize(
-    ("seed", "care"), [(0, SELDOM), pytest.param(1, OFTEN, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("seed", "care"), [(0, SELDOM), (1, OFTEN)])
 def test_left_at_any_moment_it_goes_on_as_if_it_had_not_been(made, whole, tmp_path, seed, care):
     rng = np.random.default_rng(seed)
     cuts = np.sort(rng.choice(len(made.events), 12, replace=False))
@@ -87,7 +84,6 @@ def crashed(made, tmp_path):
     return tmp_path / "crashed"
 
 
-@pytest.mark.slow
 def test_a_journal_that_is_cut_anywhere_loses_nothing_of_a_recording(
     made, whole, crashed, tmp_path
 ):
@@ -100,7 +96,6 @@ def test_a_journal_that_is_cut_anywhere_loses_nothing_of_a_recording(
         assert traded(paper, pieces(made.events, [77])) == whole
 
 
-@pytest.mark.slow
 def test_a_state_that_is_cut_anywhere_is_passed_over(made, whole, crashed, tmp_path):
     path = crashed / "journal/00000002.state"
     for size in (0, 5, *np.random.default_rng(1).integers(0, path.stat().st_size, 2)):
@@ -274,7 +269,6 @@ def test_an_arm_is_named_like_a_folder(made, tmp_path, name):
     assert not (tmp_path / "paper").exists()
 
 
-@pytest.mark.slow
 def test_what_is_kept_does_not_grow(made, tmp_path):
     paper = opened(
         tmp_path / "paper", made, MAKER, Care(folded_ns=0, share=np.inf, status_ns=2**62)

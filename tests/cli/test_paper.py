@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from threading import Thread
 
 import orjson
 import pytest
 from typer.testing import CliRunner
 
 from flowsense.cli.app import app
+from flowsense.cli.leaving import SIGNALS, leaving
 
 MAKER = ["--strategy", "quote", "--lots", "1", "--rebate", "0.5", "--start", "2024-01-02"]
 FILES = ("fills.jsonl", "marks.jsonl", "status.json", "sheet.json")
@@ -85,6 +87,64 @@ def test_a_recording_outside_the_span_is_told(flowsense, ran, market, tmp_path):
     assert said.code == 2 and "widen" in said.err
     again = flowsense("paper", ran, market, *MAKER[:-1], "2030-01-01", "--out", "e")
     assert again.code == 2 and "goes on at event" in again.out
+
+
+@pytest.fixture
+def interrupted(flowsense, ran, market, tmp_path, monkeypatch):
+    """A folder that SIGTERM left in the middle, and what was said on a terminal until then."""
+    out, handlers = tmp_path / "paper", {n: signal.getsignal(n) for n in SIGNALS}
+
+    def end():
+        records = out / "journal/00000000.records"
+        while not (records.exists() and records.stat().st_size):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = Thread(target=end, daemon=True)
+    thread.start()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    said = flowsense("paper", ran, market, *MAKER, "--out", out, "--speed", "1")
+    thread.join(1)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    return out, said
+
+
+def test_an_interrupted_session_shows_where_it_is_and_goes_on(
+    flowsense, ran, market, whole, interrupted
+):
+    out, said = interrupted
+    assert said.code == 0 and "saved at" in said.out
+    assert "open orders" in said.err and "SIMB" in said.err
+    newest = max((out / "journal").glob("*.state"))
+    newest.write_bytes(b"damaged")
+    again = flowsense("paper", ran, market, *MAKER, "--out", out)
+    assert f"Note: {newest.name} is damaged" in again.out and "reconciled with" in again.out
+    assert found(out) == found(whole)
+
+
+def test_whoever_is_asked_twice_leaves_at_once(capsys):
+    handlers = {n: signal.getsignal(n) for n in SIGNALS}
+    with pytest.raises(SystemExit) as left, leaving() as asked:
+        asked.gently = True
+        signal.raise_signal(signal.SIGINT)
+        assert asked.asked
+        signal.raise_signal(signal.SIGTERM)
+    assert left.value.code == 0 and "the same command goes on" in capsys.readouterr().err
+    assert all(signal.getsignal(n) == signal.SIG_IGN for n in SIGNALS)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_before_there_is_anything_to_save_one_signal_is_enough():
+    handlers = {n: signal.getsignal(n) for n in SIGNALS}
+    with pytest.raises(SystemExit), leaving():
+        signal.raise_signal(signal.SIGTERM)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    with leaving():
+        pass
+    assert handlers == {n: signal.getsignal(n) for n in SIGNALS}
 
 
 def began(ran, market, out, *more):

@@ -59,19 +59,17 @@ def paper(
 
     The same command again goes on, also after a crash or a loss of power. Ctrl-C ends it, saved.
     """
-    from flowsense.backtest.arms import Arm
-    from flowsense.backtest.folder import MARKED
-    from flowsense.backtest.paper import Paper
-    from flowsense.store.atomic import ensure_replaceable
-
     if speed is not None and not 0 < speed < float("inf"):
         raise InputError(f"--speed {speed}: give a number above 0")
-    with leaving() as left:
+    with leaving() as left:  # loading may compile, which takes long
+        from flowsense.backtest.arms import Arm
+        from flowsense.backtest.folder import MARKED
+        from flowsense.backtest.paper import Paper
+        from flowsense.store.atomic import ensure_replaceable
+
         place = checkpoint(model)
-        plan, hours = (
-            planned(ctx.params, from_time(ctx.params["start"], model)),
-            opening(session, holidays),
-        )
+        plan = planned(ctx.params, from_time(ctx.params["start"], model))
+        hours = opening(session, holidays)
         ensure_replaceable(out, MARKED, "a paper account")
         fitted, recording = opened(ctx.params, sources, place)
         plan.risk.acted_on(fitted.targets)
