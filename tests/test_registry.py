@@ -3,11 +3,12 @@
 import sys
 
 import pytest
+from entries import registered
 
 from flowsense import models
 from flowsense.cli.listing import read_by
 from flowsense.errors import InputError
-from flowsense.registry import BRINGS, Entry, absent
+from flowsense.registry import BRINGS, Entry, absent, load, names, on_path
 from flowsense.train.config import RunConfig
 from flowsense.train.run import able, models_of
 
@@ -29,6 +30,15 @@ def test_what_an_entry_lacks(without_torch):
     table = {"net": Entry("m:Net", "a net", "torch"), "rule": Entry("m:Rule", "a rule")}
     assert absent("net", table) == FIX
     assert absent("rule", table) == absent("of another package", table) == ""
+
+
+def test_packages_are_read_once_and_again_where_the_path_is_another(tmp_path):
+    before = names("model", {})
+    with registered(tmp_path, "flowsense.models", (Entry,)):
+        assert names("model", {}) == tuple(sorted((*before, "entry")))
+        read = on_path.cache_info().misses
+        assert load("model", "entry", {}) is Entry and on_path.cache_info().misses == read
+    assert names("model", {}) == before
 
 
 def test_all_leaves_out_what_cannot_be_fitted_and_says_so(without_torch):

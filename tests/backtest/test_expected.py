@@ -27,9 +27,10 @@ def kept(path, made, n):
 
 
 @pytest.mark.compiled
-def test_trading_twice_as_many_events_takes_twice_as_long(recording):
-    one, two = (trading(recording, TARGETS, n) for n in (10_000, 20_000))
-    assert one > 0 and two == pytest.approx(2 * one, rel=0.9)
+def test_trading_a_hundred_times_as_many_events_takes_as_many_times_as_long(recording):
+    """Loose, as each is measured on a busy machine."""
+    few, many = (trading(recording, TARGETS, n) for n in (10_000, 1_000_000))
+    assert 10 < many / few < 1_000
 
 
 @pytest.mark.compiled

@@ -41,7 +41,7 @@ def test_models_of_other_parts_are_not_taken_for_one():
 
 def test_a_model_of_another_package_is_called_as_it_is_registered(monkeypatch):
     point = EntryPoint("flow", f"{__name__}:OrderFlowNet", "flowsense.models")
-    monkeypatch.setattr("flowsense.registry.entry_points", lambda **_: [point])
+    monkeypatch.setattr("flowsense.registry.elsewhere", lambda what: (point,))
     assert kind_of(OrderFlowNet()) == "flow" and list(asked([OrderFlowNet()])) == ["flow"]
 
 
