@@ -169,13 +169,12 @@ def test_clocks_that_differ_within_a_minute_are_compared_by_minutes():
 
 
 def test_a_quiet_hour_belongs_to_the_block_in_which_it_was_known():
-    """Of a gain across an hour without an instant nobody knew before its end."""
-    gains = np.r_[np.full(WARM, 0.1), 0.1, 50.0, 0.0]
-    a, b = run(np.zeros(WARM + 3)), run(gains, "b")
+    """An hour without an instant, across the gain that decides: nobody knew it before its end."""
+    a, b = run(drawn(0)), run(drawn(1, 1.0), "b")
+    at = compared(a, b, MINUTE).in_turn.at
     for r in (a, b):
-        r.marks["ts"][WARM + 2 :] += 60 * MINUTE
-    found = compared(a, b, MINUTE).in_turn
-    assert found.better is None or found.at > T0 + 60 * MINUTE
+        r.marks["ts"][(at - T0) // MINUTE :] += 60 * MINUTE
+    assert compared(a, b, MINUTE).in_turn.at == at + 60 * MINUTE
 
 
 def test_neighbours_that_gain_alike_and_long_holding_are_warned_of():
