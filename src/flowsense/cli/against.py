@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args
 
 import typer
 
+from flowsense.cli.fitted import checkpoint, from_time
 from flowsense.cli.shared import Shared
 from flowsense.cli.trading import TRADING, planned, suits
 from flowsense.errors import InputError
@@ -49,11 +50,10 @@ def arms_of(
 ) -> "dict[str, Arm]":
     """The arm, and the one that it stands against where the command was given --against.
 
-    `run` is what `arm` was made of, as `flowsense.cli.backtest.checkpoint` reads it, `table` what
+    `run` is what `arm` was made of, as `flowsense.cli.fitted.checkpoint` reads it, `table` what
     is traded. Raises InputError for changes that cannot be, and where nothing differs.
     """
     from flowsense.backtest.arms import Arm
-    from flowsense.cli.backtest import checkpoint, from_time
     from flowsense.train.shelf import load_model
 
     changes = changes_of(ctx)

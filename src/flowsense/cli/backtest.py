@@ -1,25 +1,25 @@
 """`flowsense backtest`: a fitted model traded on a recording, with its costs, as a tear sheet."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flowsense.cli import against, reading
+from flowsense.cli.fitted import checkpoint, from_time, opened
+from flowsense.cli.session import SESSION, opening
 from flowsense.cli.shared import takes
-from flowsense.cli.trading import TRADING, planned, suits
+from flowsense.cli.trading import TRADING, planned
 from flowsense.errors import InputError
 
 if TYPE_CHECKING:
     from flowsense.backtest import Result
-    from flowsense.backtest.sessions import Session
     from flowsense.evaluate.tried import Among
-    from flowsense.sources import Told
 
 NOTES = 5  # of the sheet's warnings, on the terminal
 
 
-@takes(TRADING, against.AGAINST, reading.READING)
+@takes(SESSION, TRADING, against.AGAINST, reading.READING)
 def backtest(
     ctx: typer.Context,
     model: Annotated[Path, typer.Argument(metavar="RUN", help="Of `run`, or one of its models.")],
@@ -31,13 +31,6 @@ def backtest(
     broken: Annotated[
         str | None,
         typer.Option("--stress", metavar="NAME,...", help="Also in markets that break; or all."),
-    ] = None,
-    session: Annotated[
-        str | None,
-        typer.Option(metavar="HOURS", help="Traded: nyse, cme, ... or 'ZONE 09:30-16:00 Mon-Fri'."),
-    ] = None,
-    holidays: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Days without a session, one on each line.")
     ] = None,
 ) -> None:
     """Trade what a model says of a recording: its tear sheet.
@@ -51,20 +44,16 @@ def backtest(
     from flowsense.backtest.sheet.content import digest
     from flowsense.cli.terminal import watched
     from flowsense.store.atomic import ensure_writable
-    from flowsense.train.read import hashes, read
-    from flowsense.train.shelf import load_model
+    from flowsense.train.read import hashes
 
     place = checkpoint(model)
     plan = planned(ctx.params, from_time(ctx.params["start"], model))
-    hours, scenarios = opening(session, holidays), broken_by(broken)
+    hours, scenarios = opening(ctx.params), broken_by(broken)
     ensure_writable(out.parent)
-    fitted, spec = load_model(place)
+    fitted, recording = opened(ctx.params, sources, place)
     plan.risk.acted_on(fitted.targets)
-    families = tuple(name for name, _ in spec.versions)
-    options = reading.options(ctx.params) | {"families": families, "clocks": spec.clocks}
-    recording = read(sources, **options)
-    table, name = recording.instruments, f"{ctx.params['strategy']} {place.name}"
-    suits(ctx.params, table)
+    spec, table = recording.spec, recording.instruments
+    name = f"{ctx.params['strategy']} {place.name}"
     arms = against.arms_of(ctx, model, name, Arm(fitted, spec, plan), table)
     source, plans = hours.during(recording.source), varied(plan, bars_alone(table)) if grids else {}
     with watched(recording.files) as tell, reading.named(recording.files):
@@ -94,64 +83,6 @@ def tried(out: Path, results: "tuple[Result, ...]", data: str) -> "Among":
     return trials.of(data)
 
 
-def checkpoint(given: Path) -> Path:
-    """The model that is named, or the one that a run chose. Raises InputError."""
-    import orjson
-
-    if (given / "manifest.json").is_file() and not (given / "metrics.json").is_file():
-        return given
-    metrics = given / "metrics.json"
-    if not metrics.is_file():
-        raise InputError(f"{given}: is neither a run nor one of its checkpoints: name one")
-    place = given / "checkpoints" / str(orjson.loads(metrics.read_bytes())["chosen"])
-    if not place.is_dir():
-        raise InputError(f"{given}: its choice was not saved: name one of its checkpoints")
-    return place
-
-
-class Opening(NamedTuple):
-    """When the market is open, as far as it was said."""
-
-    session: "Session | None" = None  # None: all of the recording
-    notes: tuple[str, ...] = ()
-
-    def during(self, source: "Told") -> "Told":
-        """The source, which trades in the session alone."""
-        from flowsense.backtest.sessions import InSession
-
-        return InSession(source, self.session) if self.session else source
-
-    def on(self, result: "Result") -> "Result":
-        """The result, which tells of it."""
-        if not self.session:
-            return result
-        said = [*result.config.get("told", []), *self.notes]
-        config = result.config | {"session": spelled(self.session), "told": said}
-        return result._replace(config=config)
-
-
-def opening(session: str | None, file: Path | None) -> Opening:
-    """Raises InputError."""
-    from flowsense.backtest import hours
-
-    if session is None:
-        if file is not None:
-            raise InputError(f"--holidays {file}: of which session? Give --session too")
-        return Opening()
-    found = hours.session(session, hours.holidays(file) if file else frozenset())
-    unknown = f"holidays of the session {session} are not known: --holidays FILE names them"
-    return Opening(found, (unknown,) if found and not file else ())
-
-
-def spelled(session: "Session") -> str:
-    """As it is asked for, and how many holidays it knows."""
-    from flowsense.backtest.hours import DAYS
-
-    hours = f"{session.opens:%H:%M}-{session.closes:%H:%M}"
-    days = " ".join(DAYS[k] for k in sorted(session.days))
-    return f"{session.zone} {hours} {days}, {len(session.holidays)} holidays"
-
-
 def broken_by(asked: str | None) -> tuple[str, ...]:
     """Names of scenarios. Raises InputError."""
     from flowsense.backtest.fitted import SCENARIOS
@@ -178,27 +109,6 @@ def breaking(result: "Result") -> "Result":
     when = f"from {moment(start)} on for {span(length / SECOND)}"
     why = "when the most was held" if result.marks["exposure"].any() else "in the middle"
     return result._replace(config=result.config | {"broken": f"{when}, {why}"})
-
-
-def from_time(asked: str | None, model: Path) -> int:
-    """ns from which orders are sent: as asked, or where what the last fold scored begins."""
-    from flowsense.cli.settings import moment
-
-    if asked is not None:
-        return moment(asked)
-    import numpy as np
-    import pyarrow.parquet as pq
-
-    run = model if (model / "metrics.json").is_file() else model.parent.parent
-    files = sorted((run / "forecasts").glob("*.parquet"))
-    if not files:
-        raise InputError(f"{model}: nobody knows what it was fitted on: give --start")
-    rows = [pq.read_table(file, columns=["ts", "fold"]) for file in files]
-    ts, fold = (
-        np.concatenate([table[name].cast("int64").to_numpy() for table in rows])
-        for name in ("ts", "fold")
-    )
-    return int(ts[fold == fold.max()].min())
 
 
 def summarised(result: "Result", page: Path) -> None:

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 import typer
 
 from flowsense.cli import against, reading
-from flowsense.cli.backtest import Opening, checkpoint, from_time, opening, summarised, tried
+from flowsense.cli.backtest import summarised, tried
+from flowsense.cli.fitted import checkpoint, from_time, opened
 from flowsense.cli.leaving import Left, leaving
+from flowsense.cli.session import SESSION, Opening, opening
 from flowsense.cli.shared import takes
-from flowsense.cli.trading import TRADING, planned, suits
+from flowsense.cli.trading import TRADING, planned
 from flowsense.errors import InputError
 
 if TYPE_CHECKING:
     from flowsense.backtest import Result
     from flowsense.backtest.against import Compared
     from flowsense.backtest.paper import Paper
-    from flowsense.model.calibrated import Calibrated
     from flowsense.schema import Chunk
     from flowsense.train.read import Recording
 
@@ -27,17 +28,11 @@ Rivals: TypeAlias = "Callable[[dict[str, Result]], Compared | None]"
 
 OFTEN = 250_000_000  # ns between two looks
 LINES = 8  # instruments that are shown
-COLUMNS = (
-    ("account", "left"),
-    ("gain", "right"),
-    ("position", "right"),
-    ("open orders", "right"),
-    ("", "left"),
-)
+COLUMNS = ("account", "gain", "position", "open orders", "")
 SIDES = {-1: "sell", 0: "", 1: "buy"}
 
 
-@takes(TRADING, against.AGAINST, reading.READING)
+@takes(SESSION, TRADING, against.AGAINST, reading.READING)
 def paper(
     ctx: typer.Context,
     model: Annotated[Path, typer.Argument(metavar="RUN", help="Of `run`, or one of its models.")],
@@ -47,17 +42,11 @@ def paper(
         float | None,
         typer.Option(metavar="X", help="Times the recording's own pace. Default: all at once."),
     ] = None,
-    session: Annotated[
-        str | None,
-        typer.Option(metavar="HOURS", help="Traded: nyse, cme, ... or 'ZONE 09:30-16:00 Mon-Fri'."),
-    ] = None,
-    holidays: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Days without a session, one on each line.")
-    ] = None,
 ) -> None:
-    """Trade what a model says on paper: an account that goes on where it was left.
+    """Trade on paper: an account that goes on where it was left.
 
-    The same command again goes on, also after a crash or a loss of power. Ctrl-C ends it, saved.
+    What a model says is traded as by `backtest`. The same command again goes on, also after a crash
+    or a loss of power. Ctrl-C ends it, saved.
     """
     if speed is not None and not 0 < speed < float("inf"):
         raise InputError(f"--speed {speed}: give a number above 0")
@@ -69,7 +58,7 @@ def paper(
 
         place = checkpoint(model)
         plan = planned(ctx.params, from_time(ctx.params["start"], model))
-        hours = opening(session, holidays)
+        hours = opening(ctx.params)
         ensure_replaceable(out, MARKED, "a paper account")
         fitted, recording = opened(ctx.params, sources, place)
         plan.risk.acted_on(fitted.targets)
@@ -84,21 +73,6 @@ def paper(
         except InputError:
             account.close()  # all until there
             raise
-
-
-def opened(
-    asked: dict[str, Any], sources: list[str], place: Path
-) -> tuple["Calibrated", "Recording"]:
-    """The model, and the recording with the columns that it reads. Raises InputError."""
-    from flowsense.train.read import read
-    from flowsense.train.shelf import load_model
-
-    fitted, spec = load_model(place)
-    families = tuple(name for name, _ in spec.versions)
-    options = reading.options(asked) | {"families": families, "clocks": spec.clocks}
-    recording = read(sources, **options)
-    suits(asked, recording.instruments)
-    return fitted, recording
 
 
 class Stream(NamedTuple):
@@ -186,13 +160,12 @@ def said(account: "Paper") -> None:
 
 def at(account: "Paper") -> str:
     """Its position, in words."""
-    import numpy as np
+    from flowsense.evaluate.report.markup import moment
 
     events, *_ = account.position.counts
     if account.position.ts == 0:
         return "the beginning"
-    when = str(np.datetime64(account.position.ts, "ns"))[:23].replace("T", " ")
-    return f"event {events:,}, {when} UTC"
+    return f"event {events:,}, {moment(account.position.ts, 'ms')} UTC"
 
 
 def say(sentence: str) -> None:
@@ -230,8 +203,8 @@ def shown(account: "Paper") -> Any:
     from rich.table import Table
 
     table = Table(title=at(account), title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for name, justify in COLUMNS:
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name in COLUMNS:
+        table.add_column(name, justify="left" if name in ("account", "") else "right")
     for name, run in account.arms.runs.items():
         mark = run.account.marks[0]
         gained = mark["equity"] - run.capital if mark["ts"] else 0.0

@@ -1,0 +1,64 @@
+"""A fitted model that a command names, and a recording with the columns that it reads."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowsense.cli import reading
+from flowsense.cli.trading import suits
+from flowsense.errors import InputError
+
+if TYPE_CHECKING:
+    from flowsense.model.calibrated import Calibrated
+    from flowsense.train.read import Recording
+
+
+def checkpoint(given: Path) -> Path:
+    """The model that is named, or the one that a run chose. Raises InputError."""
+    import orjson
+
+    if (given / "manifest.json").is_file() and not (given / "metrics.json").is_file():
+        return given
+    metrics = given / "metrics.json"
+    if not metrics.is_file():
+        raise InputError(f"{given}: is neither a run nor one of its checkpoints: name one")
+    place = given / "checkpoints" / str(orjson.loads(metrics.read_bytes())["chosen"])
+    if not place.is_dir():
+        raise InputError(f"{given}: its choice was not saved: name one of its checkpoints")
+    return place
+
+
+def opened(
+    asked: Mapping[str, Any], sources: list[str], place: Path
+) -> tuple["Calibrated", "Recording"]:
+    """The model, and the recording with the columns that it reads. Raises InputError."""
+    from flowsense.train.read import read
+    from flowsense.train.shelf import load_model
+
+    fitted, spec = load_model(place)
+    families = tuple(name for name, _ in spec.versions)
+    options = reading.options(asked) | {"families": families, "clocks": spec.clocks}
+    recording = read(sources, **options)
+    suits(asked, recording.instruments)
+    return fitted, recording
+
+
+def from_time(asked: str | None, model: Path) -> int:
+    """ns from which orders are sent: as asked, or where what the last fold scored begins."""
+    from flowsense.cli.settings import moment
+
+    if asked is not None:
+        return moment(asked)
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    run = model if (model / "metrics.json").is_file() else model.parent.parent
+    files = sorted((run / "forecasts").glob("*.parquet"))
+    if not files:
+        raise InputError(f"{model}: nobody knows what it was fitted on: give --start")
+    rows = [pq.read_table(file, columns=["ts", "fold"]) for file in files]
+    ts, fold = (
+        np.concatenate([table[name].cast("int64").to_numpy() for table in rows])
+        for name in ("ts", "fold")
+    )
+    return int(ts[fold == fold.max()].min())
