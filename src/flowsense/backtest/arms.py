@@ -137,7 +137,7 @@ class Arms:
             name = self.instruments[int(silent.argmax())].symbol
             raise InputError(
                 f"{name}: no bar tells a volume, of which orders may take a share: allow any, "
-                "--share any"
+                "share=None or --share any"
             )
 
     def snapshot(self) -> bytes:

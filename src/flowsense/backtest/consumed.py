@@ -1,6 +1,6 @@
 """How far a stream was consumed, and what of it is still to come; chunks as bytes."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -87,6 +87,10 @@ def decoded(content: bytes) -> Chunk:
 
 def divided(chunk: Chunk, passed: tuple[int, ...], until: tuple[int, ...]) -> tuple[Chunk, Chunk]:
     """What of it lies before a position, and what behind; so many were passed before it."""
-    cuts = [min(max(u - p, 0), len(x)) for x, p, u in zip(chunk, passed, until, strict=True)]
-    pairs = list(zip(chunk, cuts, strict=True))
+    return cut(chunk, [max(u - p, 0) for p, u in zip(passed, until, strict=True)])
+
+
+def cut(chunk: Chunk, counts: Sequence[int]) -> tuple[Chunk, Chunk]:
+    """So many records of each kind, and the rest."""
+    pairs = list(zip(chunk, counts, strict=True))
     return Chunk(*(x[:n] for x, n in pairs)), Chunk(*(x[n:] for x, n in pairs))

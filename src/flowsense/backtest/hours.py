@@ -34,7 +34,7 @@ def session(text: str, holidays: frozenset[date] = frozenset()) -> Session | Non
     """
     if text == ALWAYS:
         if holidays:
-            raise InputError(f"--session {ALWAYS}: knows no holidays: leave --holidays out")
+            raise InputError(f"session {ALWAYS!r}: knows no holidays: give none")
         return None
     if text in NAMED:
         return replace(NAMED[text], holidays=holidays)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from flowsense.backtest.consumed import cut
 from flowsense.backtest.paper import Paper
 from flowsense.schema import MILLISECOND, NEVER, Chunk
 from flowsense.wall import Clock
@@ -68,6 +69,4 @@ def divided(chunk: Chunk, until: int, size: int) -> tuple[Chunk, Chunk]:
     n = min(int(np.searchsorted(ts, until, "right")), size)
     if n == size:
         until = min(until, int(ts[n - 1]))
-    cuts = [n, *(int(np.searchsorted(x["ts_recv"], until, "right")) for x in chunk[1:])]
-    pairs = list(zip(chunk, cuts, strict=True))
-    return Chunk(*(x[:n] for x, n in pairs)), Chunk(*(x[n:] for x, n in pairs))
+    return cut(chunk, [n, *(int(np.searchsorted(x["ts_recv"], until, "right")) for x in chunk[1:])])
