@@ -29,9 +29,8 @@ from flowsense.sources import Told, chunks
 from flowsense.tape import FeatureSpec
 
 DELAYS = (0.0, 1.0, 2.0, 4.0)  # bars
-SCENARIOS: dict[
-    str, Callable[[int, int], Scenario]
-] = {  # by the name that asks for one: from when, for how long
+# by the name that asks for one: from when, for how long
+SCENARIOS: dict[str, Callable[[int, int], Scenario]] = {
     "flash-crash": lambda t, n: stress.flash_crash(t, 0.1, max(n // 6, 1), n - max(n // 6, 1)),
     "liquidity-gone": stress.liquidity_gone,
     "wide-spread": stress.wide,

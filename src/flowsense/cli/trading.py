@@ -111,7 +111,12 @@ TRADING: Shared = {
         None,
     ),
     "end": (Annotated[Text, typer.Option(metavar="TIME", help="No orders from here on.")], None),
-    "seed": (Annotated[int, typer.Option(metavar="N", help="Of what is drawn.", min=0)], 0),
+    "seed": (
+        Annotated[
+            int, typer.Option(metavar="N", help="Kept with the result; nothing is drawn.", min=0)
+        ],
+        0,
+    ),
 }
 
 
