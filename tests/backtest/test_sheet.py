@@ -9,7 +9,7 @@ import pytest
 
 from flowsense.backtest import FILL, MARK, Result, sheet
 from flowsense.backtest.sensitivity import Point, Sensitivity
-from flowsense.backtest.sheet import tables, verdict, words
+from flowsense.backtest.sheet import plots, tables, verdict, words
 from flowsense.backtest.sheet.content import POINTS, finite
 from flowsense.backtest.stress import Outcome
 from flowsense.errors import InputError
@@ -275,6 +275,32 @@ def test_numbers_as_they_are_written():
     assert words.ratio(1.2, 0.55) == f"1.20{gap}±{gap}0.55" and words.ratio(None, None) == DASH
     assert words.share(0.543) == f"54.3{gap}%" and words.share(-0.1) == f"{MINUS}10.0{gap}%"
     assert words.money(157_059.5) == "157,060" and words.money(12.5) == "12.50"
+
+
+def test_three_digits_of_small_numbers_are_shown():
+    gap = words.SPACE
+    assert words.percent(0.0000508) == f"+0.00508{gap}%"
+    assert words.percent(-0.000136) == f"{MINUS}0.0136{gap}%"
+    assert words.share(0.00005) == f"0.00500{gap}%" and words.share(0.0) == f"0.0{gap}%"
+    assert words.points(0.0136) == "+0.0136" and words.points(-0.4) == f"{MINUS}0.40"
+    assert words.money(0.0078) == "0.00780" and words.money(0.78) == "0.78"
+    assert words.size(-0.0031) == "0.00310"
+    assert tables._brief(0.0000508) == "+0.00508"
+
+
+@pytest.mark.parametrize(
+    ("ticks", "told"),
+    [
+        ([0, 0.1, 0.2], ["0 %", "+10 %", "+20 %"]),
+        ([-0.002, 0, 0.0015], ["-0.20 %", "0.00 %", "+0.15 %"]),
+        ([-3.75e-6, -2.5e-6, -1.25e-6, 0], ["-0.0375 bp", "-0.0250 bp", "-0.0125 bp", "0.0000 bp"]),
+        ([0.0], ["0 bp"]),
+    ],
+)
+def test_ticks_at_equal_distances_are_told_at_equal_distances(ticks, told):
+    at = np.array(ticks, float)
+    found = [plots.ticked(x, at) for x in at]
+    assert [t.replace(words.SPACE, " ").replace(MINUS, "-") for t in found] == told
 
 
 def test_a_shade_is_as_deep_as_the_number():

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowsense.backtest.sheet.words import amount, money, percent, plain
+from flowsense.backtest.sheet.words import money, percent, plain, points
 from flowsense.evaluate.report.markup import Html, count, el, join, quiet, span, strokes, table
 from flowsense.schema import SECOND
 
 Content = Mapping[str, Any]
-BP, SMALL = 1e4, 0.1
+BP = 1e4
 ROWS = {
     "net": "net",
     "before costs": "gross",
@@ -46,8 +46,8 @@ def sentences(found: Content) -> Iterator[str]:
 
 
 def signed(share: float) -> str:
-    """Basis points, with the digits that small ones need."""
-    return amount(share * BP, 2 if abs(share * BP) >= SMALL else 4)
+    """Basis points."""
+    return points(share * BP)
 
 
 def section(found: Content) -> Html:

@@ -13,7 +13,7 @@ from flowsense.backtest import Result
 from flowsense.backtest.against import Compared
 from flowsense.backtest.measures import UNITS, Measures, ends, level, measure, returns, trips_of
 from flowsense.backtest.sensitivity import Sensitivity, turns
-from flowsense.backtest.sheet.words import shown
+from flowsense.backtest.sheet.words import FINE, shown
 from flowsense.backtest.stress import Outcome
 from flowsense.errors import InputError
 from flowsense.evaluate.results import SCHEMA
@@ -215,7 +215,7 @@ def warnings(m: Measures, content: Mapping[str, Any]) -> list[str]:
         open_, cost = ", ".join(config["held"]), config["closing them costs"]
         said.append(
             f"positions in {open_} are open at the end, at the mid: closing them would cost "
-            f"{cost:,.{shown(cost, 2, 8)}f}, which is not taken off"
+            f"{cost:,.{shown(cost, 2, FINE)}f}, which is not taken off"
         )
     said += config.get("told", [])
     if not content["recorded"]:

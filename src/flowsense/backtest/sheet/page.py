@@ -26,7 +26,7 @@ STYLE = """
 table.narrow { width: auto; } .narrow td.text { color: var(--faint); white-space: normal; }
 .few { grid-template-columns: repeat(auto-fill, minmax(16rem, 20rem)); }
 .own { align-items: start; }
-.gains { grid-template-columns: minmax(0, 8rem) minmax(0, 1fr) 3.2rem; }
+.gains { grid-template-columns: minmax(0, 8rem) minmax(0, 1fr) 4.6rem; }
 """
 
 

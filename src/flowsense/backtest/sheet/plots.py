@@ -5,14 +5,17 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
 
-from flowsense.backtest.sheet.words import percent
+from flowsense.backtest.sheet.words import SPACE, amount
 from flowsense.evaluate.report.markup import Html
 from flowsense.evaluate.report.plots import CONFIG, SMALL, dated, dates, framed, svg
 from flowsense.evaluate.report.style import FAINT, MODEL, NULL, OTHER
 
 TALL, FLAT = (10.0, 3.0), (10.0, 1.6)  # inches
+SMALLEST = 1e-3  # shares below it are written as basis points
 
 
 def equity(curves: Mapping[str, Sequence[Any]]) -> Html:
@@ -23,8 +26,7 @@ def equity(curves: Mapping[str, Sequence[Any]]) -> Html:
         ax.axhline(0, color=FAINT, lw=0.6)
         ax.plot(at, curves["gross"], color=OTHER, lw=1.1)
         ax.plot(at, curves["net"], color=MODEL, lw=1.6)
-        ax.yaxis.set_major_locator(MaxNLocator(6))
-        ax.yaxis.set_major_formatter(FuncFormatter(_percent))
+        _shares(ax.yaxis, 6)
         dated(ax, most=8)
         return svg(fig, ax, "equity, net and before costs", plain=True)
 
@@ -50,8 +52,7 @@ def drawdown(curves: Mapping[str, Sequence[Any]]) -> Html:
         at, below = dates(curves["ts"]), -np.array(curves["drawdown"])
         ax.fill_between(at, below, 0, color=NULL, alpha=0.25, lw=0)
         ax.plot(at, below, color=NULL, lw=0.9)
-        ax.yaxis.set_major_locator(MaxNLocator(4))
-        ax.yaxis.set_major_formatter(FuncFormatter(_percent))
+        _shares(ax.yaxis, 4)
         dated(ax, most=8)
         return svg(fig, ax, "drawdown", plain=True)
 
@@ -59,19 +60,28 @@ def drawdown(curves: Mapping[str, Sequence[Any]]) -> Html:
 def sensitivity(points: Sequence[Mapping[str, float]], unit: str) -> Html:
     """Return over the span against what was varied."""
     with matplotlib.rc_context(CONFIG):
-        fig, ax = framed(SMALL, left=0.62)
+        fig, ax = framed(SMALL, left=0.85)
         at = range(len(points))  # evenly: what is varied is often varied by factors
         ax.axhline(0, color=FAINT, lw=0.6)
         ax.plot(at, [p["gross"] for p in points], color=OTHER, lw=1.1)
         ax.plot(at, [p["net"] for p in points], color=MODEL, lw=1.6, marker="o", ms=3)
         ax.set_xticks(at, [f"{p['at']:g}" for p in points])
         ax.set_xlabel(unit)
-        ax.yaxis.set_major_locator(MaxNLocator(4))
-        ax.yaxis.set_major_formatter(FuncFormatter(_percent))
+        _shares(ax.yaxis, 4)
         return svg(fig, ax, f"return against {unit}", plain=True)
 
 
-def _percent(x: float, _: int) -> str:
-    """With as many digits as ticks so close need."""
-    digits = next((d for d in range(4) if abs(x * 100 - round(x * 100, d)) < 10 ** (-d - 3)), 4)
-    return percent(x, digits)
+def _shares(axis: Axis, most: int) -> None:
+    """Percent, or basis points where all is below a tenth of one."""
+    axis.set_major_locator(MaxNLocator(most))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: ticked(x, axis.get_majorticklocs())))
+
+
+def ticked(x: float, ticks: NDArray[np.float64]) -> str:
+    """With as many digits as ticks so close need, the same for all of them."""
+    small = np.abs(ticks).max() < SMALLEST
+    times, unit = (1e4, "bp") if small else (1e2, "%")
+    each = ticks * times
+    close = 1e-3 * np.diff(each).min(initial=1.0)
+    digits = next((d for d in range(9) if np.abs(each - each.round(d)).max() < close), 9)
+    return f"{amount(x * times, digits)}{SPACE}{unit}"

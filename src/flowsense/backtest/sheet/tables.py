@@ -3,7 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from flowsense.backtest.sheet.words import amount, money, percent, plain, points, ratio, share
+from flowsense.backtest.sheet.words import (
+    amount,
+    money,
+    percent,
+    plain,
+    points,
+    ratio,
+    share,
+    shown,
+)
 from flowsense.evaluate.report.markup import DASH, Html, count, el, missing, moment, span, table
 from flowsense.schema import SECOND
 
@@ -83,7 +92,7 @@ def _whole(year: Content, most: float) -> Html:
 
 def _brief(x: float) -> str:
     """Percent without its sign: ``+1.2``."""
-    return amount(x * 100, 1 if abs(x) >= 0.0995 else 2)
+    return amount(x * 100, 1 if abs(x) >= 0.0995 else shown(x * 100))
 
 
 def bars(periods: Sequence[Content], unit: str = "") -> Html:

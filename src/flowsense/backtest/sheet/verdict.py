@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowsense.backtest.sheet.words import percent, plain, points, ratio
+from flowsense.backtest.sheet.words import percent, plain, points, ratio, size
 from flowsense.evaluate.report.markup import count, span
 from flowsense.schema import SECOND
 
@@ -90,10 +90,10 @@ def paid(costs: Content) -> str:
     """What each 10,000 executed brought and took: whether the move pays the spread."""
     move, spread, fees = costs["gross_bp"], costs["slippage_bp"], costs["fees_bp"]
     held = f" Funding took {points(costs['funding_bp'])} bp." if costs["funding"] else ""
-    crossed = f"the spread and slippage took {plain(spread)} bp"
+    crossed = f"the spread and slippage took {size(spread)} bp"
     if spread <= 0:
-        crossed = f"waiting in the book was paid {plain(-spread)} bp"
-    charged = f"fees took {plain(fees)} bp" if fees >= 0 else f"rebates paid {plain(-fees)} bp"
+        crossed = f"waiting in the book was paid {size(spread)} bp"
+    charged = f"fees took {size(fees)} bp" if fees >= 0 else f"rebates paid {size(fees)} bp"
     told = (
         f"Of the value executed, the price went {points(move)} bp its way, {crossed}, {charged}: "
     )

@@ -1,7 +1,10 @@
 """Numbers as the sheet writes them, and what its terms mean."""
 
+from math import floor, log10
+
 from flowsense.evaluate.report.markup import DASH, MINUS
 
+MOST, FINE = 6, 0.1  # digits after the point; below which basis points and money need more than 2
 SPACE = "\N{NO-BREAK SPACE}"
 TERMS = {
     "net, gross": "Return over the span as a share of the capital; gross is before fees, funding "
@@ -24,17 +27,19 @@ TERMS = {
 }
 
 
-def percent(share: float | None, digits: int = 2) -> str:
-    """``+12.30 %`` of 0.123."""
+def percent(share: float | None, digits: int | None = None) -> str:
+    """``+12.30 %`` of 0.123, ``+0.00508 %`` of 0.0000508; `digits` after the point where given."""
     if share is None:
         return DASH
-    digits = shown(share * 100, digits)
-    return f"{sign(share, digits + 2)}{abs(share) * 100:,.{digits}f}{SPACE}%"
+    digits = shown(share * 100) if digits is None else digits
+    return f"{sign(share * 100, digits)}{abs(share) * 100:,.{digits}f}{SPACE}%"
 
 
-def shown(x: float, digits: int, most: int = 4) -> int:
-    """More digits where otherwise nothing of a number would be seen, if so many are enough."""
-    return next((d for d in range(digits, most + 1) if round(abs(x), d)), digits)
+def shown(x: float, digits: int = 2, below: float = 1.0) -> int:
+    """Digits after the point: of small numbers as many as show three that count."""
+    if not round(abs(x), MOST) or abs(x) >= below:
+        return digits
+    return max(digits, min(2 - floor(log10(abs(x))), MOST))
 
 
 def share(part: float | None) -> str:
@@ -50,8 +55,13 @@ def amount(x: float | None, digits: int = 2) -> str:
 
 
 def points(x: float | None) -> str:
-    """Basis points: ``+1.25``."""
-    return amount(x)
+    """Basis points: ``+1.25``, ``+0.0136``."""
+    return DASH if x is None else amount(x, shown(x, 2, FINE))
+
+
+def size(bp: float) -> str:
+    """Basis points without a sign."""
+    return plain(abs(bp), shown(bp, 2, FINE))
 
 
 def plain(x: float | None, digits: int = 2) -> str:
@@ -63,7 +73,7 @@ def plain(x: float | None, digits: int = 2) -> str:
 
 def money(x: float) -> str:
     """``157,060``, with cents below a thousand."""
-    return plain(x, 0 if abs(x) >= 1_000 else 2)
+    return plain(x, 0 if abs(x) >= 1_000 else shown(x, 2, FINE))
 
 
 def sign(x: float, digits: int) -> str:
