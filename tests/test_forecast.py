@@ -24,7 +24,9 @@ def test_a_width_is_a_part_of_the_target():
     ("text", "why"),
     [
         ("barrier", "write kind@horizon"),
-        ("bar@1s", "write kind@horizon"),
+        ("size@1s", "write kind@horizon"),
+        ("mdi@1s", "did you mean mid?"),
+        ("Barier:2x@1s", "did you mean barrier?"),
         ("barrier:2@1s", "width '2'"),
         ("barrier:@1s", "width ''"),
         ("barrier:-2x@1s", "width '-2x'"),

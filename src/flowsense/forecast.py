@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import IntFlag, StrEnum
 from typing import Literal, NamedTuple, get_args
 
@@ -99,6 +100,9 @@ class Target(NamedTuple):
         """``mid@500ms``, ``barrier@30s``, ``barrier:2x@30s``. Raises InputError."""
         name, _, horizon = text.partition("@")
         kind, colon, width = name.partition(":")
+        close = get_close_matches(kind.lower(), get_args(Kind), 1)
+        if kind not in get_args(Kind) and close and horizon:
+            raise InputError(f"target {text!r}: {kind!r} is unknown: did you mean {close[0]}?")
         if kind not in get_args(Kind) or not horizon:
             raise InputError(f"target {text!r}: write kind@horizon, like mid@500ms or ofi@1s")
         found = Width.parse(width) if colon else None

@@ -17,6 +17,7 @@ from flowsense.exchange.client import Terms
 from flowsense.features.catalogue import spec
 from flowsense.forecast import Target
 from flowsense.model.calibrated import Calibrated
+from flowsense.risk.settings import NOTHING
 from flowsense.schema import Decimal
 from flowsense.sources import chunks
 
@@ -108,3 +109,9 @@ def test_a_fee_of_each_share_is_of_as_many_lots_as_a_share_has():
     ours = traded(walk(), replace(plan, frictions=Frictions(0, 0, None)))
     fees, lots = ours.marks["fees"][-1], ours.fills["lots"].sum()
     assert fees == pytest.approx(0.01 * lots)
+
+
+def test_who_counts_no_costs_counts_no_spread_of_bars():
+    plan = replace(PLAN, risk=replace(PLAN.risk, costs=NOTHING))
+    assert of_bars(plan).costs == NOTHING
+    assert of_bars(PLAN).costs.fee > 0

@@ -26,6 +26,8 @@ def test_a_run_is_traded_where_its_scores_begin(flowsense, ran, market, tmp_path
     assert found["name"] == "follow logistic" and (tmp_path / "a/sheet.html").is_file()
     assert found["measures"]["end"] - found["measures"]["start"] < 60e9  # a fifth of four minutes
     assert "orders sent" in done.out and "sheet.html" in done.out
+    assert "--start widens it" in done.out and "UTC\n" in done.out
+    assert "1 lot of " in done.out and "Note: an execution is worth" not in done.out
 
 
 @pytest.mark.slow

@@ -162,7 +162,7 @@ def test_what_is_planted_is_chosen_by_name(flowsense, tmp_path):
     assert found.code == 0 and "of 5 instruments" in found.out
     assert (tmp_path / "m" / "observations.parquet").is_file()
     found = flowsense(*command, "--plant", "smoke")
-    assert found.code == 2 and "plant 'smoke': give leader, network" in found.err
+    assert found.code == 2 and "plant 'smoke' is unknown: known are leader, network" in found.err
 
 
 def test_a_simulation_replaces_nothing_else(flowsense, tmp_path):

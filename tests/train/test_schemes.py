@@ -155,6 +155,7 @@ def test_a_split_of_other_shares():
 @pytest.mark.parametrize(
     ("text", "why"),
     [
+        ("walkforward", "did you mean walk-forward?"),
         ("kfold", "write walk-forward, split"),
         ("cpcv:6", "write walk-forward"),
         ("cpcv:6/6", "fewer than all 6"),

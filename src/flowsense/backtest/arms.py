@@ -25,7 +25,7 @@ from flowsense.exchange.replay import Replay, Rules
 from flowsense.model import Model
 from flowsense.model.calibrated import Calibrated
 from flowsense.risk.desk import Risk
-from flowsense.risk.settings import Settings
+from flowsense.risk.settings import NOTHING, Settings
 from flowsense.schema import NEVER, Chunk, Instrument
 from flowsense.store.checkpoint import pack, unpack
 from flowsense.tape import FeatureSpec
@@ -192,6 +192,8 @@ def of_bars(plan: Plan) -> Settings:
     if isinstance(plan.strategy, Quote):
         raise InputError("bars show no touch to quote at: a maker needs a recording of the book")
     costs = plan.risk.costs
+    if costs == NOTHING:
+        return plan.risk
     fee = min(costs.fee + plan.frictions.half_spread, 1.0)
     return replace(plan.risk, costs=replace(costs, fee=fee))
 

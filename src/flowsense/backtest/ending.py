@@ -17,7 +17,7 @@ from flowsense.backtest.strategies.quote import Quote
 from flowsense.exchange.latency import Constant
 from flowsense.exchange.replay import Rules
 from flowsense.risk.settings import KINDS, Costs, Settings
-from flowsense.schema import MILLISECOND
+from flowsense.schema import MILLISECOND, SECOND
 from flowsense.sources import Told, chunks
 from flowsense.train.dataset import Data
 from flowsense.train.material import any_of
@@ -123,6 +123,7 @@ def told(results: dict[str, Result], model: str) -> dict[str, Any]:
         made = {f"{k}_bp": BP * each[k] / m.turnover if m.turnover else None for k in KEYS}
         counts = {"sent": result.orders["sent"], "executions": len(result.fills)}
         found[name] = {"model": model, **each, **made, **counts}
+        found[name]["seconds"] = (m.end - m.start) / SECOND
         found[name]["vetoes"] = result.config.get("vetoes", {})
         found[name]["recording"] = result.config["recording"]
         found[name]["on"] = "bars" if bars_alone(result.instruments) else "books"

@@ -1,5 +1,6 @@
 """`flowsense backtest`: a fitted model traded on a recording, with its costs, as a tear sheet."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from flowsense.backtest import Result
     from flowsense.evaluate.tried import Among
 
+OTHERS = ("metrics.json", "manifest.json", "paper.json")  # of runs, checkpoints and accounts
+LOTS, TINY = 3, 1e-6  # instruments whose lots are told; share of the capital that is nothing
 NOTES = 5  # of the sheet's warnings, on the terminal
 
 
@@ -42,10 +45,11 @@ def backtest(
     from flowsense.backtest.fitted import sensitivities, stressed, traded, varied
     from flowsense.backtest.sheet import told, write
     from flowsense.backtest.sheet.content import digest
-    from flowsense.cli.terminal import watched
+    from flowsense.cli.terminal import console, watched
     from flowsense.store.atomic import ensure_writable
     from flowsense.train.read import hashes
 
+    unmixed(out)
     place = checkpoint(model)
     plan = planned(ctx.params, from_time(ctx.params["start"], model))
     hours, scenarios = opening(ctx.params), broken_by(broken)
@@ -69,7 +73,17 @@ def backtest(
     among, grid = tried(out, mine, data), sensitivities(found) if grids else ()
     shown = told(result, sensitivity=grid, stress=outcomes, among=among, data=data, against=beside)
     summarised(result, write(out, shown))
+    if ctx.params["start"] is None:
+        console().print("It begins where the last scores of RUN begin; --start widens it.")
     against.shown(beside)
+
+
+def unmixed(out: Path) -> None:
+    """Raises InputError where a sheet would lie in a file, or among what another command wrote."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: is a file: name a folder")
+    if found := [name for name in OTHERS if (out / name).exists()]:
+        raise InputError(f"--out {out}: holds {found[0]} of another command: name another folder")
 
 
 def tried(out: Path, results: "tuple[Result, ...]", data: str) -> "Among":
@@ -111,6 +125,32 @@ def breaking(result: "Result") -> "Result":
     return result._replace(config=result.config | {"broken": f"{when}, {why}"})
 
 
+def when(result: "Result") -> str:
+    """From when until when it traded."""
+    from flowsense.evaluate.report.markup import moment
+
+    ts = result.marks["ts"]
+    return f"from {moment(int(ts[0]))} until {moment(int(ts[-1]))} UTC" if len(ts) else ""
+
+
+def lots(result: "Result") -> Iterator[str]:
+    """What a lot is of the first instruments, and whether orders are too small to matter."""
+    for k, i in enumerate(result.instruments[:LOTS]):
+        fills = result.fills[result.fills["instrument"] == k]
+        units, worth = float(i.lot) * float(i.contract), ""
+        if len(fills) and not i.inverse:
+            price = int(fills["price"][-1]) * float(i.tick)
+            worth = f", worth {price * units:.3g} at the last execution"
+        yield f"1 lot of {i.symbol} is {units:g} of it{worth}."
+    turnover = float(result.marks["turnover"][-1]) if len(result.marks) else 0.0
+    each = turnover / max(len(result.fills), 1)
+    if 0 < each < TINY * result.capital:
+        yield (
+            f"Note: an execution is worth {each:.3g} on average, {each / result.capital:.1g} of "
+            "the capital: give more --lots or less --capital."
+        )
+
+
 def summarised(result: "Result", page: Path) -> None:
     """The finding, and where the rest lies."""
     import orjson
@@ -132,6 +172,8 @@ def summarised(result: "Result", page: Path) -> None:
     for warning in content["warnings"][:NOTES]:
         to.print(f"Note: {warning}.")
     sent, filled = result.orders.get("sent", 0), len(result.fills)
-    to.print(f"{sent:,} orders sent, {filled:,} executions")
+    to.print(f"{sent:,} orders sent, {filled:,} executions {when(result)}")
+    for sentence in lots(result):
+        to.print(sentence)
     to.print(f"{page}  the tear sheet, for a browser", soft_wrap=True)
     to.print(f"{page.parent / 'sheet.json'}  the same as numbers", soft_wrap=True)

@@ -39,8 +39,31 @@ def opened(
     families = tuple(name for name, _ in spec.versions)
     options = reading.options(asked) | {"families": families, "clocks": spec.clocks}
     recording = read(sources, **options)
+    reads(place, families, recording)
     suits(asked, recording.instruments)
     return fitted, recording
+
+
+def reads(place: Path, families: tuple[str, ...], recording: "Recording") -> None:
+    """Raises InputError where the recording holds nothing of what the model's columns are of."""
+    from flowsense.features.catalogue import split
+    from flowsense.sources import Broad, chunks
+    from flowsense.train.read import bars_alone
+
+    of, source = split(families), recording.source
+    booked = (*of.events, *of.plain)
+    if bars_alone(source):
+        if booked and not of.bars:
+            raise InputError(
+                f"{source.name}: holds bars alone, and {place.name} reads a book "
+                f"({booked[0]}): name a recording of the book"
+            )
+    elif of.bars and not booked:
+        told = isinstance(source, Broad) and any(len(chunk.bars) for chunk in chunks(source))
+        if not told:
+            raise InputError(
+                f"{source.name}: holds no bars, and {place.name} reads nothing else: name candles"
+            )
 
 
 def from_time(asked: str | None, model: Path) -> int:

@@ -5,8 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flowsense.errors import InputError
+from flowsense.registry import unknown
+
 if TYPE_CHECKING:
     from flowsense.simulate.market import Market
+
+MOST = 166_666  # minutes that one can be simulated
 
 
 def simulate(
@@ -29,8 +34,12 @@ def simulate(
     """
     from flowsense.cli.terminal import console
     from flowsense.simulate import saved
-    from flowsense.simulate.markets import composed
+    from flowsense.simulate.markets import MARKETS, composed
 
+    if not 0 < minutes < MOST:
+        raise InputError(f"--minutes {minutes:g}: give more than 0 and less than {MOST:,}")
+    if wrong := [name for name in plant.split(",") if name not in MARKETS]:
+        raise InputError(unknown("--plant", wrong[0], tuple(MARKETS)))
     saved.check_folder(out)
     market = composed(tuple(plant.split(",")), instruments)
     events = made(out, minutes, seed, market, day)

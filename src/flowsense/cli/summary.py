@@ -10,6 +10,7 @@ from rich.text import Text
 
 from flowsense.cli.terminal import console
 from flowsense.evaluate.report import verdict
+from flowsense.evaluate.report.markup import span
 
 COLOURS = {"above": "green", "level": "yellow", "below": "red", "unknown": "dim"}
 NOTES = 5  # printed; the files have all of them
@@ -51,17 +52,25 @@ def traded(found: Mapping[str, Any]) -> Iterator[str]:
     parts = [
         f"{name} {score['net_bp']:+.2f} bp in {score['executions']:,} executions"
         if score["executions"]
-        else f"{name} made no trade"
+        else f"{name} made no trade{withheld(score)}"
         for name, score in found.items()
     ]
     if parts:
         first = next(iter(found.values()))
+        long = f" ({span(first['seconds'])})" if "seconds" in first else ""
         bare = first.get("on") == "bars"
         costs = "with half a spread of 1 bp and no fees" if bare else "without fees"
         yield (
-            f"{first['model']} traded on the test rows, in basis points of the value executed, "
-            f"{costs}: {', '.join(parts)}."
+            f"{first['model']} traded on the rows of the last test block{long}, in basis points "
+            f"of the value executed, {costs}: {', '.join(parts)}."
         )
+
+
+def withheld(score: Mapping[str, Any]) -> str:
+    """Why there was no trade: what most signals were withheld for."""
+    vetoes = score.get("vetoes", {})
+    most = max(vetoes, key=lambda name: vetoes[name], default=None)
+    return f", most signals withheld as {most}" if most else ""
 
 
 def notes(metrics: Mapping[str, Any], to: Console, said: Collection[str] = ()) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowsense.schema import Instrument
 
 BP, WHOLE = 1e-4, 1e4  # one basis point, and how many are all of it
+REWARD = 1e3  # for the risk, at most
 MOST = 1e18  # of an amount, whatever the currency
 NAMED = {"strategy": ("follow", "quote"), "queue": ("risk-averse", "probabilistic")}
 FEES, DEEP, BARE = (
@@ -104,6 +105,13 @@ TRADING: Shared = {
         Annotated[float, typer.Option(metavar="P", help="Least of a signal, 0 to 1.")],
         0.65,
     ),
+    "reward": (
+        Annotated[
+            float,
+            typer.Option(metavar="R", help="Least gain for the risk, after costs; 0: ask none."),
+        ],
+        1.0,
+    ),
     "start": (
         Annotated[
             Text, typer.Option(metavar="TIME", help="Default: where the scores of RUN begin.")
@@ -126,7 +134,7 @@ def planned(asked: Mapping[str, Any], start: int) -> "Plan":
     from flowsense.cli.settings import moment
     from flowsense.forecast import Target
     from flowsense.registry import unknown
-    from flowsense.risk.settings import Costs, Settings, Stance
+    from flowsense.risk.settings import NOTHING, Costs, Settings, Stance
     from flowsense.schema import NEVER
 
     for name, known in NAMED.items():
@@ -138,6 +146,8 @@ def planned(asked: Mapping[str, Any], start: int) -> "Plan":
         raise InputError(f"--seed {asked['seed']}: give 0 to {2**63 - 1}")
     if not 0 <= asked["confidence"] <= 1:
         raise InputError(f"--confidence {asked['confidence']}: give a number from 0 to 1")
+    if not 0 <= asked["reward"] <= REWARD:
+        raise InputError(f"--reward {asked['reward']:g}: give a number from 0 to {REWARD:g}")
     end = NEVER if asked["end"] is None else moment(asked["end"])
     if end <= start:
         given = "--start" if asked["end"] is None else "--end"
@@ -157,8 +167,8 @@ def planned(asked: Mapping[str, Any], start: int) -> "Plan":
         frictions=frictions(asked),
         risk=Settings(
             target=Target.parse(asked["target"]) if asked["target"] else None,
-            costs=Costs(fee=fee, spreads=1.0 if takes else 0.0),
-            stance=Stance(least_confidence=asked["confidence"]),
+            costs=Costs(fee=fee, spreads=1.0 if takes else 0.0) if asked["reward"] else NOTHING,
+            stance=Stance(least_confidence=asked["confidence"], least_reward_risk=asked["reward"]),
         ),
         start=start,
         end=end,

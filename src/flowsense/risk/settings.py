@@ -62,6 +62,9 @@ class Costs:
         within("costs: spreads", self.spreads, 0.0, 10.0)
 
 
+NOTHING = Costs(spreads=0.0)  # is counted by who trades whatever it costs
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     target: Target | None = None  # acted on; None: the first whose value is in ticks

@@ -8,6 +8,7 @@ how much of a score hangs on the days it was measured on, not what would have be
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import combinations
 from math import comb
 from typing import NamedTuple, Protocol
@@ -139,7 +140,9 @@ def parse(text: str) -> Scheme:
     for pattern, make in PATTERNS:
         if found := re.fullmatch(pattern, text):
             return make(text, tuple(part for part in found.groups() if part))
-    raise InputError(f"validation {text!r}: write {FORMS}")
+    close = get_close_matches(text.lower(), FORMS.replace(" or ", ", ").split(", "), 1)
+    hint = f"did you mean {close[0]}?" if close and ":" not in text else f"write {FORMS}"
+    raise InputError(f"validation {text!r}: {hint}")
 
 
 def _single(text: str, parts: tuple[str, ...]) -> Scheme:
