@@ -60,9 +60,9 @@ def test_who_earned_more_and_where_it_comes_from_by_hand():
     found = compared(a, b, MINUTE)
     assert (found.a.net, found.a.gross, found.a.fees) == (2, 5, 3)
     assert (found.b.net, found.b.gross, found.b.slippage) == (6, 0, -6)
-    assert found.gap == pytest.approx((0.001, -0.005, -0.003, -0.003, 0.0))
+    assert found.gap == pytest.approx((-0.001, 0.005, -0.003, -0.003, 0.0))
     assert found.gap.net == pytest.approx(
-        found.gap.gross - found.gap.slippage - found.gap.fees - found.gap.funding
+        found.gap.gross + found.gap.slippage + found.gap.fees + found.gap.funding
     )
     assert found.start == T0 and found.end == T0 + 3 * MINUTE
     assert any("capitals differ" in text for text in found.warnings)
@@ -74,7 +74,7 @@ def test_the_better_is_found_and_when_is_the_end_of_a_block():
     assert found.in_turn.better == "b" and (found.in_turn.at - T0) % (2 * MINUTE) == 0
     since = str(np.datetime64(found.in_turn.at, "ns").astype("M8[m]")).replace("T", " ")
     assert found.sentence == f"B earns more since {since} UTC"
-    assert found.ci95[0] > 0 and found.in_turn.interval[0] > 0
+    assert found.ci95[1] < 0 and found.in_turn.interval[1] < 0 and found.in_turn.mean < 0
     turned = compared(b, a, 2 * MINUTE)
     assert turned.in_turn.better == "a" and turned.in_turn.at == found.in_turn.at
     assert turned.gap.net == pytest.approx(-found.gap.net)
@@ -130,6 +130,21 @@ def test_an_arm_without_a_trade_stands_for_doing_nothing():
     found = compared(idle, run(drawn(1, -1.0), "b"), MINUTE)
     assert found.in_turn.better == "a" and found.a.turnover == 0
     assert "A traded nothing while both ran" in found.warnings[0]
+
+
+def test_of_two_that_never_traded_one_sentence_is_said():
+    idle = run(np.zeros(3))
+    idle.marks["turnover"] = 0
+    found = compared(idle, idle, MINUTE)
+    assert found.warnings == ()
+    said = list(against.sentences(sheet.told(idle, against=found)["against"]))
+    assert said == ["Neither traded while both ran: there is nothing to compare."]
+
+
+def test_before_the_scale_is_settled_nothing_is_called_undecided():
+    found = compared(run(drawn(0, n=6)), run(drawn(1, n=6), "b"), MINUTE)
+    assert found.in_turn.blocks == 0
+    assert found.sentence == "too few blocks of 60 s so far: the first eight settle the scale"
 
 
 def test_only_the_time_in_which_both_ran_counts():
@@ -210,6 +225,6 @@ def test_the_sheet_shows_both_and_says_the_same():
     assert "Against other &lt;b&gt;, which is B here: B earns more since" in page
     assert "net gains of A and of B" in page
     said = " ".join(against.sentences(content["against"]))
-    assert "bp of the capital more than A in 5 h (95 %: +" in said
+    assert "bp of the capital less than B in 5 h (A less B, 95 %: \N{MINUS SIGN}" in said
     assert "flowsense compare" in said and "bp an hour" in said
     assert sheet.told(a)["against"] is None and "Against another" not in sheet.render(sheet.told(a))

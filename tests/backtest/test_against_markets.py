@@ -106,7 +106,7 @@ def test_a_lower_fee_is_found_within_the_hour():
         results = traded({"dear": kind(1, **dear), "cheap": kind(1, **cheap)}, 3, seconds=1_800)
         found = compared(results["dear"], results["cheap"], MINUTE)
         assert found.in_turn.better == "b" and found.a.fills == found.b.fills > 20
-        assert found.gap.net == pytest.approx(-found.gap.fees)
+        assert found.gap.net == pytest.approx(found.gap.fees)
         assert abs(found.gap.gross) < 1e-15
 
 

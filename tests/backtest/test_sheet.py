@@ -103,6 +103,24 @@ def test_executions_against_the_mid_by_hand():
     assert maker["fees_bp"] == pytest.approx(-0.1 / 110 * 1e4)
 
 
+def test_what_was_paid_is_below_zero_wherever_it_stands():
+    content = sheet.told(made([10.0], costs=20.0, fills=ONE))
+    tiles, bridge = str(tables.tiles(content)), str(tables.bridge(content["costs"], 1_000.0))
+    for shown in (tiles, bridge):
+        assert f"{MINUS}2.00" in shown and f"{MINUS}18.00" in shown
+    kinds = str(tables.executions(content["executions"]))
+    assert f"{MINUS}99.01" in kinds and "+90.91" in kinds and "+9.09" in kinds
+    assert f"{MINUS}0.40" in str(tables.instruments(content))
+
+
+def test_what_instruments_gained_adds_up_to_net():
+    """A round trip gained 8.60 of the 10.00: what is open is marked 1.40 higher."""
+    content = sheet.told(made([10.0], fills=(*ONE, (T0 + 10 * SECOND, 1, 1, 110, 0, 220, 220, 0))))
+    said = [w for w in Page(str(tables.instruments(content))).words if w.strip()]
+    words = "not in round trips: still open, at the mid"
+    assert said[-5:] == ["+8.60", words, "+1.40", "net", "+10.00"]
+
+
 def test_of_each_instrument_what_it_traded():
     found = sheet.told(made([10.0], fills=ONE, instruments=(X, Y)))["by_instrument"]
     assert found["X"] == pytest.approx(
@@ -274,7 +292,7 @@ def test_numbers_as_they_are_written():
     assert words.plain(-0.004) == "0.00" and words.plain(None) == DASH
     assert words.ratio(1.2, 0.55) == f"1.20{gap}±{gap}0.55" and words.ratio(None, None) == DASH
     assert words.share(0.543) == f"54.3{gap}%" and words.share(-0.1) == f"{MINUS}10.0{gap}%"
-    assert words.money(157_059.5) == "157,060" and words.money(12.5) == "12.50"
+    assert words.cash(157_059.5) == "+157,060" and words.cash(-12.5) == f"{MINUS}12.50"
 
 
 def test_three_digits_of_small_numbers_are_shown():
@@ -283,7 +301,7 @@ def test_three_digits_of_small_numbers_are_shown():
     assert words.percent(-0.000136) == f"{MINUS}0.0136{gap}%"
     assert words.share(0.00005) == f"0.00500{gap}%" and words.share(0.0) == f"0.0{gap}%"
     assert words.points(0.0136) == "+0.0136" and words.points(-0.4) == f"{MINUS}0.40"
-    assert words.money(0.0078) == "0.00780" and words.money(0.78) == "0.78"
+    assert words.cash(0.0078) == "+0.00780" and words.cash(0.78) == "+0.78"
     assert words.size(-0.0031) == "0.00310"
     assert tables._brief(0.0000508) == "+0.00508"
 

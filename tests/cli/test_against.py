@@ -33,7 +33,10 @@ def test_a_second_configuration_trades_beside_the_first(flowsense, ran, market, 
     assert other["a"]["net"] == pytest.approx(found["costs"]["net"])
     assert other["b"]["fees"] < 0 == other["a"]["fees"] and other["b"]["fills"] > 0
     assert other["in_turn"]["better"] is None and other["block_ns"] == 60e9
-    assert "Undecided after 0 blocks of 60 s." in said.out and "B - A" in said.out
+    assert (
+        "Too few blocks of 60 s so far: the first eight settle the scale." in said.out
+        and "A - B" in said.out
+    )
     tried = [orjson.loads(x) for x in (tmp_path / "new/trials.jsonl").read_bytes().splitlines()]
     assert [trial["name"] for trial in tried] == ["quote vote", "quote vote"]
     assert tried[0]["config"] != tried[1]["config"] and tried[0]["data"] == tried[1]["data"]
@@ -64,7 +67,10 @@ def test_another_model_begins_where_its_own_scores_do(flowsense, ran, market, tm
 def test_on_paper_it_is_what_a_backtest_says(flowsense, ran, market, tmp_path):
     words = (ran, market, *EARLY, "--against", "lots=2 rebate=0.5")
     said = flowsense("paper", *words, "--out", tmp_path / "paper")
-    assert said.code == 0 and "Undecided after 0 blocks of 60 s." in said.out, said.err
+    assert (
+        said.code == 0
+        and "Too few blocks of 60 s so far: the first eight settle the scale." in said.out
+    ), said.err
     assert flowsense("backtest", *words, "--out", tmp_path / "tick").code == 0
     paper, tick = (
         orjson.loads((tmp_path / x / "sheet.json").read_bytes()) for x in ("paper", "tick")
@@ -120,4 +126,4 @@ def test_whoever_ends_it_sees_how_they_stand(ran, market, tmp_path):
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
     said = "\n".join(process.communicate(timeout=60))
-    assert process.returncode == 0 and "goes on from there" in said and "B - A" in said
+    assert process.returncode == 0 and "goes on from there" in said and "A - B" in said

@@ -44,11 +44,11 @@ class Side(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Of b less a, as shares of their capital: net is what is left of the others."""
+    """Of a less b, as shares of their capital: net is the sum of the others."""
 
     net: float
     gross: float
-    slippage: float  # of costs: what b paid more
+    slippage: float  # below 0: a paid more
     fees: float
     funding: float
 
@@ -109,7 +109,7 @@ def compared(
     x, y = a.marks, b.marks
     sides, (i, j) = (a, b), seen_by_both(a, b)
     ts, shares = gained(sides, (i, j))
-    gap = np.where(np.abs(shares[1] - shares[0]) < ROUNDING, 0.0, shares[1] - shares[0])
+    gap = np.where(np.abs(shares[0] - shares[1]) < ROUNDING, 0.0, shares[0] - shares[1])
     ends = slice(int(i[0]), int(i[-1]) + 1), slice(int(j[0]), int(j[-1]) + 1)
     one, other = (side(r, r.marks[e]) for r, e in zip(sides, ends, strict=True))
     answer = in_turn(sides, block_ns)
@@ -117,6 +117,12 @@ def compared(
     draws = drawn.sums(np.c_[gap, np.ones(len(gap))]) if drawn else None
     begin = int(max(x["ts"][i[0]], y["ts"][j[0]]))
     level = (np.r_[0.0, np.cumsum(s)] for s in shares)
+    if idle(sides, ends):
+        said, warnings = "neither traded while both ran: there is nothing to compare", list[str]()
+    else:
+        said = sentence(answer, block_ns, alike=not gap.any())
+        warnings = [*doubts(sides, ends, block_ns), *few(drawn and drawn.expected)]
+        warnings += near(ts, gap, block_ns)
     return Compared(
         begin,
         int(max(x["ts"][i[-1]], y["ts"][j[-1]])),
@@ -126,8 +132,8 @@ def compared(
         gap_of(one, other),
         None if draws is None else interval(draws[:, 0] / draws[:, 1] * len(gap)),
         answer,
-        sentence(answer, block_ns, alike=not gap.any()),
-        (*doubts(sides, ends, block_ns), *few(drawn and drawn.expected), *near(ts, gap, block_ns)),
+        said,
+        tuple(warnings),
         targets,
         Curves(*thinned(np.r_[begin, ts], *level)),
     )
@@ -167,7 +173,7 @@ def gained(sides: tuple[Result, Result], at: tuple[Ints, Ints]) -> tuple[Ints, l
 def in_turn(sides: tuple[Result, Result], block_ns: int) -> Answer:
     """What one who looked after every block knows by now; a gain is of the block it was known in.
 
-    Means and bounds are of b less a, shares of the capital an hour.
+    Means and bounds are of a less b, shares of the capital an hour.
     """
     ts, (a, b) = gained(sides, closed(*sides))
     fold = Sequential(block_ns // 10)
@@ -179,8 +185,8 @@ def in_turn(sides: tuple[Result, Result], block_ns: int) -> Answer:
     if found.mean is None:
         return found
     hour = 3600 * SECOND // MINUTE
-    ends = found.interval and (found.interval[0] * hour, found.interval[1] * hour)
-    return Answer(found.better, found.at, found.blocks, found.mean * hour, ends)
+    ends = found.interval and (-found.interval[1] * hour, -found.interval[0] * hour)
+    return Answer(found.better, found.at, found.blocks, -found.mean * hour, ends)
 
 
 def side(result: Result, marks: NDArray[Any]) -> Side:
@@ -201,8 +207,11 @@ def side(result: Result, marks: NDArray[Any]) -> Side:
 
 
 def gap_of(a: Side, b: Side) -> Gap:
-    names = ("net", *PARTS)
-    return Gap(*(getattr(b, n) / b.capital - getattr(a, n) / a.capital for n in names))
+    """Costs count against the one that paid them."""
+    net, gross, *paid = (
+        getattr(a, n) / a.capital - getattr(b, n) / b.capital for n in ("net", *PARTS)
+    )
+    return Gap(net, gross, *(0.0 - x for x in paid))
 
 
 def thinned(ts: Ints, *levels: Floats) -> Iterator[NDArray[Any]]:
@@ -216,7 +225,10 @@ def sentence(found: Answer, block_ns: int, *, alike: bool) -> str:
         return "A and B earned the same in every minute"
     if found.better and found.at is not None:
         return f"{found.better.upper()} earns more since {moment(found.at, 'm')} UTC"
-    return f"undecided after {found.blocks} blocks of {span(block_ns / SECOND)}"
+    length = span(block_ns / SECOND)
+    if not found.blocks:
+        return f"too few blocks of {length} so far: the first eight settle the scale"
+    return f"undecided after {found.blocks} blocks of {length}"
 
 
 def doubts(sides: tuple[Result, Result], ends: tuple[slice, slice], block_ns: int) -> Iterator[str]:
@@ -235,6 +247,12 @@ def doubts(sides: tuple[Result, Result], ends: tuple[slice, slice], block_ns: in
         yield "one ran longer than the other: only the time in which both did counts"
     if a.capital != b.capital:
         yield "the capitals differ: gains are compared as shares of each"
+
+
+def idle(sides: tuple[Result, Result], ends: tuple[slice, slice]) -> bool:
+    """Whether neither traded, or gained from what it held before."""
+    marks = [r.marks[e] for r, e in zip(sides, ends, strict=True)]
+    return not any(np.ptp(m["turnover"]) or np.ptp(m["equity"]) for m in marks)
 
 
 def held(marks: NDArray[Any]) -> float:

@@ -3,32 +3,34 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowsense.backtest.sheet.words import money, percent, plain, points
+from flowsense.backtest.sheet.words import WAY, cash, percent, plain, points
 from flowsense.evaluate.report.markup import Html, count, el, join, quiet, span, strokes, table
 from flowsense.schema import SECOND
 
 Content = Mapping[str, Any]
 BP = 1e4
 ROWS = {
-    "net": "net",
     "before costs": "gross",
     "slippage": "slippage",
     "fees": "fees",
     "funding": "funding",
+    "net": "net",
 }
 
 
 def sentences(found: Content) -> Iterator[str]:
     """The finding, by how much, and what else to know; A is the one that the sheet is about."""
     yield found["sentence"][0].upper() + found["sentence"][1:] + "."
+    if not (found["a"]["turnover"] or found["b"]["turnover"] or found["gap"]["net"]):
+        return
     gap = found["gap"]["net"]
     more = "more" if gap >= 0 else "less"
     bounds = ", over too short a time for an interval"
     if found["ci95"]:
         low, high = map(signed, found["ci95"])
-        bounds = f" (95 %: {low} to {high})"
+        bounds = f" (A less B, 95 %: {low} to {high})"
     yield (
-        f"B earned {signed(abs(gap)).lstrip('+')} bp of the capital {more} than A in "
+        f"A earned {signed(abs(gap)).lstrip('+')} bp of the capital {more} than B in "
         f"{span((found['end'] - found['start']) / SECOND)}{bounds}."
     )
     turn = found["in_turn"]
@@ -36,7 +38,7 @@ def sentences(found: Content) -> Iterator[str]:
         low, high = map(signed, turn["interval"])
         yield (
             f"One who looked after each of {turn['blocks']} blocks of "
-            f"{span(found['block_ns'] / SECOND)} knows by now: B less A is {low} to {high} bp an "
+            f"{span(found['block_ns'] / SECOND)} knows by now: A less B is {low} to {high} bp an "
             "hour."
         )
     yield from (f"Note: {text}." for text in found["warnings"])
@@ -72,11 +74,14 @@ def section(found: Content) -> Html:
 
 
 def figures(found: Content) -> Html:
-    """Two columns in the currency of the account, and B less A."""
+    """Two columns in the currency of the account, and A less B; what was paid is below 0."""
     a, b, gap = found["a"], found["b"], found["gap"]
-    rows = [[money(a[key]), money(b[key]), signed(gap[key]), words] for words, key in ROWS.items()]
+    rows = [
+        [*(cash(WAY[key] * side[key]) for side in (a, b)), signed(gap[key]), words]
+        for words, key in ROWS.items()
+    ]
     rows.append([percent(a["net"] / a["capital"]), percent(b["net"] / b["capital"]), "", "return"])
     rows.append([count(a["fills"]), count(b["fills"]), "", "executions"])
     rows.append([f"{plain(a['turnover'])} x", f"{plain(b['turnover'])} x", "", "turnover"])
     made = ([el("th", words, scope="row"), *(el("td", x) for x in each)] for *each, words in rows)
-    return table(["", "A", "B", "B less A, bp of the capital"], made, class_="narrow")
+    return table(["", "A", "B", "A less B, bp of the capital"], made, class_="narrow")

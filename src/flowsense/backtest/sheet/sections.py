@@ -22,7 +22,7 @@ def sections(content: Content) -> Iterator[tuple[str, Html]]:
     yield "By year and month", _calendar(m)
     yield "Where the money went", _costs(content)
     yield "By hour and regime", _parts(m)
-    yield "By instrument", tables.instruments(content["by_instrument"])
+    yield "By instrument", _instruments(content)
     yield "If costs, latency or size were others", _sensitivity(content)
     yield "When the market breaks", _stress(content)
     yield "Warnings", _warnings(content)
@@ -62,9 +62,10 @@ def _calendar(m: Content) -> Html:
 
 def _costs(content: Content) -> Html:
     told = (
+        "What was paid is below 0, what was received above, and the rows add up to what was kept. "
         "Slippage is against the mid when an order was decided. Below, by what orders did: against "
-        "the mid at the execution (above 0: paid, below 0: earned), and how far the mid had gone "
-        "the order's way since it was decided."
+        "the mid at the execution, and what was lost (below 0) or won while the mid went on from "
+        "where it stood at the decision."
     )
     parts = (
         quiet(told),
@@ -73,6 +74,11 @@ def _costs(content: Content) -> Html:
         el("details", el("summary", "What became of the orders"), tables.orders(content["orders"])),
     )
     return join(parts)
+
+
+def _instruments(content: Content) -> Html:
+    told = "Round trips are finished ones, from flat to flat; won and the win rate are of those."
+    return join((quiet(told), tables.instruments(content)))
 
 
 def _parts(m: Content) -> Html:

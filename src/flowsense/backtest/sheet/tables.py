@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flowsense.backtest.sheet.words import (
+    FINE,
+    WAY,
     amount,
-    money,
+    cash,
     percent,
     plain,
     points,
@@ -47,8 +49,10 @@ def tiles(content: Content) -> Html:
         tile("deepest drawdown", share(fall["depth"]), again if fall["depth"] else "never below"),
         tile("win rate", share(m["win_rate"]), held),
         tile("turnover", f"{plain(m['turnover'], 1)} x", f"{plain(year, 0)} x a year"),
-        tile("fees", money(m["fees"]), f"{share(m['fees'] / capital)} of the capital"),
-        tile("slippage", money(m["slippage"]), f"{share(m['slippage'] / capital)} of the capital"),
+        tile("fees", cash(-m["fees"]), f"{percent(-m['fees'] / capital)} of the capital"),
+        tile(
+            "slippage", cash(-m["slippage"]), f"{percent(-m['slippage'] / capital)} of the capital"
+        ),
         tile(
             "fill ratio", share(m["fill_ratio"]), f"{count(content['orders'].get('sent', 0))} sent"
         ),
@@ -90,6 +94,11 @@ def _whole(year: Content, most: float) -> Html:
     return el("td", el("b", _brief(year["net"])), title=before, **shade(year["net"], most))
 
 
+def precise(x: float) -> str:
+    """Money to the cent, so that a column adds up."""
+    return amount(x, shown(x, 2, FINE))
+
+
 def _brief(x: float) -> str:
     """Percent without its sign: ``+1.2``."""
     return amount(x * 100, 1 if abs(x) >= 0.0995 else shown(x * 100))
@@ -118,9 +127,8 @@ def bridge(costs: Content, capital: float) -> Html:
     }
     rows = []
     for key, words in names.items():
-        way = 1 if key in ("gross", "net") else -1
-        each = costs[f"{key}_bp"]
-        figures = (amount(way * costs[key]), percent(way * costs[key] / capital))
+        way, each = WAY[key], costs[f"{key}_bp"]
+        figures = (precise(way * costs[key]), percent(way * costs[key] / capital))
         bp = points(None if each is None else way * each)
         rows.append([named(words), *map(cell, figures), cell(bp, "nothing was executed")])
     head = ["", "currency", "of the capital", "bp of the value executed"]
@@ -135,9 +143,7 @@ def executions(found: Mapping[str, Content]) -> Html:
             named(EXECUTED[name]),
             cell(count(each["fills"])),
             cell(plain(each["value"])),
-            cell(points(each["spread_bp"])),
-            cell(points(each["waiting_bp"])),
-            cell(points(each["fees_bp"])),
+            *(cell(points(-each[key])) for key in ("spread_bp", "waiting_bp", "fees_bp")),
         ]
         for name, each in found.items()
     )
@@ -149,28 +155,27 @@ def orders(counts: Mapping[str, int]) -> Html:
     return table(["orders", "number"], rows, class_="narrow")
 
 
-def instruments(found: Mapping[str, Content]) -> Html:
-    head = [
-        "instrument",
-        "fills",
-        "value, x capital",
-        "fees",
-        "round trips",
-        "won",
-        "gained by them",
-    ]
-    rows = (
+def instruments(content: Content) -> Html:
+    """What finished round trips gained, and the rest of the net, which is marked at the mid."""
+    head = ["instrument", "fills", "value, x capital", "fees", "round trips", "won", "gained"]
+    found, net = content["by_instrument"], content["costs"]["net"]
+    rows = [
         [
             named(symbol),
             cell(count(each["fills"])),
             cell(plain(each["value"])),
-            cell(plain(each["fees"])),
+            cell(precise(-each["fees"])),
             cell(count(each["trips"])),
             cell(share(each["won"] / each["trips"]) if each["trips"] else DASH),
-            cell(amount(each["net"]) if each["trips"] else DASH),
+            cell(precise(each["net"]) if each["trips"] else DASH),
         ]
         for symbol, each in found.items()
-    )
+    ]
+    rest = net - sum(each["net"] for each in found.values())
+    words = "not in round trips: still open, at the mid"
+    words += ", and funding" * bool(content["costs"]["funding"])
+    blank = [el("td", "")] * (len(head) - 2)
+    rows += [[named(name), *blank, cell(precise(x))] for name, x in ((words, rest), ("net", net))]
     return table(head, rows)
 
 

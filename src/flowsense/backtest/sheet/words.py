@@ -5,6 +5,7 @@ from math import floor, log10
 from flowsense.evaluate.report.markup import DASH, MINUS
 
 MOST, FINE = 6, 0.1  # digits after the point; below which basis points and money need more than 2
+WAY = {"gross": 1, "slippage": -1, "fees": -1, "funding": -1, "net": 1}  # of amounts paid: -1
 SPACE = "\N{NO-BREAK SPACE}"
 TERMS = {
     "net, gross": "Return over the span as a share of the capital; gross is before fees, funding "
@@ -12,7 +13,7 @@ TERMS = {
     "Sharpe ratio": "Mean of the returns by their deviation, times the root of the returns in a "
     "year. The error allows for returns that depend on each other (Lo 2002).",
     "drawdown": "How far the equity stands below its highest so far, as a share of that.",
-    "win rate": "Share of round trips, from flat to flat, that gained after fees.",
+    "win rate": "Share of finished round trips, from flat to flat, that gained after fees.",
     "turnover": "Value executed, times the capital.",
     "slippage": "What executions cost against the mid when the order was decided: half the spread, "
     "the depth that was used up, and the way the price went meanwhile.",
@@ -71,9 +72,9 @@ def plain(x: float | None, digits: int = 2) -> str:
     return f"{MINUS if sign(x, digits) == MINUS else ''}{abs(x):,.{digits}f}"
 
 
-def money(x: float) -> str:
-    """``157,060``, with cents below a thousand."""
-    return plain(x, 0 if abs(x) >= 1_000 else shown(x, 2, FINE))
+def cash(x: float) -> str:
+    """What was received, below 0 paid: ``+157,060``, with cents below a thousand."""
+    return amount(x, 0 if abs(x) >= 1_000 else shown(x, 2, FINE))
 
 
 def sign(x: float, digits: int) -> str:
