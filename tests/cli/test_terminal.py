@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from flowsense.cli import bench, expected
-from flowsense.cli.summary import NOTES, models, notes, table
+from flowsense.cli.summary import NOTES, models, notes, table, traded
 from flowsense.cli.terminal import OFTEN, Bars, Left, watched
 from flowsense.sources.position import Position
 from flowsense.train.estimate import Estimate
@@ -180,3 +180,12 @@ def test_the_demo(flowsense, tmp_path):
     mine.mkdir()
     (mine / "file").write_text("")
     assert flowsense("demo", "--out", mine).code == 2
+
+
+def test_what_trading_came_to_says_how_long_and_why_nothing_was_traded():
+    vetoes = {"unsure": 3, "poor_reward": 9}
+    none = {"model": "vote", "executions": 0, "vetoes": vetoes, "seconds": 171_000.0}
+    some = none | {"executions": 1_200, "net_bp": -0.5}
+    (said,) = traded({"taker": none, "maker": some})
+    assert said.startswith("vote traded on the rows of the last test block (47.5 h), in basis")
+    assert "taker made no trade, most signals withheld as poor_reward, maker -0.50 bp" in said
