@@ -8,13 +8,16 @@ import orjson
 import pytest
 
 from flowsense.backtest import FILL, MARK, Result, sheet
+from flowsense.backtest.bars import Frictions
 from flowsense.backtest.sensitivity import Point, Sensitivity
-from flowsense.backtest.sheet import plots, tables, verdict, words
+from flowsense.backtest.sheet import plots, sections, tables, verdict, words
 from flowsense.backtest.sheet.content import POINTS, finite
 from flowsense.backtest.stress import Outcome
 from flowsense.errors import InputError
 from flowsense.evaluate.report.markup import DASH, MINUS
 from flowsense.evaluate.tried import Trials
+from flowsense.exchange.latency import Constant
+from flowsense.exchange.replay import Rules
 from flowsense.schema import DAY, SECOND, Decimal, Instrument, zeros
 
 X = Instrument("X", "v", Decimal(1, -1), Decimal(1, 0))  # a tick and lot is worth 0.1
@@ -208,6 +211,54 @@ def test_where_costs_turn_it_to_a_loss_is_said_and_drawn():
     assert "0.5 x of costs, 0.5 x of latency and 0.5 x of capacity, and loses" in said
 
 
+def test_scenarios_that_do_good_are_said_to():
+    assert tables.differs(0.2) == f"worse by 20.0{words.SPACE}%"
+    assert tables.differs(-0.002) == f"better by 0.200{words.SPACE}%"
+    assert tables.differs(0.0) == "the same"
+
+
+def test_reasons_are_said_in_words():
+    counts = {"sent": 3, "rejected": 1, "asked": 2, "unknown": 1}
+    said = str(tables.orders(counts))
+    assert "cancelled by the strategy" in said and "cancellations rejected" in said
+    (held,) = verdict.withheld({"breaker": 3, "too_small": 1})
+    assert held == (
+        "Recommendations were held back: a breaker was open (3 times), too small (1 time)."
+    )
+    config = {
+        "closing them costs": 1.23456,
+        "vetoes": {"breaker": 2},
+        "trips": {"input": 2},
+        "held": {},
+    }
+    page = text_of(sheet.told(made([5.0, 9.0], fills=ONE, **config)))
+    assert f"{MINUS}1.23" in page and "1.2345" not in page
+    assert (
+        "a breaker was open 2" in page
+        and "unusual features 2" in page
+        and "of marks, one a minute" in page
+    )
+
+
+def test_a_panel_in_which_nothing_changes_is_left_out_and_said():
+    three = (runs(0.1, -0.1)._replace(name=x) for x in ("fees", "capacity"))
+    still = runs(0.1, 0.1, 0.1)._replace(name="latency", unit="ms")
+    content = sheet.told(made([5.0, 9.0], fills=ONE), sensitivity=(*three, still))
+    said = text_of(content)
+    assert "the rebate stays as it is" in said and "the capital grows as many times" in said
+    assert "Nothing changes with latency here: no panel is drawn." in said
+    assert "return against ms" not in sheet.render(content)
+
+
+def test_the_latency_that_was_assumed_is_known():
+    ms, bars = {"unit": "ms"}, {"unit": "bars"}
+    venue = str(Rules(order=Constant(2_500_000)))
+    assert sections.assumed(ms, {"config": {"venue": venue}}) == 2.5
+    assert sections.assumed(bars, {"config": {"venue": str(Frictions(delay=3))}}) == 3
+    assert sections.assumed(ms, {"config": {}}) is None
+    assert sections.assumed({"unit": "x"}, {}) == 1
+
+
 def test_scenarios_are_told_line_by_line():
     rows = (
         Outcome("none", 0.1, 0.0, 0.02, None, 3, 0),
@@ -272,7 +323,7 @@ def test_regimes_hours_and_months_are_drawn():
 def test_warnings_by_hand():
     jump = made(np.r_[np.zeros(40), 300, 301, np.full(60, 301.0)], fills=ONE)
     said = " ".join(sheet.told(jump)["warnings"])
-    assert "1 round trips are few" in said and "one month brought more than half" in said
+    assert "1 round trip is few" in said and "one month brought more than half" in said
     short = made(walk(0.0, 90), step=60 * SECOND, fills=ONE)
     assert "of 90 returns by the minute" in " ".join(sheet.told(short)["warnings"])
     config = {"held": {"X": 3}, "closing them costs": 1.5, "told": ["X: 2 holes"]}

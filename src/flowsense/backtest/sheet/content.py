@@ -13,7 +13,7 @@ from flowsense.backtest import Result
 from flowsense.backtest.against import Compared
 from flowsense.backtest.measures import UNITS, Measures, ends, level, measure, returns, trips_of
 from flowsense.backtest.sensitivity import Sensitivity, turns
-from flowsense.backtest.sheet.words import FINE, shown
+from flowsense.backtest.sheet.words import FINE, shown, trips
 from flowsense.backtest.stress import Outcome
 from flowsense.errors import InputError
 from flowsense.evaluate.results import SCHEMA
@@ -199,7 +199,8 @@ def warnings(m: Measures, content: Mapping[str, Any]) -> list[str]:
     """What a reader should know before believing a figure."""
     said = []
     if m.trips is not None and m.trips.finished < FEW_TRIPS:
-        said.append(f"{m.trips.finished} round trips are few: the win rate says little")
+        few = "is few" if m.trips.finished == 1 else "are few"
+        said.append(f"{trips(m.trips.finished)} {few}: the win rate says little")
     if m.sharpe is not None and m.sharpe.unit != "day":
         said.append(
             f"the Sharpe ratio is of {m.sharpe.periods} returns by the {m.sharpe.unit}, written as "

@@ -57,14 +57,19 @@ def drawdown(curves: Mapping[str, Sequence[Any]]) -> Html:
         return svg(fig, ax, "drawdown", plain=True)
 
 
-def sensitivity(points: Sequence[Mapping[str, float]], unit: str) -> Html:
-    """Return over the span against what was varied."""
+def sensitivity(
+    points: Sequence[Mapping[str, float]], unit: str, assumed: float | None = None
+) -> Html:
+    """Return over the span against what was varied, and where the backtest itself stands."""
     with matplotlib.rc_context(CONFIG):
         fig, ax = framed(SMALL, left=0.85)
         at = range(len(points))  # evenly: what is varied is often varied by factors
         ax.axhline(0, color=FAINT, lw=0.6)
         ax.plot(at, [p["gross"] for p in points], color=OTHER, lw=1.1)
         ax.plot(at, [p["net"] for p in points], color=MODEL, lw=1.6, marker="o", ms=3)
+        ats = [p["at"] for p in points]
+        if assumed is not None and ats[0] <= assumed <= ats[-1]:
+            ax.axvline(np.interp(assumed, ats, at), color=FAINT, lw=0.9, ls=":")
         ax.set_xticks(at, [f"{p['at']:g}" for p in points])
         ax.set_xlabel(unit)
         _shares(ax.yaxis, 4)

@@ -1,13 +1,24 @@
 """The sections of the sheet in order; one with nothing to say is left out."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from flowsense.backtest.sheet import against, plots, tables
-from flowsense.backtest.sheet.words import TERMS, plain
+from flowsense.backtest.sheet.words import TERMS, plain, reason
 from flowsense.evaluate.report.markup import Html, areas, card, el, facts, join, quiet, strokes
+from flowsense.schema import MILLISECOND
 
 Content = Mapping[str, Any]
+MEANS = {
+    "fees": "Fees are those of makers and takers; the rebate stays as it is.",
+    "costs": "Costs are fees, spread and impact; the rebate stays as it is.",
+    "capacity": "Capacity is so many times the lots; the capital grows as many times.",
+}
+WAITS = {  # what a venue says of how long an order takes, and how much of it is one of the unit
+    "ms": (r"order=Constant\(wait_ns=(\d+)\)", MILLISECOND),
+    "bars": (r"delay=(\d+)", 1),
+}
 TOLD = ("told", "broken")  # of a configuration, which other sections tell
 
 
@@ -28,6 +39,12 @@ def sections(content: Content) -> Iterator[tuple[str, Html]]:
     yield "Warnings", _warnings(content)
     yield "Terms", el("dl", *(join((el("dt", k), el("dd", v))) for k, v in TERMS.items()))
     config = {k: v for k, v in content["config"].items() if k not in TOLD}
+    if isinstance(cost := config.get("closing them costs"), float):
+        config["closing them costs"] = tables.precise(-cost)
+    if "vetoes" in config:
+        config["vetoes"] = {reason(k): n for k, n in config["vetoes"].items()}
+    if config.get("trips"):
+        config["trips"] = {reason(k): n for k, n in config["trips"].items()}
     yield "Configuration", facts(config) if config else Html()
 
 
@@ -38,7 +55,7 @@ def _equity(content: Content) -> Html:
     key = strokes(("model", "net"), ("other", "before costs"))
     pictures = (plots.equity(curves), plots.drawdown(curves))
     drawn = (el("div", picture, class_="wide") for picture in pictures)
-    told = tables.falls(content["measures"])
+    told = f"{tables.falls(content['measures'])} Drawdown is of marks, one a minute."
     return join((key, el("figure", *drawn, el("figcaption", told))))
 
 
@@ -98,15 +115,36 @@ def _sensitivity(content: Content) -> Html:
         return Html()
     told = (
         "The same backtest with one thing changed. What earns only at the costs that were assumed "
-        "has not been shown to earn."
+        "has not been shown to earn. A dotted line marks what was assumed."
     )
-    drawn = (each for each in found if len(each["points"]) > 1)
-    cards = [card(e["name"], _limit(e), plots.sensitivity(e["points"], e["unit"])) for e in drawn]
+    drawn = [each for each in found if len(each["points"]) > 1 and matters(each["points"])]
+    cards = [
+        card(e["name"], _limit(e), plots.sensitivity(e["points"], e["unit"], assumed(e, content)))
+        for e in drawn
+    ]
     details = (
         el("details", el("summary", e["name"]), tables.runs(e["points"], e["unit"])) for e in found
     )
     key = strokes(("model", "net"), ("other", "before costs"))
-    return join((quiet(told), key, el("div", *cards, class_="grid few"), *details))
+    notes = [quiet(MEANS[e["name"]]) for e in drawn if e["name"] in MEANS]
+    same = [e["name"] for e in found if len(e["points"]) > 1 and not matters(e["points"])]
+    notes += [quiet(f"Nothing changes with {name} here: no panel is drawn.") for name in same]
+    grid = el("div", *cards, class_="grid few")
+    return join((quiet(told), *notes, *((key, grid) if cards else ()), *details))
+
+
+def matters(points: Sequence[Content]) -> bool:
+    """Whether any run came to something else."""
+    return len({(p["net"], p["gross"], p["turnover"]) for p in points}) != 1
+
+
+def assumed(sensitivity: Content, content: Content) -> float | None:
+    """Where the backtest itself stands on the axis; None where it does not say."""
+    if sensitivity["unit"] == "x":
+        return 1.0
+    pattern, unit = WAITS.get(sensitivity["unit"], ("$.", 1))
+    found = re.search(pattern, str(content["config"].get("venue", "")))
+    return float(found[1]) / unit if found else None
 
 
 def _limit(sensitivity: Content) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from flowsense.backtest.sheet.words import (
     FINE,
+    ORDERS,
     WAY,
     amount,
     cash,
@@ -12,9 +13,11 @@ from flowsense.backtest.sheet.words import (
     plain,
     points,
     ratio,
+    reason,
     share,
     shown,
 )
+from flowsense.backtest.sheet.words import trips as finished
 from flowsense.evaluate.report.markup import DASH, Html, count, el, missing, moment, span, table
 from flowsense.schema import SECOND
 
@@ -42,7 +45,7 @@ def tiles(content: Content) -> Html:
     s, trips, fall, capital = m["sharpe"], m["trips"], m["drawdown"], content["capital"]
     year = m["turnover_year"]
     again = "not reached again" if fall["end"] is None else "reached again"
-    held = f"{count(trips['finished'])} round trips" if trips else "no round trip was finished"
+    held = finished(trips["finished"]) if trips else "no round trip was finished"
     cards = (
         tile("net return", percent(m["net"]), f"{percent(m['gross'])} before costs"),
         tile("Sharpe ratio", ratio(s and s["value"], s and s["error"]), _of(s)),
@@ -151,7 +154,7 @@ def executions(found: Mapping[str, Content]) -> Html:
 
 
 def orders(counts: Mapping[str, int]) -> Html:
-    rows = [[named(name), cell(count(n))] for name, n in counts.items()]
+    rows = [[named(ORDERS.get(name, name)), cell(count(n))] for name, n in counts.items()]
     return table(["orders", "number"], rows, class_="narrow")
 
 
@@ -199,24 +202,31 @@ def runs(points: Iterable[Content], unit: str) -> Html:
 def tripped(trips: Content | None) -> str:
     if trips is None:
         return "nothing watched"
-    return ", ".join(f"{reason} {count(n)}" for reason, n in trips.items()) or "none"
+    return ", ".join(f"{reason(name)} {count(n)}" for name, n in trips.items()) or "none"
+
+
+def differs(loss: float) -> str:
+    """From the run in which nothing breaks."""
+    if not loss:
+        return "the same"
+    return f"{'worse' if loss > 0 else 'better'} by {share(abs(loss))}"
 
 
 def scenarios(found: Sequence[Content]) -> Html:
     head = [
         "scenario",
         "net",
-        "worse by",
+        "against none",
         "drawdown",
         "breakers opened",
         "not filled whole",
-        "rejected",
+        "rejected, cancellations too",
     ]
     rows = (
         [
             named(each["scenario"]),
             el("td", percent(each["net"]), class_=None if each["net"] > 0 else "below"),
-            cell(share(each["loss"]) if each["scenario"] != "none" else DASH, "as it was"),
+            cell(differs(each["loss"]) if each["scenario"] != "none" else DASH, "as it was"),
             cell(share(each["drawdown"])),
             el("td", tripped(each["trips"])),
             cell(count(each["unfilled"])),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowsense.backtest.sheet.words import percent, plain, points, ratio, size
+from flowsense.backtest.sheet.words import percent, plain, points, ratio, reason, size
 from flowsense.evaluate.report.markup import count, span
 from flowsense.schema import SECOND
 
@@ -64,7 +64,7 @@ def edge(sensitivity: Content) -> str:
 def withheld(vetoes: Mapping[str, int]) -> Iterator[str]:
     """Why recommendations were not acted on, the most frequent reasons first."""
     first = sorted(vetoes.items(), key=lambda pair: -pair[1])[:REASONS]
-    told = [f"{name.replace('_', ' ')} {count(n)} times" for name, n in first]
+    told = [f"{reason(name)} ({count(n)} time{'s' * (n != 1)})" for name, n in first]
     if told:
         yield f"Recommendations were held back: {', '.join(told)}."
 

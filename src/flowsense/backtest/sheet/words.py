@@ -6,13 +6,25 @@ from flowsense.evaluate.report.markup import DASH, MINUS
 
 MOST, FINE = 6, 0.1  # digits after the point; below which basis points and money need more than 2
 WAY = {"gross": 1, "slippage": -1, "fees": -1, "funding": -1, "net": 1}  # of amounts paid: -1
+ORDERS = {  # what became of them: as an account counts it, as it is said
+    "rejected": "rejected, of orders and of their cancellations",
+    "asked": "cancelled by the strategy",
+    "unknown": "cancellations rejected: the order was gone",
+}
+REASONS = {  # why nothing was done, or a breaker opened
+    "breaker": "a breaker was open",
+    "input": "unusual features",
+    "forecast": "unusual forecast",
+    "number": "no number",
+}
 SPACE = "\N{NO-BREAK SPACE}"
 TERMS = {
     "net, gross": "Return over the span as a share of the capital; gross is before fees, funding "
     "and what was paid against the mid.",
     "Sharpe ratio": "Mean of the returns by their deviation, times the root of the returns in a "
     "year. The error allows for returns that depend on each other (Lo 2002).",
-    "drawdown": "How far the equity stands below its highest so far, as a share of that.",
+    "drawdown": "How far the equity stands below its highest so far, as a share of that; of marks "
+    "once a minute, so that what came back within one is not seen.",
     "win rate": "Share of finished round trips, from flat to flat, that gained after fees.",
     "turnover": "Value executed, times the capital.",
     "slippage": "What executions cost against the mid when the order was decided: half the spread, "
@@ -70,6 +82,15 @@ def plain(x: float | None, digits: int = 2) -> str:
     if x is None:
         return DASH
     return f"{MINUS if sign(x, digits) == MINUS else ''}{abs(x):,.{digits}f}"
+
+
+def reason(name: str) -> str:
+    """Of a veto or a breaker, in words."""
+    return REASONS.get(name, name.replace("_", " "))
+
+
+def trips(n: int) -> str:
+    return f"{n:,} round trip{'s' * (n != 1)}"
 
 
 def cash(x: float) -> str:
