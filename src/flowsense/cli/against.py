@@ -33,7 +33,6 @@ AGAINST: Shared = {
         None,
     ),
 }
-BP = 1e4
 
 
 class Changes(NamedTuple):
@@ -190,15 +189,16 @@ def table(found: "Compared") -> "Table":
     """Currency, below 0 where it was paid, and the difference in basis points of the capital."""
     from rich.table import Table
 
-    from flowsense.backtest.sheet.against import ROWS
+    from flowsense.backtest.sheet.against import ROWS, signed
+    from flowsense.backtest.sheet.tables import precise
     from flowsense.backtest.sheet.words import WAY
 
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("", "A", "B", "A - B, bp of capital"):
         made.add_column(column, justify="right" if column else "left", no_wrap=True)
     for words, key in ROWS.items():
-        amounts = (f"{WAY[key] * getattr(side, key) + 0.0:+,.2f}" for side in (found.a, found.b))
-        made.add_row(words, *amounts, f"{getattr(found.gap, key) * BP:+,.3f}")
+        amounts = (precise(WAY[key] * getattr(side, key)) for side in (found.a, found.b))
+        made.add_row(words, *amounts, signed(getattr(found.gap, key)))
     made.add_row("executions", *(f"{side.fills:,}" for side in (found.a, found.b)), "")
     made.add_row("turnover", *(f"{side.turnover:,.2f} x" for side in (found.a, found.b)), "")
     return made
