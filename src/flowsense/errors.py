@@ -1,4 +1,4 @@
-"""The one error a user can cause."""
+"""What can go wrong by somebody else's doing."""
 
 
 class InputError(ValueError):
@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     The command line prints it and leaves with code 2; nothing has been written by then.
     """
+
+
+class DecodeError(ValueError):
+    """What a venue sent is nothing that it may send: one sentence that names the value."""

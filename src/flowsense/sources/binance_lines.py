@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from enum import Enum
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,6 +15,7 @@ import orjson
 
 from flowsense.errors import InputError
 from flowsense.sources.files import Block
+from flowsense.sources.levels import Levels, pairs
 
 Json: TypeAlias = dict[str, Any]
 OTHER = re.compile(  # streams of the three markets beside the differences of the book
@@ -42,18 +42,6 @@ class Line(NamedTuple):
     ts_recv: int
 
 
-class Levels(NamedTuple):
-    """Of an update or a snapshot, or the one price and size of a trade by its aggressor."""
-
-    bids: int
-    asks: int
-    text: str  # price,size,price,size,... bids first
-
-    @property
-    def total(self) -> int:
-        return self.bids + self.asks
-
-
 class Message(NamedTuple):
     """One message of the book or of the tape."""
 
@@ -75,7 +63,7 @@ def parse(path: Path, block: Block, trades: str, counts: Counter[str]) -> list[M
         stamp, _, body = text.partition(b" ")
         try:
             at = Line(path, number, _stamp(stamp))
-            message = _message(at, orjson.loads(body), trades, counts)
+            message = message_of(at, orjson.loads(body), trades, counts)
         except (KeyError, ValueError) as error:
             raise refused(Line(path, number, 0), _why(error)) from None
         if message is not None:
@@ -98,7 +86,7 @@ def _stamp(text: bytes) -> int:
     return int(text)
 
 
-def _message(at: Line, json: Any, trades: str, counts: Counter[str]) -> Message | None:
+def message_of(at: Line, json: Any, trades: str, counts: Counter[str]) -> Message | None:
     if not isinstance(json, dict):
         raise ValueError(f"{_short(json)} is no JSON object")
     if "lastUpdateId" in json:
@@ -143,13 +131,13 @@ def _update(at: Line, d: Json) -> Message:
     if not previous < first <= last:
         raise ValueError(f"update ids pu {previous}, U {first}, u {last} do not rise")
     market = Market.COINM if "ps" in d else Market.USDM if "pu" in d else Market.SPOT
-    when, levels = _time(d, "T" if "T" in d else "E"), _levels(d["b"], d["a"])
+    when, levels = _time(d, "T" if "T" in d else "E"), pairs(d["b"], d["a"])
     return Message(Kind.UPDATE, at, str(d["s"]), market, when, first, last, previous, levels)
 
 
 def _snapshot(at: Line, d: Json) -> Message:
     last, when = _id(d, "lastUpdateId"), _time(d, "T") if "T" in d else 0
-    symbol, levels = str(d.get("symbol", "")), _levels(d["bids"], d["asks"])
+    symbol, levels = str(d.get("symbol", "")), pairs(d["bids"], d["asks"])
     return Message(Kind.SNAPSHOT, at, symbol, None, when, last, last, -1, levels)
 
 
@@ -157,24 +145,8 @@ def _trade(at: Line, d: Json, trades: str) -> Message:
     number, sold, pair = _id(d, "t" if trades == "trade" else "a"), d["m"], [[d["p"], d["q"]]]
     if type(sold) is not bool:
         raise ValueError(f"m {_short(sold)} is neither true nor false")
-    levels = _levels([], pair) if sold else _levels(pair, [])
+    levels = pairs([], pair) if sold else pairs(pair, [])
     return Message(Kind.TRADE, at, str(d["s"]), None, _time(d, "T"), number, number, -1, levels)
-
-
-def _levels(bids: Any, asks: Any) -> Levels:
-    """Two lists [["price", "size"], ...] as one text, which the compiled scanner reads."""
-    if type(bids) is not list or type(asks) is not list:
-        raise ValueError("the levels are no lists")
-    both = bids + asks
-    if not {*map(type, both)} <= {list} or not {*map(len, both)} <= {2}:
-        raise ValueError('a level is not of the form ["price", "size"]')
-    try:
-        text = ",".join(chain.from_iterable(both))
-    except TypeError:
-        raise ValueError("a price or size is not a text like '61800.20'") from None
-    if both and text.count(",") != 2 * len(both) - 1:
-        raise ValueError("a price or size holds a comma")
-    return Levels(len(bids), len(asks), text)
 
 
 def _id(d: Json, key: str) -> int:

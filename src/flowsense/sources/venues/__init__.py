@@ -1,0 +1,102 @@
+"""Venues as they speak over a socket: bytes in, EVENTs and requests out, and no socket in sight.
+
+A module of this package holds one venue: its dialect, and a `Venue` that says where it is and how
+it lists its instruments. `live` does what a dialect asks for; a recording of what was heard
+(`sources.wire`) goes through the same dialect and gives the same EVENTs.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from flowsense.registry import Entry, load
+from flowsense.schema import Instrument
+
+if TYPE_CHECKING:
+    from flowsense.sources.venues.sink import Sink
+
+
+class How(Enum):
+    """What happened on a connection."""
+
+    OPENED = "+"
+    MESSAGE = "<"
+    REPLY = "="  # to a Get, also one that another connection of the venue made
+    LOST = "-"  # the body says why
+
+
+class Heard(NamedTuple):
+    """All that a decoder ever sees."""
+
+    ts_recv: int  # ns UTC, never falling
+    how: How
+    body: bytes = b""
+    key: str = ""  # of the Get that a REPLY answers
+
+
+class Send(NamedTuple):
+    """To be said on the connection."""
+
+    text: str
+
+
+class Get(NamedTuple):
+    """To be asked for beside the stream; the answer is heard as a REPLY of this key."""
+
+    key: str
+    path: str  # and query, behind `Venue.rest`
+
+
+class Anew(NamedTuple):
+    """The connection is of no use any more: make another."""
+
+    why: str
+
+
+Ask: TypeAlias = Send | Get | Anew
+
+
+class Dialect(Protocol):
+    """What one venue's messages mean, on one connection. Made once for many connections in turn.
+
+    What it hears it tells its `Sink`; bytes that cannot be understood raise: ValueError, TypeError,
+    KeyError, IndexError or DecodeError. It reads no clock and does not wait.
+    """
+
+    def opened(self) -> None:
+        """A connection stands, and nothing said before holds: subscribe."""
+        ...
+
+    def message(self, body: bytes) -> None: ...
+    def reply(self, key: str, body: bytes) -> None: ...
+
+
+class Venue(NamedTuple):
+    """Where a venue is, and how to begin with it."""
+
+    name: str  # as in `Instrument.venue`
+    stream: str  # address of its WebSocket
+    rest: str  # address that paths of requests stand behind
+    dialect: Callable[[tuple[str, ...], "Sink"], Dialect]  # of these symbols
+    listing: Callable[[tuple[str, ...]], tuple[str, ...]]  # paths whose replies list instruments
+    instruments: Callable[[tuple[str, ...], tuple[bytes, ...]], tuple[Instrument, ...]]
+    path: Callable[[tuple[str, ...]], str] = lambda symbols: ""  # of the stream, for these symbols
+    ping: str = ""  # what keeps the connection open; "": frames of the protocol do
+    ping_ns: int = 15_000_000_000
+    door: str = ""  # path that is posted to for an address with a token
+    address: Callable[[bytes], str] | None = None  # of the stream, from what the door said
+    requests: int = 120  # a minute, that it takes from one of us
+    most: int = 100  # symbols on one connection
+
+
+ENTRIES: dict[str, Entry] = {
+    "binance-spot": Entry("flowsense.sources.venues.binance:SPOT", "depth at 100 ms, trades"),
+    "binance-usdm": Entry("flowsense.sources.venues.binance:USDM", "the same of USD-M futures"),
+    "binance-coinm": Entry("flowsense.sources.venues.binance:COINM", "the same of COIN-M futures"),
+}
+
+
+def venue(name: str) -> Venue:
+    """By its name. Raises InputError with the closest match."""
+    found: Venue = load("venue", name, ENTRIES)
+    return found

@@ -1,0 +1,97 @@
+"""A message's prices and sizes, as text, into EVENTs: one compiled call for each message."""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from flowsense._jit import Record, array, compiled, kernel
+from flowsense.schema import EVENT, LARGEST, LAST, SET, Decimal
+from flowsense.sources.binance_decimals import COMMA, MOST, NINE, POINT, ZERO
+
+TOLD = np.dtype(  # what the events of one message share
+    [
+        ("ts_event", "i8"),
+        ("ts_recv", "i8"),
+        ("sequence", "i8"),
+        ("instrument", "i8"),
+        ("action", "i8"),
+        ("bits", "i8"),
+        ("bids", "i8"),  # levels
+        ("asks", "i8"),
+    ]
+)
+UNIT = np.dtype(  # a tick or lot, as whole * 10**-places
+    [("whole", "i8"), ("places", "i8")]
+)
+
+
+def unit(value: Decimal) -> tuple[int, int]:
+    """A tick or lot as UNIT has it."""
+    return value.mantissa * 10 ** max(value.exponent, 0), max(-value.exponent, 0)
+
+
+@kernel
+def counted(mantissa: int, places: int, u: Record) -> int:
+    """mantissa * 10**-places in units; -1 where it is no whole number of them, below 2**53."""
+    missing = u.places - places
+    if missing < 0 or missing > 18:
+        return -1 if mantissa > 0 else 0
+    for _ in range(missing):
+        if mantissa > MOST:
+            return -1
+        mantissa *= 10
+    if mantissa % u.whole != 0 or mantissa // u.whole > LARGEST:
+        return -1
+    return int(mantissa // u.whole)
+
+
+@kernel
+def record(e: Record, t: Record, side: int, price: int, lots: int, bits: int) -> None:
+    e.ts_event, e.ts_recv, e.sequence = t.ts_event, t.ts_recv, t.sequence
+    e.order_id, e.pad, e.instrument, e.action = 0, 0, t.instrument, t.action
+    e.side, e.price, e.lots, e.bits = side, price, lots, bits
+
+
+@compiled(
+    types.int64(array("i1", readonly=True), array(TOLD), array(UNIT), array(EVENT), types.int64)
+)
+def put(text: Any, told: Record, units: Record, out: Record, at: int) -> int:
+    """-> where the next event goes, or -1 - index of the first number that cannot be one.
+
+    text: price,size,price,size,... ; plain decimals that are multiples of units[0] and units[1].
+    A price is above 0, a size too unless the action is SET. Without levels it is one bare event.
+    """
+    t = told[0]
+    levels = t.bids + t.asks
+    if levels == 0:
+        record(out[at], t, 0, 0, 0, t.bits)
+        return at + 1
+    n, price = 0, 0
+    value, places, zeros, digits, fraction = 0, 0, 0, 0, False
+    for i in range(len(text) + 1):
+        c = int(text[i]) if i < len(text) else COMMA
+        if c == COMMA and digits:
+            count = counted(value, places, units[n & 1])
+            if count < 0 or (count == 0 and (n & 1 == 0 or t.action != SET)):
+                return -1 - n
+            if n & 1:
+                k = n >> 1
+                last = t.bits if k == levels - 1 else t.bits & ~LAST
+                record(out[at + k], t, 1 if k < t.bids else -1, price, count, last)
+            price = count
+            n, value, places, zeros, digits, fraction = n + 1, 0, 0, 0, 0, False
+        elif c == POINT and digits and not fraction:
+            digits, fraction = 0, True
+        elif c == ZERO and fraction:
+            digits, zeros = 1, zeros + 1
+        elif ZERO <= c <= NINE:
+            for _ in range(zeros + 1):
+                if value >= MOST:
+                    return -1 - n
+                value *= 10
+            places += zeros + 1 if fraction else 0
+            value, zeros, digits = value + c - ZERO, 0, 1
+        else:
+            return -1 - n
+    return at + levels if n == 2 * levels else -1 - n
