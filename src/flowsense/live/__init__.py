@@ -1,0 +1,1 @@
+"""Sockets: connections to venues kept up, what they say into EVENTs, and what was missed."""
