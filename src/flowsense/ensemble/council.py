@@ -22,9 +22,11 @@ OFF = 1e-4  # probabilities add up to 1 but for this
 
 
 class Code(IntEnum):
-    """What a CONTROL event is about; its price. 2 and 3: a model swapped, a feed gone stale."""
+    """What a CONTROL event is about; its price."""
 
     ABSTAIN = 1  # lots: the place in `names`; sequence: the turn
+    SWAP = 2  # another model answers from here on; lots: its place in the table of models
+    STALE = 3  # lots: 1 the instrument's feed is silent for too long, 0 it speaks again
     RESYNC = 4  # a member begins anew; lots: its number; sequence: the first turn
 
 

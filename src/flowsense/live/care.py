@@ -1,0 +1,62 @@
+"""How a connection is kept up: when to try again, and when silence is a fault."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from random import Random
+from statistics import median
+
+from flowsense.schema import SECOND
+
+GAPS = 65  # between messages of an instrument, that its median is of
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """Seconds, unless said otherwise."""
+
+    first: float = 0.5  # before the first try after a loss
+    most: float = 60.0  # between two tries at a venue that is there and refuses us
+    away: float = 1.5  # between two tries where nobody listens: that is no load on anybody
+    connect: float = 10.0  # that opening may take
+    settled: float = 10.0  # connected for so long, a loss is a first one again
+    silent: float = 10.0  # at least, before an instrument counts as stale
+    gaps: float = 5.0  # of its usual gap between messages, likewise
+    stale: float = 1.0  # after that until the connection is given up
+    reply: float = 10.0  # that a request may take
+    look: float = 0.25  # between two looks for silence
+
+
+@dataclass
+class Backoff:
+    """first, then 1, 2, 4, ... seconds with jitter."""
+
+    care: Care
+    random: Random
+    tries: int = 0
+
+    def next(self, away: bool) -> float:
+        """Seconds to wait. away: nobody listens there."""
+        wait = self.care.first if self.tries == 0 else 2.0 ** (self.tries - 1)
+        self.tries += 1
+        wait = min(wait, self.care.away if away else self.care.most)
+        return wait * (0.75 + 0.25 * self.random.random())
+
+
+@dataclass
+class Silence:
+    """Of one instrument: how long it is used to be silent, and whether it is for too long."""
+
+    care: Care
+    last: int  # ns, of the newest message
+    usual: deque[int] = field(default_factory=lambda: deque(maxlen=GAPS))
+    stale: bool = False
+    patience: float = 1.0  # more where a new connection did not end it
+
+    def heard(self, ts: int) -> None:
+        self.usual.append(ts - self.last)
+        self.last, self.patience = ts, 1.0
+
+    def limit(self) -> int:
+        """ns of silence that are a fault."""
+        gap = median(self.usual) if self.usual else 0
+        return int(max(self.care.silent * SECOND, self.care.gaps * gap) * self.patience)

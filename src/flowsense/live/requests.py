@@ -1,0 +1,62 @@
+"""Requests beside a stream: within the venue's rate, each again until it is answered."""
+
+from collections.abc import Callable
+
+import aiohttp
+
+from flowsense.live.care import Care
+from flowsense.wall import elapsed, pause, within
+
+TOO_MANY = (418, 429)
+WAIT = 60.0  # seconds after a refusal that does not say for how long
+
+
+class Requests:
+    """Of one venue. `answered` gets key and body; a request that is under way is not made twice."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        base: str,
+        rate: int,
+        care: Care,
+        answered: Callable[[str, bytes], None],
+    ) -> None:
+        self.http, self.base, self.care, self.answered = http, base, care, answered
+        self.every = 60.0 / rate
+        self.free = 0.0  # when the next may begin
+        self.pending = set[str]()
+
+    async def get(self, key: str, path: str) -> None:
+        """Until it is answered. Whoever does not want it any more cancels it."""
+        if key in self.pending:
+            return
+        self.pending.add(key)
+        try:
+            body, wait = None, 0.0
+            while body is None:
+                await self._turn(wait)
+                body, wait = await self._try(path, max(wait, 0.25))
+        finally:
+            self.pending.discard(key)
+        self.answered(key, body)
+
+    async def _turn(self, wait: float) -> None:
+        """At most so many a minute."""
+        now = elapsed()
+        begin = max(self.free, now + wait)
+        self.free = begin + self.every
+        await pause(begin - now)
+
+    async def _try(self, path: str, wait: float) -> tuple[bytes | None, float]:
+        """The body, or how long to wait."""
+        try:
+            async with within(self.care.reply), self.http.get(self.base + path) as reply:
+                if reply.status == 200:
+                    return await reply.read(), 0.0
+                if reply.status in TOO_MANY:
+                    after = reply.headers.get("Retry-After", "")
+                    self.free += float(after) if after.isdigit() else WAIT
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            pass
+        return None, min(2 * wait, self.care.most)

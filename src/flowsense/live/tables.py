@@ -1,0 +1,43 @@
+"""Which instruments a venue lists, before anything of them is heard."""
+
+import aiohttp
+
+from flowsense.errors import DecodeError, InputError
+from flowsense.live.feed import Address
+from flowsense.schema import Instrument
+from flowsense.sources.venues import Venue
+from flowsense.sources.venues.decoder import NOT_UNDERSTOOD
+from flowsense.wall import within
+
+PATIENCE = 20.0  # seconds for all replies
+
+
+async def instruments(
+    venue: Venue, symbols: tuple[str, ...], address: Address | None = None
+) -> tuple[Instrument, ...]:
+    """With ticks and lots, in this order.
+
+    Raises InputError where the venue cannot be reached, or lists them not.
+    """
+    base = address.rest if address else venue.rest
+    try:
+        async with within(PATIENCE), aiohttp.ClientSession() as http:
+            bodies = [await _get(http, base + path) for path in venue.listing(symbols)]
+        return venue.instruments(symbols, tuple(bodies))
+    except DecodeError as error:
+        raise InputError(f"{error}: give symbols as {venue.name} writes them") from error
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        why = str(error) or type(error).__name__
+        raise InputError(
+            f"{venue.name}: its instruments cannot be read ({why}): try again"
+        ) from error
+    except NOT_UNDERSTOOD as error:
+        raise InputError(
+            f"{venue.name}: its list of instruments is not understood ({error})"
+        ) from error
+
+
+async def _get(http: aiohttp.ClientSession, url: str) -> bytes:
+    async with http.get(url) as reply:
+        reply.raise_for_status()
+        return await reply.read()

@@ -1,0 +1,104 @@
+"""Records in, what is forecast and recommended out: the fold that is served, and that replays."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense.backtest.arms import members, regimes
+from flowsense.engine import Engine
+from flowsense.ensemble.council import Code
+from flowsense.forecast import SIGNAL, Forecast
+from flowsense.model.calibrated import Calibrated
+from flowsense.risk.desk import HELD, Risk, Standing
+from flowsense.risk.settings import Settings
+from flowsense.schema import CONTROL, Chunk, Events, Instrument, zeros
+from flowsense.tape import FeatureSpec, Tape
+
+CAPITAL = 1_000_000.0  # of an account that holds nothing
+
+
+class Decided(NamedTuple):
+    """Of one tape; the rest is aligned with its decision rows."""
+
+    tape: Tape
+    forecast: Forecast
+    signals: NDArray[Any]  # (n,) SIGNAL
+    stale: NDArray[np.bool_]  # (n,) the instrument's feed was silent for too long
+
+
+class Decisions:
+    """One model on one stream. Sizes are those of an account that holds nothing yet.
+
+    Raises InputError for settings that do not fit the model.
+    """
+
+    def __init__(
+        self,
+        model: Calibrated,
+        spec: FeatureSpec,
+        table: tuple[Instrument, ...],
+        settings: Settings | None = None,
+    ) -> None:
+        self.engine = Engine(spec, table, model)
+        inner = model.model
+        self.risk = Risk(
+            *(settings or Settings(), table, model.targets, len(spec.columns)),
+            *(regimes(inner), members(inner)),
+        )
+        self.caution = self.risk.init(CAPITAL)
+        self.flat = Standing(CAPITAL, zeros(HELD, len(table)))
+        self.stale = np.zeros(len(table), np.bool_)
+
+    def push(self, chunk: Chunk) -> Iterator[Decided]:
+        """Raises InputError for bad events."""
+        for tape, forecast in self.engine.push(*chunk):
+            rows = tape.rows[0]
+            stale = self._stale(tape.events, rows.instrument, rows.event)
+            yield Decided(tape, forecast, self._signals(tape, forecast), stale)
+
+    def _signals(self, tape: Tape, forecast: Forecast) -> NDArray[Any]:
+        rows, out = tape.rows[0], list[NDArray[Any]]()
+        if not len(rows.ts):
+            return zeros(SIGNAL)
+        self.caution, cases = self.risk.cases(self.caution, rows, forecast)
+        for a, b in pairwise(rows.instants().tolist()):
+            self.caution, signals = self.risk.signals(self.caution, cases[a:b], self.flat)
+            out.append(signals)
+        return np.concatenate(out)
+
+    def _stale(
+        self, events: Events, who: NDArray[np.int64], event: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """As of each row, from the CONTROL records before it."""
+        said = np.flatnonzero((events["action"] == CONTROL) & (events["price"] == Code.STALE))
+        if not len(said):
+            return self.stale[who]
+        out, at = np.zeros(len(who), np.bool_), 0
+        for r in range(len(who)):
+            at = self._until(events, said, at, int(event[r]))
+            out[r] = self.stale[who[r]]
+        self._until(events, said, at, len(events))
+        return out
+
+    def _until(self, events: Events, said: NDArray[np.int64], at: int, end: int) -> int:
+        while at < len(said) and said[at] < end:
+            one = events[said[at]]
+            self.stale[one["instrument"]] = bool(one["lots"])
+            at += 1
+        return at
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Everything that later decisions depend on."""
+        risk = {f"risk/{name}": array for name, array in self.caution._asdict().items()}
+        engine = np.frombuffer(self.engine.snapshot(), np.uint8)
+        return {"engine": engine, "stale": self.stale.copy()} | risk
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Go on where a snapshot was taken. Raises InputError where it is of other things."""
+        self.engine.restore(arrays["engine"].tobytes())
+        self.stale = arrays["stale"].copy()
+        names = type(self.caution)._fields
+        self.caution = type(self.caution)(**{k: arrays[f"risk/{k}"] for k in names})
