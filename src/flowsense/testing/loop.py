@@ -9,9 +9,13 @@ import os
 import selectors
 from asyncio.events import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Executor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
+from flowsense.wall import Dated
+
+Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 BEGIN = 1_700_000_000_000_000_000  # ns since 1970, when nobody says otherwise
 LONG = 0.05  # s; before it jumps so far it listens for what the kernel may still be carrying
@@ -19,7 +23,7 @@ LISTEN = 0.001  # s on the wall
 DEAF = 20.0  # s on the wall, after which nothing will ever happen
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
+class VirtualLoop(Dated, asyncio.SelectorEventLoop):
     """Its `time` begins at 0.
 
     Args:
@@ -40,7 +44,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """The clock on the wall is set, as an administrator does; timers do not notice."""
         self.begin += round(seconds * 1e9)
 
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> Any:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
         future = super().run_in_executor(executor, func, *args)
         self.working += 1
         future.add_done_callback(self._worked)
