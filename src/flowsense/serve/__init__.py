@@ -1,124 +1,33 @@
 """Predictions as they are served: the pipeline, its API, and what is told of both.
 
-A `Service` is what the API speaks for; `pipeline.InferencePipeline` is one. Everything it says is
-plain data of this module, which JSON and MessagePack hold as it is.
+A `Service` is what the API speaks for; `pipeline.InferencePipeline` is one. What it says is the
+plain data of `flowsense.served`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from flowsense.served import (
+    Explanation,
+    Feed,
+    Likelihood,
+    Model,
+    Prediction,
+    Status,
+    Swap,
+)
 
-@dataclass(frozen=True, slots=True)
-class Likelihood:
-    """What the model says of one target; probabilities sum to 1, all are finite."""
-
-    target: str  # like mid@500ms
-    p_down: float
-    p_flat: float
-    p_up: float
-    value: float  # expected move (ticks, lots) or magnitude
-    ready: bool  # False while the model warms up: then nothing is meant
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """Of one instrument, as of one row."""
-
-    sequence: int  # of all predictions of the pipeline, from 1, without holes
-    ts: int  # ns UTC, the boundary of the row
-    symbol: str
-    venue: str
-    target: str  # that is acted on
-    direction: int  # +1 up, -1 down, 0: nothing is recommended
-    confidence: float  # P(side | it moves)
-    position_size: float  # share of the capital; 0 under any veto
-    magnitude: float  # expected move to that side, ticks
-    stop: float  # prices in the venue's currency; 0 where direction is 0
-    take_profit: float
-    reward_risk: float
-    vetoes: tuple[str, ...]  # why it must not be acted on
-    forecasts: tuple[Likelihood, ...]
-    stale: bool  # the venue was silent for longer than it is used to
-    model_version: str
-    regime: dict[str, float] = field(default_factory=dict)
-    agreement: float | None = None  # of the members of an ensemble
-    abstained: tuple[str, ...] = ()  # members that were left out, with the reason
-    latency_us: dict[str, float] = field(default_factory=dict)  # by stage, and "total"
-
-    @property
-    def should_trade(self) -> bool:
-        return self.direction != 0 and self.position_size > 0 and not self.vetoes and not self.stale
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """One connection to a venue."""
-
-    venue: str
-    symbols: tuple[str, ...]
-    state: str  # connecting, live, resync, stale, down, stopped
-    since: int  # ns UTC
-    messages: int
-    events: int
-    reconnects: int
-    gaps: int
-    malformed: int
-    last: int  # ns UTC, of the newest message; 0: none
-    why: str = ""  # of the last loss
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What forecasts now."""
-
-    name: str
-    version: str  # digest of its fitted numbers
-    path: str
-    targets: tuple[str, ...]
-    columns: int
-    members: tuple[str, ...]
-    trained: tuple[int, int]  # ns UTC, [first, last)
-    loaded: int  # ns UTC
-    columns_digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Of the pipeline, as of now."""
-
-    state: str  # stopped, starting, running, stopping, failed
-    why: str  # of failed
-    started: int  # ns UTC; 0: never
-    predictions: int
-    events: int  # given to the engine
-    dropped: int  # that were conflated before it
-    waiting: int  # events in the queue
-    feeds: tuple[Feed, ...]
-    model: Model
-
-
-@dataclass(frozen=True, slots=True)
-class Swap:
-    """What became of a reload."""
-
-    accepted: bool
-    version: str  # that is served now
-    before: str
-    why: str = ""  # it was refused
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why a prediction is what it is."""
-
-    prediction: Prediction
-    members: dict[str, tuple[Likelihood, ...]]  # what each said
-    weights: dict[str, float]
-    columns: dict[str, float]  # the row; what is missing is left out
-    contributions: dict[str, float]  # SHAP of the acted-on target's side, log-odds, where there are
+__all__ = [
+    "Explanation",
+    "Feed",
+    "Likelihood",
+    "Model",
+    "Prediction",
+    "Service",
+    "Status",
+    "Swap",
+]
 
 
 class Service(Protocol):
