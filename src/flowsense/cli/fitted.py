@@ -15,17 +15,9 @@ if TYPE_CHECKING:
 
 def checkpoint(given: Path) -> Path:
     """The model that is named, or the one that a run chose. Raises InputError."""
-    import orjson
+    from flowsense.train.shelf import chosen
 
-    if (given / "manifest.json").is_file() and not (given / "metrics.json").is_file():
-        return given
-    metrics = given / "metrics.json"
-    if not metrics.is_file():
-        raise InputError(f"{given}: is neither a run nor one of its checkpoints: name one")
-    place = given / "checkpoints" / str(orjson.loads(metrics.read_bytes())["chosen"])
-    if not place.is_dir():
-        raise InputError(f"{given}: its choice was not saved: name one of its checkpoints")
-    return place
+    return chosen(given)
 
 
 def opened(

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
+
 from flowsense.errors import InputError
 from flowsense.features.catalogue import spec
 from flowsense.model import Model
@@ -93,6 +95,19 @@ def load_model(folder: str | Path) -> tuple[Calibrated, FeatureSpec]:
     if now.digest != manifest.spec.digest:
         raise CheckpointError(f"{folder}: was trained on features that have changed: train again")
     return Calibrated(rebuilt(manifest.model, manifest.config)).load(params), manifest.spec
+
+
+def chosen(given: Path) -> Path:
+    """The checkpoint that is named, or the one that a run chose. Raises InputError."""
+    if (given / "manifest.json").is_file() and not (given / "metrics.json").is_file():
+        return given
+    metrics = given / "metrics.json"
+    if not metrics.is_file():
+        raise InputError(f"{given}: is neither a run nor one of its checkpoints: name one")
+    place = given / "checkpoints" / str(orjson.loads(metrics.read_bytes())["chosen"])
+    if not place.is_dir():
+        raise InputError(f"{given}: its choice was not saved: name one of its checkpoints")
+    return place
 
 
 def unstored(model: Model[Any]) -> str:

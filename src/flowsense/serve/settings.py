@@ -1,0 +1,71 @@
+"""What a pipeline is made of, decoded once; nothing of it changes while it runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from flowsense.errors import InputError
+from flowsense.live.care import Care
+from flowsense.live.feed import Address
+from flowsense.risk.settings import Settings
+from flowsense.serve.inbox import MOST
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """Which model hears which venues, and what is done with what it says.
+
+    model: a checkpoint of a run.
+    symbols: like ``binance-usdm:BTCUSDT``, or without the venue where `source` names it.
+    min_agreement: of the members of an ensemble, as a share; None: as `risk` says.
+    confidence_threshold: below which nothing is recommended; None: as `risk` says.
+    addresses: of venues that are elsewhere than they say, such as a replay server.
+    record: lake that everything heard is kept in; None: nothing is.
+    """
+
+    model: Path
+    symbols: tuple[str, ...]
+    source: str = ""
+    min_agreement: float | None = None
+    confidence_threshold: float | None = None
+    risk: Settings = field(default_factory=Settings)
+    addresses: Mapping[str, Address] = field(default_factory=dict)
+    care: Care = field(default_factory=Care)
+    record: Path | None = None
+    turn: int = 100  # events at once, or one message that has more
+    queue: int = MOST  # events that wait for the engine
+    kept: int = 10_000  # predictions that can be asked for again
+    aside: bool = True  # the engine works on a thread of its own
+
+    def __post_init__(self) -> None:
+        for name, value in (("turn", self.turn), ("queue", self.queue), ("kept", self.kept)):
+            if value < 1:
+                raise InputError(f"pipeline: {name} {value}: give 1 or more")
+        self.wanted()
+
+    def wanted(self) -> dict[str, tuple[str, ...]]:
+        """Symbols by venue, in the order given. Raises InputError."""
+        found = dict[str, tuple[str, ...]]()
+        for text in self.symbols:
+            venue, colon, symbol = text.partition(":")
+            venue, symbol = (venue, symbol) if colon else (self.source, text)
+            if not venue or not symbol:
+                raise InputError(f"symbol {text!r}: write VENUE:SYMBOL, binance-usdm:BTCUSDT")
+            if symbol in found.get(venue, ()):
+                raise InputError(f"symbol {text!r} is named twice: leave one out")
+            found[venue] = (*found.get(venue, ()), symbol)
+        if not found:
+            raise InputError("pipeline: no symbol: name one or more, like binance-usdm:BTCUSDT")
+        return found
+
+    @property
+    def settings(self) -> Settings:
+        """Of the risk, with the thresholds that are named here."""
+        risk = self.risk
+        if self.confidence_threshold is not None:
+            stance = replace(risk.stance, least_confidence=self.confidence_threshold)
+            risk = replace(risk, stance=stance)
+        if self.min_agreement is not None:
+            limits = replace(risk.limits, least_agreement=self.min_agreement)
+            risk = replace(risk, limits=limits)
+        return risk

@@ -1,0 +1,59 @@
+"""What was decided, as it is told: plain numbers, finite, prices in the venue's units."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowsense.ensemble.opinions import AGREEMENT, REGIME
+from flowsense.forecast import Forecast, Signal
+from flowsense.risk.desk import Risk
+from flowsense.schema import Instrument
+from flowsense.serve import Likelihood, Prediction
+from flowsense.serve.decisions import Decided
+
+
+def predictions(
+    decided: Decided, table: tuple[Instrument, ...], risk: Risk, sequence: int, version: str
+) -> list[Prediction]:
+    """One for each decision row, numbered from `sequence`."""
+    out, rows = list[Prediction](), decided.tape.rows[0]
+    for r, ts in enumerate(rows.ts.tolist()):
+        instrument, signal = table[int(rows.instrument[r])], Signal.of(decided.signals[r])
+        tick, aux = float(instrument.tick), decided.forecast.aux
+        one = Prediction(
+            sequence=sequence + r,
+            ts=ts,
+            symbol=instrument.symbol,
+            venue=instrument.venue,
+            target=str(risk.target),
+            direction=signal.direction,
+            confidence=signal.confidence,
+            position_size=signal.size,
+            magnitude=signal.magnitude,
+            stop=round(signal.stop * tick, 12),
+            take_profit=round(signal.target * tick, 12),
+            reward_risk=signal.reward_risk,
+            vetoes=signal.vetoes,
+            forecasts=likelihoods(decided.forecast, r),
+            stale=bool(decided.stale[r]),
+            model_version=version,
+            regime=named(risk.regimes, aux.get(REGIME), r),
+            agreement=float(aux[AGREEMENT][r, risk.place]) if AGREEMENT in aux else None,
+        )
+        out.append(one)
+    return out
+
+
+def likelihoods(forecast: Forecast, r: int) -> tuple[Likelihood, ...]:
+    """Of one row."""
+    proba, value, ready = (x[r].tolist() for x in (forecast.proba, forecast.value, forecast.ready))
+    each = zip(forecast.targets, proba, value, ready, strict=True)
+    return tuple(Likelihood(str(t), p[0], p[1], p[2], v, known) for t, p, v, known in each)
+
+
+def named(names: tuple[str, ...], said: NDArray[Any] | None, r: int) -> dict[str, float]:
+    """Probabilities of regimes; {} where nothing is said of them."""
+    if said is None or not np.isfinite(said[r]).all() or not said[r].any():
+        return {}
+    return dict(zip(names, map(float, said[r]), strict=True))
