@@ -56,6 +56,7 @@ ENTRIES: dict[str, Entry] = {
     "binance-spot": Entry("flowsense.replay.binance:Spot", ""),
     "binance-usdm": Entry("flowsense.replay.binance:UsdM", ""),
     "binance-coinm": Entry("flowsense.replay.binance:CoinM", ""),
+    "kraken": Entry("flowsense.replay.kraken:Speaker", ""),
 }
 
 

@@ -2,8 +2,48 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from flowsense.schema import CLEAR, SET, Decimal, Events, Instrument
+from flowsense.schema import (
+    CLEAR,
+    GAP,
+    SET,
+    SNAPSHOT,
+    STATUS,
+    TRADE,
+    Decimal,
+    Events,
+    Instrument,
+)
+
+
+class View(NamedTuple):
+    """Levels, ticks to lots, from the touch outwards; of changes, 0 lots where one is gone."""
+
+    bids: dict[int, int]
+    asks: dict[int, int]
+
+
+class Turn(NamedTuple):
+    """What a message did besides changing levels."""
+
+    trades: Events
+    anew: bool  # the book began again: who has subscribed gets a snapshot
+    lost: bool  # it is not known from here on
+    phase: int | None
+
+
+def told(shelf: "Shelf", events: Events) -> Turn:
+    """One message, into the shelf."""
+    shelf.apply(events)
+    cleared = events[events["action"] == CLEAR]
+    status = events[events["action"] == STATUS]
+    return Turn(
+        events[events["action"] == TRADE],
+        anew=bool((cleared["bits"] & SNAPSHOT).any()),
+        lost=bool((cleared["bits"] & GAP).any()),
+        phase=int(status["lots"][-1]) if len(status) else None,
+    )
 
 
 @dataclass
@@ -32,11 +72,29 @@ class Shelf:
         levels = self.bids if side > 0 else self.asks
         yield from sorted(levels.items(), key=lambda level: -side * level[0])[:depth]
 
+    def view(self, depth: int = 10**9) -> View:
+        return View(dict(self.best(1, depth)), dict(self.best(-1, depth)))
+
+    def differ(self, was: View, now: View) -> View:
+        """Levels that a view must be told of: new, changed, or gone from the whole book."""
+        held = self.bids, self.asks
+        gone = [{p: 0 for p in old if p not in all_} for old, all_ in zip(was, held, strict=True)]
+        come = [
+            {p: n for p, n in new.items() if old.get(p) != n}
+            for old, new in zip(was, now, strict=True)
+        ]
+        return View(gone[0] | come[0], gone[1] | come[1])
+
     def price(self, ticks: int) -> str:
         return text(ticks, self.instrument.tick)
 
     def size(self, lots: int) -> str:
         return text(lots, self.instrument.lot)
+
+
+def listed(unit: Decimal) -> str:
+    """A tick or a lot as a plain decimal."""
+    return text(1, unit)
 
 
 def text(count: int, unit: Decimal) -> str:

@@ -1,5 +1,6 @@
 """Prices and sizes as a venue writes them: text, until they are counted in ticks and lots."""
 
+from datetime import datetime
 from decimal import Decimal as Exact
 from decimal import InvalidOperation
 from itertools import chain
@@ -56,12 +57,43 @@ def plain(number: str) -> str:
     if "e" not in number and "E" not in number:
         return number
     try:
-        value = Exact(number)
+        return written(Exact(number))
     except InvalidOperation:
         raise ValueError(f"{number[:40]!r} is no number") from None
-    if not value.is_finite() or not -40 < value.adjusted() < 40:
-        raise ValueError(f"{number[:40]!r} is no price and no size")
-    return f"{value:f}"
+
+
+def written(number: Exact) -> str:
+    """All of its digits, trailing zeros too, without an exponent. Raises ValueError.
+
+    >>> written(Exact("0.50")), written(Exact("1e-7"))
+    ('0.50', '0.0000001')
+    """
+    if not number.is_finite() or not -40 < number.adjusted() < 40:
+        raise ValueError(f"{str(number)[:40]!r} is no price and no size")
+    return f"{number:f}"
+
+
+def of(bids: list[tuple[Exact, Exact]], asks: list[tuple[Exact, Exact]]) -> Levels:
+    """Of (price, size) as exact numbers. Raises ValueError.
+
+    >>> of([(Exact("61737.6"), Exact("0.001"))], [])
+    Levels(bids=1, asks=0, text='61737.6,0.001')
+    """
+    numbers = [written(number) for level in chain(bids, asks) for number in level]
+    return flat(len(bids), len(asks), numbers)
+
+
+def exactly(text: str) -> int:
+    """ns UTC of a time of RFC 3339 that ends with Z. Raises ValueError.
+
+    >>> exactly("2023-10-06T17:35:55.440295Z")
+    1696613755440295000
+    """
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    if not text.endswith("Z") or len(fraction) > 9 or not (fraction or "0").isdigit():
+        raise ValueError(f"{text[:40]!r} is no time like '2023-10-06T17:35:55.440295Z'")
+    seconds = int(datetime.fromisoformat(whole + "+00:00").timestamp())
+    return seconds * 1_000_000_000 + int(fraction.ljust(9, "0"))
 
 
 def decimal(number: str) -> Decimal:

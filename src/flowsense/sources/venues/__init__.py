@@ -93,6 +93,7 @@ ENTRIES: dict[str, Entry] = {
     "binance-spot": Entry("flowsense.sources.venues.binance:SPOT", "depth at 100 ms, trades"),
     "binance-usdm": Entry("flowsense.sources.venues.binance:USDM", "the same of USD-M futures"),
     "binance-coinm": Entry("flowsense.sources.venues.binance:COINM", "the same of COIN-M futures"),
+    "kraken": Entry("flowsense.sources.venues.kraken:VENUE", "ten levels, all checked; trades"),
 }
 
 

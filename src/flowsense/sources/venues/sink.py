@@ -13,6 +13,7 @@ from flowsense.schema import (
     EVENT,
     GAP,
     LAST,
+    SCROLL,
     SET,
     SNAPSHOT,
     STATUS,
@@ -70,10 +71,20 @@ class Sink:
             self._put(symbol, levels, SET, SNAPSHOT | LAST, when, sequence)
         self.ready[symbol], self.last[symbol] = True, sequence
 
-    def update(self, symbol: str, levels: Levels, when: int, sequence: int) -> None:
-        """What levels are now; of size 0: gone. Without levels it says that time has passed."""
-        action, bits = (SET, LAST) if levels.total else (BEAT, 0)
-        self._put(symbol, levels, action, bits, when, sequence)
+    def update(
+        self, symbol: str, levels: Levels, when: int, sequence: int, scrolled: Levels = NONE
+    ) -> None:
+        """What levels are now; of size 0: gone. Without levels it says that time has passed.
+
+        scrolled: those that only enter or leave the depth that the venue shows.
+        """
+        if scrolled.total:
+            bits = SCROLL if levels.total else SCROLL | LAST
+            self._put(symbol, scrolled, SET, bits, when, sequence)
+        if levels.total:
+            self._put(symbol, levels, SET, LAST, when, sequence)
+        elif not scrolled.total:
+            self._put(symbol, NONE, BEAT, 0, when, sequence)
         self.last[symbol] = sequence
 
     def trade(self, symbol: str, levels: Levels, when: int, number: int | str) -> None:
