@@ -13,7 +13,8 @@ from flowsense.errors import InputError
 from flowsense.live.care import Backoff, Care, Silence
 from flowsense.live.requests import Requests
 from flowsense.schema import CONTROL, EVENT, SECOND, Instrument, zeros
-from flowsense.sources.venues import Anew, Get, Heard, How, Send, Venue
+from flowsense.sources.secret import secret
+from flowsense.sources.venues import KEY, Anew, Get, Heard, How, Send, Stop, Venue
 from flowsense.sources.venues.decoder import Decoder, Told
 from flowsense.wall import Stamp, pause, within
 
@@ -45,6 +46,8 @@ class Feed:
         hear: called at once with everything that was heard and what came of it; None where nothing
             was heard and that is what is told.
         now: ns UTC, never falling; one for all feeds of a stream.
+
+    Raises InputError where the venue wants a key and there is none.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Feed:
         self.venue, self.hear, self.now = venue, hear, now or Stamp()
         self.address = address or Address(venue.stream, venue.rest)
         self.care = care or Care()
+        self.key = secret(venue.secret) if venue.secret else None
         self.decoder = Decoder(venue, table)
         self.backoff = Backoff(self.care, Random(seed))
         self.state, self.why, self.since, self.last = "down", "", 0, 0
@@ -108,6 +112,8 @@ class Feed:
         return away
 
     def _credentials(self) -> str:
+        if self.key is not None:
+            return f"set {self.key.variable} to a key that it takes"
         return "it lets nobody in from here without an account"
 
     async def _open(self, http: aiohttp.ClientSession) -> Socket:
@@ -162,6 +168,9 @@ class Feed:
                     self._beside(self.requests.get(key, path))
                 case Anew(why):
                     self._anew(why)
+                case Stop(why):
+                    self.failed = Refused(f"{self.venue.name}: {why}")
+                    self._anew(why)
 
     def _noted(self, told: Told) -> None:
         """Who is alive."""
@@ -210,7 +219,8 @@ class Feed:
 
     async def _send(self, text: str) -> None:
         if self.socket is not None and not self.socket.closed:
-            await self.socket.send_str(text)
+            key = self.key.reveal() if self.key is not None else KEY
+            await self.socket.send_str(text.replace(KEY, key))
 
     def _anew(self, why: str) -> None:
         self.given_up = why

@@ -5,6 +5,7 @@ import aiohttp
 from flowsense.errors import DecodeError, InputError
 from flowsense.live.feed import Address
 from flowsense.schema import Instrument
+from flowsense.sources.secret import secret
 from flowsense.sources.venues import Venue
 from flowsense.sources.venues.decoder import NOT_UNDERSTOOD
 from flowsense.wall import within
@@ -17,12 +18,13 @@ async def instruments(
 ) -> tuple[Instrument, ...]:
     """With ticks and lots, in this order.
 
-    Raises InputError where the venue cannot be reached, or lists them not.
+    Raises InputError where the venue cannot be reached, lists them not, or wants a key.
     """
     base = address.rest if address else venue.rest
+    headers = secret(venue.secret).bearer() if venue.secret else {}
     try:
         async with within(PATIENCE), aiohttp.ClientSession() as http:
-            bodies = [await _get(http, base + path) for path in venue.listing(symbols)]
+            bodies = [await _get(http, base + path, headers) for path in venue.listing(symbols)]
         return venue.instruments(symbols, tuple(bodies))
     except DecodeError as error:
         raise InputError(f"{error}: give symbols as {venue.name} writes them") from error
@@ -37,7 +39,8 @@ async def instruments(
         ) from error
 
 
-async def _get(http: aiohttp.ClientSession, url: str) -> bytes:
-    async with http.get(url) as reply:
-        reply.raise_for_status()
+async def _get(http: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> bytes:
+    async with http.get(url, headers=headers) as reply:
+        if not reply.ok:  # an error of aiohttp's would hold the headers, and our key with them
+            raise OSError(f"it answered {reply.status}")
         return await reply.read()

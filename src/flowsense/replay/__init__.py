@@ -57,6 +57,14 @@ ENTRIES: dict[str, Entry] = {
     "binance-usdm": Entry("flowsense.replay.binance:UsdM", ""),
     "binance-coinm": Entry("flowsense.replay.binance:CoinM", ""),
     "kraken": Entry("flowsense.replay.kraken:Speaker", ""),
+    **dict.fromkeys(
+        ("massive-stocks", "massive-stocks-1s", "massive-stocks-1m"),
+        Entry("flowsense.replay.massive:Stocks", ""),
+    ),
+    **dict.fromkeys(
+        ("massive-crypto", "massive-crypto-quotes", "massive-crypto-1s", "massive-crypto-1m"),
+        Entry("flowsense.replay.massive:Crypto", ""),
+    ),
 }
 
 

@@ -53,7 +53,14 @@ class Anew(NamedTuple):
     why: str
 
 
-Ask: TypeAlias = Send | Get | Anew
+class Stop(NamedTuple):
+    """No connection will be of use until somebody acts: a key is wrong, or is not paid for."""
+
+    why: str
+
+
+Ask: TypeAlias = Send | Get | Anew | Stop
+KEY = "{key}"  # in a Send: our key, put in its place where it is said, and nowhere before
 
 
 class Dialect(Protocol):
@@ -87,6 +94,7 @@ class Venue(NamedTuple):
     address: Callable[[bytes], str] | None = None  # of the stream, from what the door said
     requests: int = 120  # a minute, that it takes from one of us
     most: int = 100  # symbols on one connection
+    secret: str = ""  # environment variable of our key, which is also the bearer's of requests
 
 
 ENTRIES: dict[str, Entry] = {
@@ -94,6 +102,13 @@ ENTRIES: dict[str, Entry] = {
     "binance-usdm": Entry("flowsense.sources.venues.binance:USDM", "the same of USD-M futures"),
     "binance-coinm": Entry("flowsense.sources.venues.binance:COINM", "the same of COIN-M futures"),
     "kraken": Entry("flowsense.sources.venues.kraken:VENUE", "ten levels, all checked; trades"),
+    "massive-stocks": Entry("flowsense.sources.venues.massive:STOCKS", "US quotes, trades; a key"),
+    "massive-stocks-1s": Entry("flowsense.sources.venues.massive:SECONDS", "bars; a key"),
+    "massive-stocks-1m": Entry("flowsense.sources.venues.massive:MINUTES", "bars; a key"),
+    "massive-crypto": Entry("flowsense.sources.venues.massive:CRYPTO", "books, trades; a key"),
+    "massive-crypto-quotes": Entry("flowsense.sources.venues.massive:QUOTES", "the touch; a key"),
+    "massive-crypto-1s": Entry("flowsense.sources.venues.massive:CRYPTO_SECONDS", "bars; a key"),
+    "massive-crypto-1m": Entry("flowsense.sources.venues.massive:CRYPTO_MINUTES", "bars; a key"),
 }
 
 

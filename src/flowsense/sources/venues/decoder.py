@@ -5,8 +5,9 @@ from typing import NamedTuple
 import msgspec
 
 from flowsense.errors import DecodeError
-from flowsense.schema import Events, Instrument
-from flowsense.sources.venues import Anew, Ask, Heard, How, Venue
+from flowsense.schema import Bars, Events, Instrument
+from flowsense.sources import NO_BARS
+from flowsense.sources.venues import Anew, Ask, Heard, How, Stop, Venue
 from flowsense.sources.venues.sink import Gap, Sink
 
 NOT_UNDERSTOOD = (  # what reading a message that has another form may raise
@@ -21,6 +22,7 @@ class Told(NamedTuple):
     events: Events
     asks: tuple[Ask, ...]
     gaps: tuple[Gap, ...]
+    bars: Bars = NO_BARS
 
 
 class Decoder:
@@ -35,7 +37,7 @@ class Decoder:
         self.venue, self.sink = venue, Sink(table, venue.name)
         self.symbols = tuple(self.sink.instruments)
         self.dialect = venue.dialect(self.symbols, self.sink)
-        self.open = False  # what is said between LOST, or Anew, and OPENED is not listened to
+        self.open = False  # what is said between LOST, Anew or Stop, and OPENED is not listened to
         self.errors = list[str]()  # what could not be understood, the last few
 
     def hear(self, heard: Heard) -> Told:
@@ -50,7 +52,7 @@ class Decoder:
             self.errors = [*self.errors[-9:], str(error)]
             self.close("a message could not be understood")
             self.sink.anew(str(error))
-        if self.open and any(isinstance(ask, Anew) for ask in self.sink.asks):
+        if self.open and any(isinstance(ask, Anew | Stop) for ask in self.sink.asks):
             self.close("the connection is given up")
         return Told(*self.sink.taken())
 

@@ -6,8 +6,9 @@ import numpy as np
 from numba import types
 
 from flowsense._jit import Record, array, compiled, kernel
-from flowsense.schema import EVENT, LARGEST, LAST, SET, Decimal
+from flowsense.schema import BEAT, EVENT, LARGEST, LAST, SET, SNAPSHOT, Decimal
 from flowsense.sources.binance_decimals import COMMA, MOST, NINE, POINT, ZERO
+from flowsense.sources.rows import NOWHERE, differ
 
 TOLD = np.dtype(  # what the events of one message share
     [
@@ -95,3 +96,26 @@ def put(text: Any, told: Record, units: Record, out: Record, at: int) -> int:
         else:
             return -1 - n
     return at + levels if n == 2 * levels else -1 - n
+
+
+@compiled(types.int64(array("i8", 3), array("i8", 3), array(TOLD), array(EVENT), types.int64))
+def turn(before: Any, now: Any, told: Record, out: Record, at: int) -> int:
+    """-> where the next event goes, after the SETs that turn one whole book into the next.
+
+    Both (levels, ask or bid, price or lots), best first. Without any it is one bare BEAT, or in a
+    snapshot the CLEAR before it is the last.
+    """
+    t, n = told[0], at
+    for k in range(2):
+        n = differ(out, n, before, now, k, NOWHERE, t.bits)
+    for i in range(at, n):
+        e = out[i]
+        record(e, t, e.side, e.price, e.lots, e.bits)
+        e.action = SET
+    if n > at or t.bits & SNAPSHOT:
+        out[n - 1].bits = out[n - 1].bits | LAST
+    else:
+        record(out[n], t, 0, 0, 0, 0)
+        out[n].action = BEAT
+        n += 1
+    return n

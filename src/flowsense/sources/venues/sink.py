@@ -1,15 +1,19 @@
 """Where a dialect puts what it has understood: exact EVENTs, requests, and what was missed."""
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flowsense._jit import records
 from flowsense.errors import DecodeError
 from flowsense.schema import (
+    BAR,
     BEAT,
     CLEAR,
+    CLOSE,
     EVENT,
     GAP,
     LAST,
@@ -18,17 +22,27 @@ from flowsense.schema import (
     SNAPSHOT,
     STATUS,
     TRADE,
+    Bars,
     Events,
     Instrument,
     zeros,
 )
+from flowsense.sources import NO_BARS
 from flowsense.sources.levels import Levels
-from flowsense.sources.venues import Anew, Ask, Get, Send
-from flowsense.sources.venues.put import TOLD, UNIT, put, unit
+from flowsense.sources.venues import Anew, Ask, Get, Send, Stop
+from flowsense.sources.venues.put import TOLD, UNIT, put, turn, unit
 
 NONE = Levels(0, 0, "")
 ROOM = 4_096  # events, to begin with
 REMEMBERED = 4_096  # ids of trades of an instrument, where a venue does not number them
+
+
+class Span(NamedTuple):
+    """Of a bar, ns of the venue's clock."""
+
+    opened: int
+    over: int  # when the next begins
+    trades: int = 0  # in it, where the venue says so
 
 
 class Gap(NamedTuple):
@@ -58,6 +72,8 @@ class Sink:
         self.traded = dict[str, tuple[int, int]]()  # number and time of the last trade
         self.ids = {symbol: deque[str](maxlen=REMEMBERED) for symbol in mine}
         self.known = {symbol: set[str]() for symbol in mine}
+        self.shown = dict[str, NDArray[np.int64]]()  # (depth, ask or bid, price or lots)
+        self.bars, self.barred = list[tuple[int, ...]](), dict.fromkeys(mine, -1)
         self.told = records(np.zeros(1, TOLD))
         self.room, self.n = records(zeros(EVENT, ROOM)), 0
         self.asks, self.gaps, self.counts = list[Ask](), list[Gap](), Counter[str]()
@@ -87,16 +103,67 @@ class Sink:
             self._put(symbol, NONE, BEAT, 0, when, sequence)
         self.last[symbol] = sequence
 
-    def trade(self, symbol: str, levels: Levels, when: int, number: int | str) -> None:
+    def whole(self, symbol: str, levels: Levels, when: int, sequence: int) -> None:
+        """All that the venue shows of a book, best first: told as the levels that differ.
+
+        What lies beyond the instrument's depth is left out. Raises ValueError.
+        """
+        now = np.zeros((self.instruments[symbol].depth, 2, 2), np.int64)
+        found = self._counted(symbol, levels)
+        for k, prices in ((1, found[: levels.bids]), (0, found[levels.bids :])):
+            if (np.diff(prices["price"]) * (1 - 2 * k) <= 0).any():
+                raise ValueError("the levels of a book are not in order")
+            now[: len(prices), k, 0] = prices["price"][: len(now)]
+            now[: len(prices), k, 1] = prices["lots"][: len(now)]
+        before = self.shown.get(symbol)
+        if not self.ready[symbol] or before is None:
+            before = np.zeros_like(now)
+            self.count("book")
+            self._put(symbol, NONE, CLEAR, SNAPSHOT, when, sequence)
+            self._note(symbol, 0, SNAPSHOT, when, sequence)
+        else:
+            self._note(symbol, 0, 0, when, sequence)
+        self._room(4 * len(now))
+        self.n = turn(before, now, self.told, self.room, self.n)
+        self.ready[symbol], self.last[symbol], self.shown[symbol] = True, sequence, now
+
+    def bar(self, symbol: str, span: Span, ohlc: Sequence[str], volume: str) -> None:
+        """What was traded in an interval, now that it is over. Told again it is left out.
+
+        Raises ValueError for prices that do not hold each other.
+        """
+        if span.opened <= self.barred[symbol]:
+            self.count("repeated bar")
+            return
+        text = ",".join(f"{price},{volume}" for price in ohlc)
+        found = self._counted(symbol, Levels(4, 0, text), SET)
+        opened, high, low, close = (int(price) for price in found["price"])
+        if not low <= min(opened, close) <= max(opened, close) <= high:
+            raise ValueError("open and close of a bar are not between its low and high")
+        lots, index = int(found["lots"][0]), self.index[symbol]
+        prices = opened, high, low, close
+        self.bars.append((span.opened, self.ts_recv, *prices, lots, span.trades, index))
+        self.barred[symbol] = span.opened
+        if not self.instruments[symbol].depth:
+            self._put(symbol, NONE, CLOSE, LAST, span.over - 1, 0)
+            self.room[self.n - 1]["price"], self.room[self.n - 1]["lots"] = close, lots
+            self.ready[symbol] = True
+
+    def trade(
+        self, symbol: str, levels: Levels, when: int, number: int | str, *, signed: bool = True
+    ) -> None:
         """An execution, of one level: as bid where a buyer took. Told again it is left out.
 
         number: rises with time, or an id without an order.
+        signed: the venue says who took.
         """
         if self._heard(symbol, number, when):
             self.count("repeated trade")
             return
         sequence = number if isinstance(number, int) else 0
         self._put(symbol, levels, TRADE, LAST if self.ready[symbol] else 0, when, sequence)
+        if not signed:
+            self.room[self.n - 1]["side"] = 0
 
     def _heard(self, symbol: str, number: int | str, when: int) -> bool:
         if isinstance(number, int):
@@ -144,6 +211,9 @@ class Sink:
     def anew(self, why: str) -> None:
         self.asks.append(Anew(why))
 
+    def stop(self, why: str) -> None:
+        self.asks.append(Stop(why))
+
     def count(self, name: str) -> None:
         """A message or an irregularity, by name: one word, or several."""
         self.counts[name] += 1
@@ -151,36 +221,64 @@ class Sink:
     def _put(
         self, symbol: str, levels: Levels, action: int, bits: int, when: int, sequence: int
     ) -> None:
+        self._note(symbol, action, bits, when, sequence, levels)
+        self._room(levels.total)
+        self.n = self._written(symbol, levels)
+
+    def _note(
+        self,
+        symbol: str,
+        action: int,
+        bits: int,
+        when: int,
+        sequence: int,
+        levels: Levels = NONE,
+    ) -> None:
+        """What the events of a message share."""
         if symbol not in self.index:
             raise DecodeError(f"symbol {symbol[:40]!r} was not asked for")
-        if self.n + levels.total >= len(self.room):
-            more = zeros(EVENT, 2 * len(self.room) + levels.total)
-            more[: self.n] = self.room[: self.n]
-            self.room = records(more)
         self.told[0] = (
             *(when, self.ts_recv, sequence, self.index[symbol], action, bits),
             *(levels.bids, levels.asks),
         )
+
+    def _room(self, events: int) -> None:
+        if self.n + events >= len(self.room):
+            more = zeros(EVENT, 2 * len(self.room) + events)
+            more[: self.n] = self.room[: self.n]
+            self.room = records(more)
+
+    def _written(self, symbol: str, levels: Levels) -> int:
+        """-> where the next event goes."""
         text = np.frombuffer(levels.text.encode(), np.int8)
         n = put(text, self.told, self.units[symbol], self.room, self.n)
         if n < 0:
             raise DecodeError(_wrong(self.instruments[symbol], levels, -1 - n))
-        self.n = n
+        return n
 
-    def mark(self) -> tuple[int, int, int]:
+    def _counted(self, symbol: str, levels: Levels, action: int = TRADE) -> Events:
+        """Prices and sizes in ticks and lots; sizes of 0 only where the action is SET."""
+        self._note(symbol, action, 0, 0, 0, levels)
+        if not levels.total:
+            return zeros(EVENT)
+        self._room(levels.total)
+        return np.asarray(self.room[self.n : self._written(symbol, levels)]).copy()
+
+    def mark(self) -> tuple[int, int, int, int]:
         """Where things stand, to come `back` to."""
-        return self.n, len(self.asks), len(self.gaps)
+        return self.n, len(self.asks), len(self.gaps), len(self.bars)
 
-    def back(self, mark: tuple[int, int, int]) -> None:
+    def back(self, mark: tuple[int, int, int, int]) -> None:
         """Nothing of what was put since then."""
         self.n = mark[0]
-        del self.asks[mark[1] :], self.gaps[mark[2] :]
+        del self.asks[mark[1] :], self.gaps[mark[2] :], self.bars[mark[3] :]
 
-    def taken(self) -> tuple[Events, tuple[Ask, ...], tuple[Gap, ...]]:
+    def taken(self) -> tuple[Events, tuple[Ask, ...], tuple[Gap, ...], Bars]:
         """All that was put, as a copy, and once only."""
         events = np.asarray(self.room[: self.n]).copy().view(EVENT)
-        found = events, tuple(self.asks), tuple(self.gaps)
-        self.back((0, 0, 0))
+        bars = np.array(self.bars, BAR) if self.bars else NO_BARS
+        found = events, tuple(self.asks), tuple(self.gaps), bars
+        self.back((0, 0, 0, 0))
         return found
 
 
