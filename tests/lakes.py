@@ -1,6 +1,7 @@
 """Streams over midnight for the tests of the lake, and what is read back."""
 
 import json
+from functools import cache
 
 import numpy as np
 
@@ -28,8 +29,13 @@ TABLE = (A, B)
 NOON = 19_700 * DAY + DAY // 2
 
 
-def two_days(n=1_500, seed=1, table=TABLE):
+def two_days(n=1_500, seed=1):
     """Events of an instrument by order and one by level; half of them on the next day."""
+    return over_midnight(n, seed).copy()
+
+
+@cache
+def over_midnight(n, seed):
     out = merge(by_order(n, seed, 0), by_level(by_order(n, seed + 1, 1)))
     out["ts_recv"] += NOON - out["ts_recv"][0]
     out["ts_recv"][len(out) // 2 :] += DAY - (DAY // 2)

@@ -136,8 +136,10 @@ class Market:
     @lru_cache(maxsize=1)  # noqa: B019 - of the markets of a session, and the last alone
     def weights(self, tau):
         """(R, n) what a whole book before a row weighs there, decayed over `tau` till then."""
-        age = (self.rows.ts[:, None] - self.ts[None, :]) / TAUS_NS[TAUS.index(tau)]
-        return np.where(age > 0, np.exp(-np.maximum(age, 0)), 0.0)
+        now, then = ((ts - self.ts[0]) / TAUS_NS[TAUS.index(tau)] for ts in (self.rows.ts, self.ts))
+        age = np.subtract.outer(now, then)  # in place from here: fresh memory costs more
+        age[(age <= 0) | (age > 50)] = np.inf  # what would underflow is slow to reckon with
+        return np.exp(np.negative(age, out=age), out=age)
 
     def sums(self, x, tau):
         """(R,) sum of x (n,) of the whole books before a row, each decayed over `tau` till then."""

@@ -32,7 +32,9 @@ TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 NAME = re.compile(r"`(flowsense(?:\.\w+)+)`")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SPOKEN = re.compile(r"`(flowsense [^`]+)`")
-SLOW = dict.fromkeys(("README.md", "live-and-backtest.md"), pytest.mark.slow)
+LONG = ("README.md", "backtest-bars.md", "claims.md", "live-and-backtest.md")
+SLOW = dict.fromkeys(LONG, pytest.mark.slow)
+WHOLE = get_command(app)
 every = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
 
@@ -90,7 +92,7 @@ def commands(text):
 @every
 def test_commands_and_their_options_exist(document):
     for words in commands(TEXTS[document.name]):
-        found = get_command(app)
+        found = WHOLE
         while hasattr(found, "commands") and words and not words[0].startswith("-"):
             assert words[0] in found.commands, words
             found, words = found.commands[words[0]], words[1:]

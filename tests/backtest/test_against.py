@@ -80,6 +80,7 @@ def test_the_better_is_found_and_when_is_the_end_of_a_block():
     assert turned.gap.net == pytest.approx(-found.gap.net)
 
 
+@pytest.mark.slow
 def test_whoever_looks_at_any_time_sees_what_is_seen_later():
     """What is known at a look is the same, whatever comes after it."""
     a, b = run(drawn(0, n=90)), run(drawn(1, 1.5, n=90), "b")

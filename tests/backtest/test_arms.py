@@ -52,6 +52,7 @@ def same(a, b):
         assert one.orders == b[name].orders and one.config == b[name].config
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_an_arm_earns_beside_others_what_it_earns_alone(market):
     together = pushed(Arms(ARMS, market.instruments), market.events)
@@ -66,6 +67,7 @@ def test_arms_of_one_model_share_what_it_says(market):
     assert arms.heard == [["coin", "maker"], ["other ear"]]
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_going_on_from_a_snapshot_changes_nothing(market):
     whole = pushed(Arms(ARMS, market.instruments), market.events)

@@ -163,9 +163,15 @@ def earned(made, side, entry, stop, frictions):
     return cash + lots * int(made["close"][-1])
 
 
+FURTHER = [(30, -1000), (30, 60), (5, -5), (-5, 0)]
+
+
 @pytest.mark.compiled
 @pytest.mark.parametrize("side", [1, -1])
-@pytest.mark.parametrize(("entry", "stop"), [(30, 10), (30, -1000), (30, 60), (5, -5), (-5, 0)])
+@pytest.mark.parametrize(
+    ("entry", "stop"),
+    [(30, 10), *(pytest.param(*k, marks=pytest.mark.slow) for k in FURTHER)],
+)
 def test_no_entry_with_a_stop_earns_on_a_random_walk(side, entry, stop):
     """Where the stop is at the entry or better, not even without costs."""
     made = paths(600, 3)

@@ -170,6 +170,7 @@ def test_a_run_goes_on_from_a_snapshot():
     assert one.orders == other.orders and len(one.fills) > 20
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_without_an_edge_the_costs_are_lost():
     """Before costs 20 coins earn nothing, within two errors."""

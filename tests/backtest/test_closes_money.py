@@ -146,11 +146,12 @@ def funded(result, made, k, instrument):
 
 
 TABLES = [(X,), (X, Y), (INVERSE,), (INVERSE, INVERSE._replace(symbol="J"))]
+SEEDS = [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2))]
 FRICTIONS = [Frictions(1e-3, 1.0, 0.3), Frictions(1e-3, 1.0, None, delay=2), Frictions(0, 0, 0.1)]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=["linear", "two", "inverse", "two inverse"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_money_is_that_of_a_slow_account(table, seed):
     made = market(250, seed, len(table))
     events = broken(recording(made, table), seed)
@@ -167,7 +168,7 @@ def test_money_is_that_of_a_slow_account(table, seed):
     }
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_anything_may_be_cut_and_saved_anywhere(seed):
     """In the middle of bars too, while orders and changes are on their way."""
     made = market(250, seed, 2)

@@ -26,6 +26,7 @@ def kept(path, made, n):
     return read(path, families=("depth",))
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_trading_a_hundred_times_as_many_events_takes_as_many_times_as_long(recording):
     """Loose, as each is measured on a busy machine."""

@@ -22,6 +22,7 @@ def one(source, plan=PLAN):
     return trade(MODEL, SPEC, source, {"it": plan})["it"]
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_what_is_varied_on_bars_is_costs_delay_and_size():
     plans = varied(PLAN, bare=True)

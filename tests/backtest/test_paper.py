@@ -72,16 +72,23 @@ def test_a_session_that_was_finished_goes_on_with_a_longer_recording(made, whole
     assert traded(paper, pieces(made.events, [half + 5])) == whole
 
 
-@pytest.fixture
-def crashed(made, tmp_path):
+@pytest.fixture(scope="module")
+def left(made, tmp_path_factory):
     """A folder with two states, records after them, and lines beyond them."""
-    paper = opened(tmp_path / "crashed", made, TWO)
+    folder = tmp_path_factory.mktemp("left") / "paper"
+    paper = opened(folder, made, TWO)
     for k, part in enumerate(pieces(made.events, range(60, 800, 60))[:9]):
         paper.push(part)
         if k in (3, 6):
             paper.save()
     paper.let_go()
-    return tmp_path / "crashed"
+    return folder
+
+
+@pytest.fixture
+def crashed(left, tmp_path):
+    """A copy of it, to be harmed."""
+    return copytree(left, tmp_path / "crashed")
 
 
 def test_a_journal_that_is_cut_anywhere_loses_nothing_of_a_recording(
@@ -96,6 +103,7 @@ def test_a_journal_that_is_cut_anywhere_loses_nothing_of_a_recording(
         assert traded(paper, pieces(made.events, [77])) == whole
 
 
+@pytest.mark.slow
 def test_a_state_that_is_cut_anywhere_is_passed_over(made, whole, crashed, tmp_path):
     path = crashed / "journal/00000002.state"
     for size in (0, 5, *np.random.default_rng(1).integers(0, path.stat().st_size, 2)):
@@ -302,6 +310,7 @@ def test_the_status_is_told_once_a_second_and_says_all(made, tmp_path):
     assert maker["vetoes"] and maker["differences"] == []
 
 
+@pytest.mark.slow
 def test_all_end_at_the_same_record_wherever_they_were_interrupted(made, tmp_path):
     ts, parts = made.events["ts_recv"], pieces(made.events, range(100, len(made.events), 100))
     arms = {"early": TWO["a coin"]._replace(plan=replace(TWO["a coin"].plan, end=int(ts[450])))}
@@ -321,7 +330,9 @@ def test_all_end_at_the_same_record_wherever_they_were_interrupted(made, tmp_pat
     assert ends[0][0].counts == (500, 0, 0) and all(end == ends[0] for end in ends)
 
 
-@pytest.mark.parametrize("writes", [1, 2, 5, 8, 11])
+@pytest.mark.parametrize(
+    "writes", [5, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 8, 11))]
+)
 def test_a_disk_that_is_full_ends_it_in_a_sentence_and_loses_nothing(
     made, whole, tmp_path, monkeypatch, writes
 ):

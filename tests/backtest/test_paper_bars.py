@@ -25,7 +25,14 @@ def opened(folder, source, plan):
     return Paper(folder, {"coin": Arm(MODEL, SPEC, plan)}, source.instruments, SELDOM, Virtual())
 
 
-@pytest.mark.parametrize("plan", [PLAN, LATE, PARTLY], ids=["plain", "late", "partly"])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        pytest.param(PLAN, marks=pytest.mark.slow, id="plain"),
+        pytest.param(LATE, id="late"),
+        pytest.param(PARTLY, marks=pytest.mark.slow, id="partly"),
+    ],
+)
 def test_left_after_any_piece_it_trades_what_a_backtest_does(tmp_path, plan):
     source, expected = walk(n=120), traded(walk(n=120), plan)
     for left in (3, 30, 5, 1):

@@ -275,11 +275,13 @@ def test_scenarios_are_told_line_by_line():
     "result",
     [
         made([0.0]),
-        made([0.0, 0.0, 0.0]),
-        made([0.0] * 60),
+        *(pytest.param(made([0.0] * n), marks=pytest.mark.slow) for n in (3, 60)),
         made([5.0], fills=ONE),
         made([-2_000.0, -1_500.0], fills=ONE),
-        made(walk(0.0, 90), step=60 * SECOND, fills=ONE, instruments=(X, Y)),
+        pytest.param(
+            made(walk(0.0, 90), step=60 * SECOND, fills=ONE, instruments=(X, Y)),
+            marks=pytest.mark.slow,
+        ),
         made(walk(0.0, 90), fills=ONE[:1], name=HOSTILE),
         made(walk(0.0, 30), fills=ONE, x=NAN, y=[np.float32(np.inf)], z={"a": np.arange(2)}),
     ],

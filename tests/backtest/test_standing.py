@@ -25,6 +25,7 @@ def told(paper):
     return differences(paper.arms.runs["maker"], paper.written["maker"].executed)
 
 
+@pytest.mark.slow
 def test_orders_on_their_way_are_no_difference(tmp_path):
     made, away, back = market(), 0, 0
     paper = opened(tmp_path / "paper", made, TWO)

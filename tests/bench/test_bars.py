@@ -12,6 +12,7 @@ def test_a_walk_is_bars_that_can_be_of_five_minutes():
     assert (b["ts_open"][1:] == b["ts_recv"][:-1] + 1).all()
 
 
+@pytest.mark.slow
 def test_both_strategies_are_timed_beside_the_limit(monkeypatch, tmp_path):
     monkeypatch.setenv("FLOWSENSE_DATA", str(tmp_path))
     monkeypatch.setattr(bars, "BARS", 3_000)

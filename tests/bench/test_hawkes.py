@@ -55,6 +55,7 @@ def test_steps_are_timed(points):
     assert all(0 < v < 1e5 for v in found.values())
 
 
+@pytest.mark.slow
 def test_the_law_is_as_exact_as_it_says():
     found = hawkes.law_errors()
     assert all(x < 1e-5 for name, x in found.items() if name.endswith("0.5s"))

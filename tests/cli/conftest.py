@@ -51,6 +51,17 @@ def candles(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def barred(candles, tmp_path_factory):
+    """A run with a fitted model on candles."""
+    from flowsense.cli.app import app
+
+    out = tmp_path_factory.mktemp("barred") / "run"
+    words = ["--models", "logistic", "--targets", "mid@5m", "--symbol", "TOY", "--out", str(out)]
+    assert CliRunner().invoke(app, ["run", str(candles), *words]).exit_code == 0
+    return out
+
+
+@pytest.fixture(scope="session")
 def run(market, small, tmp_path_factory):
     """The folder of a run that the program itself has finished, and what it said."""
     out = tmp_path_factory.mktemp("run") / "out"

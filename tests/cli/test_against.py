@@ -14,18 +14,19 @@ EARLY = ["--strategy", "quote", "--lots", "1", "--start", "2024-01-02T00:00"]
 
 
 @pytest.fixture(scope="module")
-def ran(market, tmp_path_factory):
+def two(market, tmp_path_factory):
     """A run with two fitted models on the small market."""
-    out = tmp_path_factory.mktemp("ran") / "run"
+    out = tmp_path_factory.mktemp("two") / "run"
     families = ["--families", "depth,ofi,flow", "--targets", "mid@1s"]
     words = ["run", str(market), "--models", "logistic,vote", *families, "--out", str(out)]
     assert CliRunner().invoke(app, words).exit_code == 0
     return out
 
 
-def test_a_second_configuration_trades_beside_the_first(flowsense, ran, market, tmp_path):
+@pytest.mark.slow
+def test_a_second_configuration_trades_beside_the_first(flowsense, two, market, tmp_path):
     changes = ["--against", "lots=2 rebate=0.5"]
-    said = flowsense("backtest", ran, market, *EARLY, *changes, "--out", tmp_path / "new/a")
+    said = flowsense("backtest", two, market, *EARLY, *changes, "--out", tmp_path / "new/a")
     assert said.code == 0, said.err
     found = orjson.loads((tmp_path / "new/a/sheet.json").read_bytes())
     other = found["against"]
@@ -42,8 +43,9 @@ def test_a_second_configuration_trades_beside_the_first(flowsense, ran, market, 
     assert tried[0]["config"] != tried[1]["config"] and tried[0]["data"] == tried[1]["data"]
 
 
-def test_alone_it_is_the_trial_that_it_was_beside(flowsense, ran, market, tmp_path):
-    words = ("backtest", ran, market, *EARLY)
+@pytest.mark.slow
+def test_alone_it_is_the_trial_that_it_was_beside(flowsense, two, market, tmp_path):
+    words = ("backtest", two, market, *EARLY)
     beside = flowsense(*words, "--against", "lots=2", "--out", tmp_path / "new/a")
     alone = flowsense(*words, "--lots", 2, "--out", tmp_path / "new/b")
     assert (beside.code, alone.code) == (0, 0)
@@ -51,10 +53,11 @@ def test_alone_it_is_the_trial_that_it_was_beside(flowsense, ran, market, tmp_pa
     assert tried[1] == tried[2] and tried[0] != tried[1]
 
 
-def test_another_model_begins_where_its_own_scores_do(flowsense, ran, market, tmp_path):
-    other = f"run='{ran / 'checkpoints/logistic'}' block=2m"
+@pytest.mark.slow
+def test_another_model_begins_where_its_own_scores_do(flowsense, two, market, tmp_path):
+    other = f"run='{two / 'checkpoints/logistic'}' block=2m"
     words = ("--strategy", "quote", "--lots", 1, "--against", other)
-    said = flowsense("backtest", ran, market, *words, "--out", tmp_path / "b")
+    said = flowsense("backtest", two, market, *words, "--out", tmp_path / "b")
     assert said.code == 0, said.err
     found = orjson.loads((tmp_path / "b/sheet.json").read_bytes())["against"]
     assert found["b"]["name"].startswith("quote logistic with run=") and found["targets"] == [
@@ -64,8 +67,9 @@ def test_another_model_begins_where_its_own_scores_do(flowsense, ran, market, tm
     assert "flowsense compare" in said.out
 
 
-def test_on_paper_it_is_what_a_backtest_says(flowsense, ran, market, tmp_path):
-    words = (ran, market, *EARLY, "--against", "lots=2 rebate=0.5")
+@pytest.mark.slow
+def test_on_paper_it_is_what_a_backtest_says(flowsense, two, market, tmp_path):
+    words = (two, market, *EARLY, "--against", "lots=2 rebate=0.5")
     said = flowsense("paper", *words, "--out", tmp_path / "paper")
     assert (
         said.code == 0
@@ -114,10 +118,10 @@ def test_what_cannot_stand_against_it_is_refused(flowsense, ran, market, tmp_pat
 
 
 @pytest.mark.slow
-def test_whoever_ends_it_sees_how_they_stand(ran, market, tmp_path):
+def test_whoever_ends_it_sees_how_they_stand(two, market, tmp_path):
     code, out = "from flowsense.cli import main; main()", tmp_path / "paper"
     more = ["--against", "lots=2", "--speed", "20", "--out", out]
-    words = [sys.executable, "-c", code, "paper", ran, market, *EARLY, *more]
+    words = [sys.executable, "-c", code, "paper", two, market, *EARLY, *more]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(list(map(str, words)), env=env, stdout=-1, stderr=-1, text=True)
     records = out / "journal" / "00000000.records"

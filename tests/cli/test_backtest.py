@@ -55,6 +55,7 @@ def test_what_is_tried_on_the_same_files_is_counted(flowsense, ran, market, tmp_
     assert tried[0]["config"] != tried[2]["config"]
 
 
+@pytest.mark.slow
 def test_a_dry_run_tells_what_trading_would_take(flowsense, market, tmp_path):
     words = ("--models", "fast", "--families", "depth", "--targets", "mid@1s", "--dry-run")
     said = flowsense("run", market, *words, "--out", tmp_path / "x").out

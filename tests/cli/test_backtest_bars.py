@@ -4,39 +4,27 @@ from pathlib import Path
 
 import orjson
 import pytest
-from typer.testing import CliRunner
-
-from flowsense.cli.app import app
 
 USUAL = ["--symbol", "TOY", "--confidence", "0.5", "--half-spread", "0.1"]
 
 
-@pytest.fixture(scope="module")
-def ran(candles, tmp_path_factory):
-    """A run on them."""
-    out = tmp_path_factory.mktemp("ran") / "run"
-    words = ["--models", "logistic", "--targets", "mid@5m", "--symbol", "TOY", "--out", str(out)]
-    assert CliRunner().invoke(app, ["run", str(candles), *words]).exit_code == 0
-    return out
-
-
 @pytest.fixture
-def traded(flowsense, ran, candles):
+def traded(flowsense, barred, candles):
     """Calls `backtest`, and reads its sheet."""
 
     def call(*words):
-        said = flowsense("backtest", ran, candles, *USUAL, *words, "--out", "bt")
+        said = flowsense("backtest", barred, candles, *USUAL, *words, "--out", "bt")
         assert said.code == 0, said.err
         return said, orjson.loads(Path("bt/sheet.json").read_bytes())
 
     return call
 
 
-def test_a_run_on_candles_ends_in_a_taker_alone(ran):
-    found = orjson.loads((ran / "metrics.json").read_bytes())["backtest"]
+def test_a_run_on_candles_ends_in_a_taker_alone(barred):
+    found = orjson.loads((barred / "metrics.json").read_bytes())["backtest"]
     assert list(found) == ["taker"] and found["taker"]["on"] == "bars"
-    assert "at the open of the next bar" in (ran / "report.html").read_text()
-    assert {path.name for path in (ran / "backtest").iterdir()} == {"taker"}
+    assert "at the open of the next bar" in (barred / "report.html").read_text()
+    assert {path.name for path in (barred / "backtest").iterdir()} == {"taker"}
 
 
 @pytest.mark.slow
@@ -51,6 +39,7 @@ def test_candles_are_traded_with_the_frictions_that_are_asked_for(traded):
     assert dear["costs"]["fees_bp"] == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_fees_of_a_venue_go_under_single_ones(traded):
     words = (
         "--venue",
@@ -115,7 +104,9 @@ def test_a_market_that_breaks_is_told_in_a_section(traded):
         (["--session", "nyse", "--holidays", "gone"], "gone: cannot be read"),
     ],
 )
-def test_what_bars_cannot_do_is_refused(flowsense, ran, candles, tmp_path, words, told):
-    said = flowsense("backtest", ran, candles, "--symbol", "TOY", *words, "--out", tmp_path / "c")
+def test_what_bars_cannot_do_is_refused(flowsense, barred, candles, tmp_path, words, told):
+    said = flowsense(
+        "backtest", barred, candles, "--symbol", "TOY", *words, "--out", tmp_path / "c"
+    )
     assert said.code == 2 and told in said.err and said.err.count("\n") == 1
     assert not (tmp_path / "c").exists() and not (tmp_path / "trials.jsonl").exists()

@@ -98,6 +98,7 @@ def test_a_dry_run_counts_the_rows_and_writes_nothing(flowsense, market, small, 
     assert "Then fits: vote, at most 3m for each, 3m in all." in found.out
 
 
+@pytest.mark.slow
 def test_a_dry_run_counts_between_start_and_end(flowsense, market, small, tmp_path):
     whole = ("run", market, "--out", tmp_path / "out", "--models", "fast", *small[2:], "--dry-run")
     rows = [int(flowsense(*whole, *more).out.split("SIMC")[1].split()[2].replace(",", ""))
@@ -136,6 +137,7 @@ def test_the_list_of_models_says_what_each_reads(flowsense):
     assert rows["graph"].split() == ["graph", "all", "torch", "all", "instruments"]
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_saving_leaves_nothing(flowsense, market, small, tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt

@@ -44,6 +44,7 @@ def test_a_run_is_compared_by_its_chosen_model(flowsense, folder):
     assert said.code == 0 and said.out.startswith(f"A  {chosen}, ")
 
 
+@pytest.mark.slow
 def test_files_of_others_need_the_recording(flowsense, folder, market, tmp_path):
     bare = tmp_path / "mine.parquet"
     pq.write_table(pq.read_table(files(folder)[0]).drop_columns(["y", "move"]), bare)

@@ -40,7 +40,7 @@ def test_strict_leaves_with_one_if_something_is_broken(flowsense, recording):
     assert flowsense("doctor", "data", recording(*QUIET), "--strict").code == 0
 
 
-@pytest.mark.parametrize("place", ["out", "out/my.json"])
+@pytest.mark.parametrize("place", ["out", pytest.param("out/my.json", marks=pytest.mark.slow)])
 def test_it_leaves_all_numbers_and_a_picture(flowsense, recording, tmp_path, place):
     out = tmp_path / place
     path = recording(*QUIET, *ODD, (CLEAR, 0, 0, 0, GAP), *QUIET)
@@ -74,6 +74,7 @@ def test_what_cannot_be_read_is_one_sentence(flowsense, tmp_path):
     assert found.code == 2 and found.err.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_of_many_instruments_the_most_active_are_printed_and_all_are_written(flowsense, tmp_path):
     rows = [f"{k},S{k % 30:02d},10,{1 + k % 3}" for k in range(900)]
     path = tmp_path / "many.csv"

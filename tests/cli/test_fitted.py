@@ -3,18 +3,6 @@
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
-
-from flowsense.cli.app import app
-
-
-@pytest.fixture(scope="module")
-def barred(candles, tmp_path_factory):
-    """A run on candles."""
-    out = tmp_path_factory.mktemp("barred") / "run"
-    words = ["--models", "logistic", "--targets", "mid@5m", "--symbol", "TOY", "--out", str(out)]
-    assert CliRunner().invoke(app, ["run", str(candles), *words]).exit_code == 0
-    return out
 
 
 @pytest.mark.parametrize("command", ["backtest", "paper"])
@@ -41,6 +29,7 @@ def test_a_sheet_goes_into_a_folder_of_its_own(flowsense, ran, market, tmp_path)
         assert not (folder / "sheet.json").exists()
 
 
+@pytest.mark.slow
 def test_a_signal_is_followed_whatever_it_costs(flowsense, ran, market):
     words = ("--confidence", 0, "--lots", 1, "--taker", 5, "--capital", 1e12)
     said = flowsense("backtest", ran, market, *words, "--out", "held")

@@ -30,6 +30,7 @@ def test_ingest_says_what_came_in_and_what_is_next(flowsense, lake):
     assert again.out.splitlines()[1].split() == ["day.parquet", "there", "already"]
 
 
+@pytest.mark.slow
 def test_query_prints_a_table_or_writes_a_file(flowsense, lake, tmp_path):
     found = flowsense("query", "lake", "SELECT instrument, tick FROM instruments")
     assert [line.split() for line in found.out.splitlines()] == [

@@ -110,6 +110,7 @@ def interrupted(flowsense, ran, market, tmp_path, monkeypatch):
     return out, said
 
 
+@pytest.mark.slow
 def test_an_interrupted_session_shows_where_it_is_and_goes_on(
     flowsense, ran, market, whole, interrupted
 ):

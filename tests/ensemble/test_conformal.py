@@ -106,6 +106,7 @@ def test_of_exchangeable_rows_at_most_the_promised_part_of_the_named_is_wrong(er
     assert error / 2 < np.mean(parts) < error + 2 * spread
 
 
+@pytest.mark.slow
 def test_rows_that_overlap_are_wrong_together_and_count_for_one():
     """Each of 100 rows ten times over: counted as 1,000, more of the named are wrong than told."""
     rng, parts = np.random.default_rng(1), list[list[float]]()

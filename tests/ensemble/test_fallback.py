@@ -23,6 +23,7 @@ def fitted(odds, y, **config):
     return Fallback(tried=QUICK, **config).fit(heard(odds), labels(y))
 
 
+@pytest.mark.slow
 def test_unlike_voters_are_heard_together_and_better_than_the_best_of_them():
     odds, y = normal(5, ROWS, strength_of(0.6), 0.2)
     found = fitted(odds, y)
@@ -33,7 +34,9 @@ def test_unlike_voters_are_heard_together_and_better_than_the_best_of_them():
     assert loss(said(found, heard(more)), came) < min(loss(forecast(x), came) for x in more) - 5e-3
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in range(1, 8))]
+)
 def test_taught_labels_that_are_dealt_anew_it_hears_who_says_nothing(seed):
     """Five say what they believe, the sixth that it cannot know: with dealt labels it is right."""
     odds, y = normal(5, ROWS, strength_of(0.6), 0.0, seed)

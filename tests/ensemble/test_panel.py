@@ -140,6 +140,7 @@ def trial(seed):
     return met
 
 
+@pytest.mark.slow
 def test_any_members_fail_in_any_way():
     for seed in range(40):
         trial(seed)

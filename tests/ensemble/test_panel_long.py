@@ -61,6 +61,7 @@ def long_trial(seed):
     return Counter(x.reason for a, _ in out for x in a.absent) + Counter(restart=restarts)
 
 
+@pytest.mark.slow
 def test_whoever_fails_hangs_and_begins_anew_again_and_again_is_replayed_alike():
     met = sum((long_trial(seed) for seed in range(12)), Counter())
     assert all(met[reason] for reason in (*list(Reason)[:4], "restart"))

@@ -75,6 +75,7 @@ def assert_as_labelled(tape):
         assert (int(labels.known_at[i, j]), int(first.instrument[i])) not in there
 
 
+@pytest.mark.slow
 def test_simulated_outcomes_are_those_of_labels(instruments, events):
     """With a pause of 90 s, in which no row is due."""
     tape = tape_of(spec(("depth",)), instruments, events)

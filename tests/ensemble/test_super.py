@@ -52,6 +52,7 @@ def test_by_default_weights_are_refreshed_every_five_minutes_of_the_stream():
     assert side(found)[first].tolist() == side(running)[first].tolist()
 
 
+@pytest.mark.slow
 def test_fold_law():
     tape, said = market(20, 10, 4)
     of = Super(every_ns=3 * SECOND)

@@ -43,6 +43,7 @@ def test_the_mean_is_as_right_as_theory_says_at_every_coverage(rho):
         assert hits(found, y, coverage) > single
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rho", [0.0, 0.3])
 def test_a_learned_blend_is_as_sure_as_it_may_be(rho):
     """Bayes: weights 1 / (1 + (n - 1) rho) each, where the mean has 1 / n."""
@@ -91,6 +92,7 @@ def test_a_row_whose_regime_is_no_number_tells_none(learn):
     assert answer.aux["regime"][6:8].tolist() == [[0.75, 0.25], [0, 0]]
 
 
+@pytest.mark.slow
 def test_hearing_the_surest_is_as_right_as_an_integral_says():
     """n of Normal(m, 1) at side up: the one furthest from 0 is above it."""
     m, n = strength_of(0.6), 5
@@ -124,6 +126,7 @@ def test_copies_of_a_member_gain_nothing():
         assert loss(found, y) > loss(one, y) - 1e-3
 
 
+@pytest.mark.slow
 def test_a_rare_regime_is_learned_apart():
     """One member is right in the first regime, the other in the second."""
     odds, y = normal(2, ROWS, 0.6, 0.0)

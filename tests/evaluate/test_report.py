@@ -166,12 +166,14 @@ def test_hostile_models_targets_and_columns_are_only_text(scored, drawn):
     assert "script" not in {tag for tag, _ in found.tags} and evil in found.words
 
 
+@pytest.mark.slow
 def test_a_target_with_a_narrow_interval_is_marked_where_it_is_shaded(scored, drawn):
     warned = scored | {"warnings": [f"{MID}: intervals from 4 blocks are too narrow"]}
     rows = Page(render(warned, drawn)).tables["Scores beside nulls"]
     assert [r[0] for r in rows if "interval too narrow" in r[0]] == [[MID, "interval too narrow"]]
 
 
+@pytest.mark.slow
 def test_a_score_that_is_none_is_a_dash_with_its_reason(scored, drawn):
     none = altered(
         scored, accuracy=None, side_balanced=None, ece=None, ci95={}, tradable={"0.25": NEVER}
@@ -197,6 +199,7 @@ def test_an_empty_run_is_a_page_too(scored, drawn):
 NOTHING = {"shares": [], "targets": {}, "prices": [], "folds": []}
 
 
+@pytest.mark.slow
 def test_a_ceiling_is_shown_with_the_share_of_skill(scored, drawn):
     null = scored["models"]["good"][MID]["nulls"]["vote"]
     for share, told_so in ((0.931, ".931"), ("no skill to have", "no skill to have")):
@@ -204,6 +207,7 @@ def test_a_ceiling_is_shown_with_the_share_of_skill(scored, drawn):
         assert line(Page(render(known, drawn)), "Ceiling", MID)[-1] == [told_so]
 
 
+@pytest.mark.slow
 def test_regimes_are_listed_where_there_are_any(scored, drawn):
     part = scored["models"]["good"][MID]["by_instrument"]["B"]
     found = Page(render(altered(scored, by_regime={"calm": part, "wild": part}), drawn))
@@ -212,6 +216,7 @@ def test_regimes_are_listed_where_there_are_any(scored, drawn):
     assert "thought likeliest" in render(altered(scored, by_regime={"a": part, "b": part}), drawn)
 
 
+@pytest.mark.slow
 def test_importances_of_other_models_are_named(scored, drawn):
     weights = {"blind": {MID: {"spread": 0.0}}}
     words = Page(render(scored | {"importances": weights}, drawn)).words
@@ -227,5 +232,6 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path, scored, drawn, text):
         write(place / "inside.html", scored, drawn)
 
 
+@pytest.mark.slow
 def test_the_same_numbers_give_the_same_page(scored, drawn, text):
     assert render(scored, drawn) == text

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from flowsense.evaluate.report.page import render
 
 MID, TITLE = "mid@500ms", "What moves the forecast"
@@ -16,12 +18,14 @@ def test_bars_point_the_way_that_more_of_a_column_says(scored, drawn):
     assert "mean |SHAP value| .500, correlation with the column .90" in html
 
 
+@pytest.mark.slow
 def test_without_values_there_is_no_such_section(scored, drawn):
     assert TITLE not in render(scored, drawn)
     still = {"good": {MID: {"ofi": (0.0, 0.0)}}}
     assert "No column moves the forecast." in render(scored | {"shap": still}, drawn)
 
 
+@pytest.mark.slow
 def test_values_of_other_models_are_named(scored, drawn):
     html = render(scored | {"shap": {"trees": {MID: {"ofi": (1.0, 1.0)}}}}, drawn)
     assert re.search(r"<h3>mid@500ms <small>trees</small>", html)

@@ -54,6 +54,7 @@ def test_the_path_of_a_test_is_how_often_the_row_was_tested_before():
     assert path(rows[:0], fold_of[:0]).tolist() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [0, 1])
 def test_rows_tested_five_times_score_and_vary_like_rows_tested_once(which):
     _, _, said, _ = world()
@@ -67,6 +68,7 @@ def test_rows_tested_five_times_score_and_vary_like_rows_tested_once(which):
         assert getattr(five, name, None) == pytest.approx(getattr(one, name, None)), name
 
 
+@pytest.mark.slow
 def test_the_band_of_calibration_is_that_of_the_outcomes_there_were():
     _, _, said, _ = world()
     one = scored([said], [fold(LATE)], 0)
@@ -88,6 +90,7 @@ def test_each_path_is_scored_by_itself_beside_their_mean():
     assert found.spread["accuracy"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_blocks_that_overlap_in_part_make_no_paths_but_a_spread_over_folds():
     _, _, said, _ = world()
     folds = [fold(LATE), fold(LATE & (np.arange(N) < 2_000))]

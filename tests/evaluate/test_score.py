@@ -167,6 +167,7 @@ def test_share_of_skill(result, mid):
     assert 0.5 < mid.share_of_skill < 1 and result.models["blind"]["mid@1s"].share_of_skill < 0
 
 
+@pytest.mark.slow
 def test_a_ceiling_at_chance_has_no_skill_to_share(drawn):
     w = drawn
     args = (w.labels, w.index, (w.fold,), {"good": (w.model,)}, {})
@@ -235,6 +236,7 @@ def test_a_regime_has_no_side(drawn, result):
     assert "always_up" not in found.nulls
 
 
+@pytest.mark.slow
 def test_the_same_seed_says_the_same(drawn, result):
     w = drawn
     models = {"good": (w.model,), "blind": (w.rule,)}
@@ -242,6 +244,7 @@ def test_the_same_seed_says_the_same(drawn, result):
     assert again == result
 
 
+@pytest.mark.slow
 def test_silence_counts_as_ties_and_is_named(drawn):
     w = drawn
     silent = replace(w.truth, ready=w.truth.ready & (np.arange(6_000) < 4_500)[:, None])
@@ -251,6 +254,7 @@ def test_silence_counts_as_ties_and_is_named(drawn):
     assert "shy, mid@1s: silent on 1500 of 3000 rows, scored as ties" in found.warnings
 
 
+@pytest.mark.slow
 def test_one_minute_direction_above_60_is_a_leak_alarm(drawn):
     w = drawn
     minute = (Target("mid", 60 * SECOND), *TARGETS[1:])
@@ -274,6 +278,7 @@ def test_what_is_too_little_is_named_and_nothing_is_nan(drawn):
     assert score.ci95 == {} and score.tradable["0.1"] == scores.Tradable(None, None, None, None)
 
 
+@pytest.mark.slow
 def test_rows_that_never_move_have_no_direction(drawn):
     w = drawn
     still = w.labels._replace(y=np.ones_like(w.labels.y), move=w.labels.y * 0)

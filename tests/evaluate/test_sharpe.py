@@ -85,6 +85,7 @@ def test_the_standard_error_is_that_of_samples():
     assert found.error.mean() == pytest.approx(found.sharpe.std(), rel=0.05)
 
 
+@pytest.mark.slow
 def test_probabilities_are_uniform_where_the_ratio_is_the_true_one():
     x = np.random.default_rng(2).normal(0.1, 1, (1_000, 4_000))
     p = probabilistic(Moments.of(x), 0.1)

@@ -21,6 +21,7 @@ def planted(periods, trials, seed, sharpe):
     return x
 
 
+@pytest.mark.slow
 def test_of_5_000_worthless_trials_nothing_is_found():
     found = judged(noise(DAYS, 5_000, 0))
     assert not found.found and found.sentence.startswith("nothing found: among 5,000 trials trial ")
@@ -71,6 +72,7 @@ def test_what_never_trades_or_only_loses_is_nothing(returns):
     assert np.isfinite([found.sharpe, found.deflated, found.luck]).all()
 
 
+@pytest.mark.slow
 def test_independent_trials_are_as_many_as_they_are():
     assert effective(noise(1_000, 100, 8)) > 75
     assert effective(noise(DAYS, 5_000, 9)) > 2_500

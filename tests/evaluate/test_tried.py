@@ -55,6 +55,7 @@ def test_a_line_that_was_cut_off_hides_no_other(tmp_path):
     assert [t.config for t in book.of("d")] == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_many_writers_lose_nothing(tmp_path):
     book = Trials(tmp_path)
     with ThreadPoolExecutor(8) as pool:

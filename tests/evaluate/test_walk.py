@@ -150,6 +150,7 @@ def test_a_reader_is_told_what_the_label_gives_away(noise, scored):
     assert "random_walk" not in blind.models["fool"]["smoothed@1s"].nulls
 
 
+@pytest.mark.slow
 def test_a_minute_of_a_smoothed_label_raises_no_alarm():
     """Above .60 a minute ahead is a leak of a mid; of a smoothed label it is the label itself."""
     targets = tuple(map(Target.parse, ("smoothed@1m", "barrier@1m")))

@@ -70,6 +70,7 @@ def inside(c, price, lots):
     return worth(c, price), value(c, price, lots), gain(c, price, 7.0, lots), fee(c, price, lots, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instrument", [GOOG, PERPETUAL])
 def test_a_record_stands_for_a_contract_in_a_loop(instrument):
     c = contract(instrument, Terms(maker=0.0003, rebate=0.0001, per_lot=0.01))

@@ -157,7 +157,7 @@ def run_programs(seeds, length=60):
 
 
 def test_equals_the_oracle_on_random_programs():
-    run_programs(range(10 if config.DISABLE_JIT else 100))
+    run_programs(range(10 if config.DISABLE_JIT else 25))
 
 
 @pytest.mark.slow

@@ -192,24 +192,20 @@ def first(events, own, by_order, queue):
     return int(told["ts_venue"][0]) if len(told) else None
 
 
-def trials(count):
-    rng = np.random.default_rng(11)
-    tried = (
-        placed(i, 60 if SMALL else 300, int(rng.choice((-1, 1))), int(rng.integers(0, 4)))
-        for i in range(count)
-    )
-    return [t for t in tried if t is not None]
+@pytest.fixture(scope="module")
+def tried():
+    rng, n = np.random.default_rng(11), 60 if SMALL else 300
+    sides = ((int(rng.choice((-1, 1))), int(rng.integers(0, 4))) for _ in range(6 if SMALL else 9))
+    return [t for k, (side, away) in enumerate(sides) if (t := placed(k, n, side, away))]
 
 
-def test_an_exact_order_fills_when_the_same_order_really_placed_did():
-    tried = trials(6 if SMALL else 14)
+def test_an_exact_order_fills_when_the_same_order_really_placed_did(tried):
     assert sum(truth is not None for truth, _ in tried) > len(tried) / 2
     assert all(truth == exact for truth, (exact, *_) in tried)
 
 
-def test_a_risk_averse_order_never_fills_before_an_exact_one():
-    for _, (exact, averse, _) in trials(6 if SMALL else 10):
-        assert averse is None or exact <= averse
+def test_a_risk_averse_order_never_fills_before_an_exact_one(tried):
+    assert all(averse is None or exact <= averse for _, (exact, averse, _) in tried)
 
 
 def test_reports_that_fill_the_room_for_them_go_on_in_another_call():

@@ -194,6 +194,7 @@ def test_missing_values_are_medians_of_the_rows_learned_from():
     assert np.isnan(filled(X, fill[:0])[2, 0])
 
 
+@pytest.mark.slow
 def test_an_estimator_that_takes_missing_values_gets_them(reader, labels):
     model = fitted(Estimator(FORMS["forest"], Ridge(), most=1_000), reader, labels)
     assert [len(head.fill) for head in model.fitted.heads] == [0, 0, len(SPEC.columns)]

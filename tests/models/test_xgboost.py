@@ -58,6 +58,7 @@ def test_without_rows_to_stop_on_the_number_of_trees_is_fixed(stream, planted):
     assert set(grown(fitted)) == {0, 4}
 
 
+@pytest.mark.slow
 def test_the_seed_draws_the_rows(stream, planted, fitted):
     other = build("xgboost").fit(stream, planted, seed=1, budget=Budget(steps=40))
     assert other.params()["value"].tobytes() != fitted.params()["value"].tobytes()

@@ -155,6 +155,7 @@ PRICE = st.integers(-(2**62), 2**62) | st.integers(19_990, 20_010)
 AGE = st.integers(0, 2**61) | st.just(1)
 
 
+@pytest.mark.slow
 @settings(max_examples=50 if config.DISABLE_JIT else 300, deadline=None, derandomize=True)
 @given(st.tuples(ANY, ANY, ANY, ANY, ANY, ANY), PRICE, AGE, st.integers(0, 2), AMOUNT, AMOUNT)
 def test_whatever_enters_the_size_is_within_its_limit(said, mid2, age, state, equity, exposure):

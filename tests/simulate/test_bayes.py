@@ -30,7 +30,7 @@ def counted(hawkes, excess, seconds, rng):
             x += hawkes.alpha[:, kind] * hawkes.beta
 
 
-@pytest.mark.parametrize("pushed", [0.0, 12.0])
+@pytest.mark.parametrize("pushed", [0.0, pytest.param(12.0, marks=pytest.mark.slow)])
 def test_the_signs_of_flow_are_those_of_simulated_futures(pushed):
     hawkes, rng, n = (
         pressing((0.5, 2.0, 2.0), (4.0, 6.0, 9.0), 0.6),

@@ -32,6 +32,7 @@ def test_rates_by_hand():
     assert Hawkes(mu, alpha, mu).rates().tolist() == [6, 1, 1, 1, 1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_counts_match_the_stationary_rates():
     """Long-run covariance of the counts: R diag(rates) R^T, R = (I - alpha)^-1."""

@@ -194,7 +194,9 @@ def test_what_is_not_complete_is_read_as_far_as_it_goes(tmp_path):
     assert events.tobytes() == two_days()[two_days()["ts_recv"] < 19_701 * DAY].tobytes()
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in range(1, 5))]
+)
 def test_files_of_many_instruments_come_back_in_order(tmp_path, seed, monkeypatch):
     monkeypatch.setattr("flowsense.store.lake_parts.ENOUGH", 256)
     monkeypatch.setattr("flowsense.store.lake_write.group_size", lambda parts: 64)

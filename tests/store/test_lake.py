@@ -1,6 +1,7 @@
 """Manifests and names: what is not ours, or damaged, is refused in one sentence."""
 
 import json
+from shutil import copytree
 
 import pytest
 from lakes import B, fill, pieces, recording, two_days
@@ -22,9 +23,16 @@ from flowsense.store.lake import (
 )
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("filled") / "lake"
+    return folder, fill(folder, pieces(two_days()))
+
+
 @pytest.fixture
-def lake(tmp_path):
-    return tmp_path, fill(tmp_path, pieces(two_days()))
+def lake(filled, tmp_path):
+    """A copy of it, to be damaged."""
+    return copytree(filled[0], tmp_path / "lake"), filled[1]
 
 
 def test_a_manifest_is_read_as_it_was_written(lake):

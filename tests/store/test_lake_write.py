@@ -96,6 +96,7 @@ def test_an_interrupted_recording_goes_on(tmp_path, monkeypatch):
     assert before.items() <= {p: p.stat().st_mtime_ns for p in Lake(tmp_path).files}.items()
 
 
+@pytest.mark.slow
 def test_what_goes_on_is_what_an_undisturbed_call_writes(tmp_path, monkeypatch):
     monkeypatch.setattr(lake_write, "SPAN", 300)
     monkeypatch.setattr(lake_write, "OFTEN", 1)

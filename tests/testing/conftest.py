@@ -2,10 +2,10 @@
 
 import pytest
 
-from flowsense.testing.leaks.market import market
-
 
 @pytest.fixture(scope="session")
 def simulated():
     """Five minutes of three instruments, with bars and observations, late and revised."""
+    from flowsense.testing.leaks.market import market  # as in the conftest above
+
     return market(300.0, seed=0)

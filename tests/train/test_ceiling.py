@@ -61,6 +61,7 @@ def test_the_ceiling_beats_every_model_and_null_on_its_own_market(tmp_path):
             assert best["accuracy"] > max(n["accuracy"] for n in score["nulls"].values())
 
 
+@pytest.mark.slow
 def test_without_anything_planted_there_is_no_skill_to_have(tmp_path):
     market = flow(branching=0.0)
     (scores,) = run_on(tmp_path / "m", market, 240, ["imbalance"], ["ofi@500ms", "mid@1s"]).values()
@@ -71,6 +72,7 @@ def test_without_anything_planted_there_is_no_skill_to_have(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_excited_flow_has_a_ceiling_that_is_exact(tmp_path):
     (scores,) = run_on(tmp_path / "m", flow(), 900, ["imbalance"], ["ofi@500ms"]).values()
     score = scores["ofi@500ms"]
@@ -90,6 +92,7 @@ def material_of(folder, targets=(MID,)):
     return material(data, (), RunConfig(("majority",), targets=targets))
 
 
+@pytest.mark.slow
 def test_the_ceiling_repeats_and_knows_less_without_what_is_hidden(tmp_path, quick):
     save(simulate(Market.tiny(), 240, 3), tmp_path / "m")
     of = material_of(tmp_path / "m")

@@ -54,6 +54,7 @@ def test_it_is_scored_beside_its_members_and_says_who_is_heard(result):
     assert {"fit ensemble", "forecast ensemble"} <= set(metrics["timing"])
 
 
+@pytest.mark.slow
 def test_the_report_says_who_is_heard_and_why(result, tmp_path):
     result.report(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
@@ -61,6 +62,7 @@ def test_the_report_says_who_is_heard_and_why(result, tmp_path):
     assert all(v["why"] in page for v in result.metrics["ensemble"]["targets"].values())
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_it_says_the_same(result, learn, tmp_path):
     result.save(tmp_path / "run")
     model, _ = load_model(tmp_path / "run" / "checkpoints" / "ensemble")
@@ -72,6 +74,7 @@ def test_a_checkpoint_of_it_says_the_same(result, learn, tmp_path):
     np.testing.assert_array_equal(again.value[tested], said.value[tested])
 
 
+@pytest.mark.slow
 def test_weights_that_follow_say_the_same_from_a_checkpoint(result, learn):
     """Where they are heard: outcomes move them from the last that taught them on."""
     of = result.material

@@ -57,6 +57,7 @@ def test_a_start_without_rows_is_read_on_and_nothing_at_all_is_refused(tmp_path,
         estimate(read(path, families=("depth", "ofi")), TARGETS, seconds=0.0)
 
 
+@pytest.mark.slow
 def test_compressed_text_is_told_by_its_bytes(data):
     recording = read(data / "lobster" / "GOOG*", families=("depth", "ofi"))
     found = estimate(recording, TARGETS, seconds=0.0)
@@ -65,6 +66,7 @@ def test_compressed_text_is_told_by_its_bytes(data):
     assert found.rows == pytest.approx(179_998, rel=0.4)  # the morning is busier
 
 
+@pytest.mark.slow
 def test_without_a_position_all_is_read(data, monkeypatch):
     monkeypatch.setattr("flowsense.train.estimate.Position.share", lambda _: None)
     recording = read(data / "lobster" / "GOOG*", families=("depth", "ofi"))

@@ -50,6 +50,7 @@ def knowing(truth):
     return np.where(truth.labels.y[:, 0] == 2, 0.8, np.where(truth.labels.y[:, 0] == 0, 0.1, 0.45))
 
 
+@pytest.mark.slow
 def test_a_forecaster_that_knows_scores_one_and_a_coin_a_half(tmp_path, source, truth):
     path = write(tmp_path / "oracle.parquet", table(truth, knowing(truth)))
     found = score(path, source).models["oracle"]["mid@500ms"]

@@ -20,19 +20,15 @@ TARGETS = (Target("mid", 500_000_000), Target("magnitude", 10**9))
 
 @pytest.fixture(scope="module")
 def runs(source, tmp_path_factory):
-    """The same recording: split once with two models, and in paths with one."""
+    """A recording split once, with two models."""
     place = tmp_path_factory.mktemp("runs")
-    asked = {
-        "one": RunConfig(("logistic", "imbalance"), targets=TARGETS, validation="split:50/10/40"),
-        "paths": RunConfig(("vote",), targets=TARGETS, validation="cpcv:3/2", embargo_ns=0),
-    }
-    for name, config in asked.items():
-        run(source, config).save(place / name)
+    config = RunConfig(("logistic", "imbalance"), targets=TARGETS, validation="split:50/10/40")
+    run(source, config).save(place / "one")
     return place
 
 
-def file(runs, model, name="one"):
-    return runs / name / "forecasts" / f"{model}.parquet"
+def file(runs, model):
+    return runs / "one" / "forecasts" / f"{model}.parquet"
 
 
 def edited(path, to, **columns):
@@ -82,12 +78,15 @@ def test_a_run_stands_for_its_chosen_model(runs):
     assert side(found.path).run is None
 
 
-def test_every_path_of_both_is_compared(runs):
-    found = pair(file(runs, "vote", "paths"), file(runs, "vote", "paths"))
-    lines = pq.read_metadata(file(runs, "vote", "paths")).num_rows
+@pytest.mark.slow
+def test_every_path_of_both_is_compared(source, tmp_path):
+    config = RunConfig(("vote",), targets=TARGETS, validation="cpcv:3/2", embargo_ns=0)
+    run(source, config).save(tmp_path / "paths")
+    path = tmp_path / "paths/forecasts/vote.parquet"
+    found, lines = pair(path, path), pq.read_metadata(path).num_rows
     one = found["targets"]["mid@500ms"]
     assert found["common"] < lines and found["common"] == found["a"]["rows"]
-    assert set(told(file(runs, "vote", "paths"), None)["path"].to_list()) == {0, 1}
+    assert set(told(path, None)["path"].to_list()) == {0, 1}
     assert one["cells"]["accuracy"]["difference"] == 0
     assert 2 * sum(t["rows"] for t in found["targets"].values()) == found["common"]
 

@@ -73,7 +73,9 @@ def test_a_span_of_rows_is_found_by_its_time(folder, memory):
     assert len(list(disk.between(int(start), int(end)))) < len(list(disk))
 
 
-@pytest.mark.parametrize("least", [50, 200, 10**9])
+@pytest.mark.parametrize(
+    "least", [200, *(pytest.param(k, marks=pytest.mark.slow) for k in (50, 10**9))]
+)
 def test_events_that_are_kept_lie_before_the_rows_they_lay_before(
     least, recording, memory, source, tmp_path
 ):
@@ -97,6 +99,7 @@ def test_rows_without_events_hold_none(folder, memory):
         assert all(len(tape.events) == 0 for tape in data)
 
 
+@pytest.mark.slow
 def test_a_model_fits_and_says_the_same_on_either(folder, memory):
     from flowsense.model import Budget
     from flowsense.models import build
@@ -119,7 +122,7 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
-@pytest.mark.parametrize("seals", [1, 2, 5])
+@pytest.mark.parametrize("seals", [2, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 5))])
 def test_what_was_sealed_is_not_made_again(seals, recording, memory, tmp_path, monkeypatch):
     monkeypatch.setattr(preparing, "SEALED", 1)
     done, reported = list[int](), list[int]()

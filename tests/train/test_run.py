@@ -42,6 +42,7 @@ def test_every_model_and_target_is_scored_beside_its_nulls(result):
     assert result.chosen in models and len(result.table()) == 6
 
 
+@pytest.mark.slow
 def test_scores_are_told_apart_by_the_regime_that_a_model_saw(source, result, tmp_path):
     found = run(source, replace(CONFIG, models=("imbalance", "hmm")))
     told = found.metrics["models"]
@@ -59,6 +60,7 @@ def test_scores_are_told_apart_by_the_regime_that_a_model_saw(source, result, tm
     assert [p["n"] for p in both[0].values()] == [p["n"] for p in both[1].values()]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_without_a_model_that_nobody_named_and_says_so(learn):
     config, some = replace(CONFIG, models=("all",)), asked(("majority", "hawkes"))
     found = judge(learn, (), config, some).metrics

@@ -78,6 +78,7 @@ def test_the_forecasts_score_the_same_when_read_back(folder, result, source):
     assert abs(found.n - own["n"]) <= 3  # the first instant sets thresholds
 
 
+@pytest.mark.slow
 def test_the_report_alone_can_be_written(result, tmp_path):
     result.report(tmp_path / "r.html")
     assert "<html" in (tmp_path / "r.html").read_text()[:200]
@@ -113,6 +114,7 @@ def test_models_that_were_given_are_restored_with_their_settings(given, tmp_path
     ]
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_registered_is_scored_and_leaves_no_checkpoint(given, tmp_path):
     given.save(tmp_path / "out")
     left = {place.name for place in (tmp_path / "out/checkpoints").iterdir()}

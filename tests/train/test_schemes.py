@@ -68,7 +68,7 @@ def folds_of(text, ts, known_at, spans=SPANS):
 
 
 @pytest.mark.parametrize("text", EVERY)
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2, 3))])
 def test_no_row_that_is_learned_from_touches_a_test_block(text, seed):
     rng = np.random.default_rng(seed)
     ts, known_at = random_rows(rng)

@@ -51,6 +51,7 @@ def test_the_larger_the_change_the_shorter_the_delay(high):
     assert found[1] < 150
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_pieces_of_a_stream_are_the_stream():
     moves = np.random.default_rng(2).standard_normal((3_000, 4))

@@ -178,6 +178,7 @@ def test_rows_to_test_on_that_nobody_classed_are_refused():
         next(told)
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_a_recording_is_read_event_by_event(data):
     one = fold([data / GOOG], (10, 50), Rule(False, 0.2), "events:10")
