@@ -1,0 +1,66 @@
+"""Live recordings: what went in comes out, also where the process is killed in between."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from flowsense.errors import InputError
+from flowsense.live.archive import Archive
+from flowsense.schema import EVENT, SECOND
+from flowsense.simulate.market import Market, simulate
+from flowsense.sources.open import open_source
+
+START = 1_700_000_000_000_000_000
+
+
+@pytest.fixture(scope="module")
+def market():
+    found = simulate(Market(), 30.0, seed=3)
+    return found.instruments, found.events
+
+
+def pieces(events, seed):
+    """The stream in random pieces that end with a message."""
+    ends = np.flatnonzero(events["bits"] & 1) + 1
+    cuts = np.sort(np.random.default_rng(seed).choice(ends[:-1], 40, replace=False))
+    return [part.view(EVENT) for part in np.split(events, cuts)]
+
+
+def read(folder):
+    return np.concatenate(list(open_source([folder]))).view(EVENT)
+
+
+def test_what_was_heard_is_in_the_lake_bit_for_bit(market, tmp_path):
+    table, events = market
+    archive = Archive(tmp_path / "lake", table, START, every_ns=5 * SECOND)
+    for piece in pieces(events, 1):
+        archive.put(piece)
+    archive.close()
+    assert read(tmp_path / "lake").tobytes() == events.tobytes()
+
+
+@pytest.mark.parametrize("kept", [0, 1, 17, 39])
+def test_after_a_kill_all_that_was_written_is_put_in_order(market, tmp_path, kept):
+    table, events = market
+    parts, place = pieces(events, 2), tmp_path / "lake"
+    archive = Archive(place, table, START, every_ns=5 * SECOND)
+    for piece in parts[:kept]:
+        archive.put(piece)
+    if archive.last is not None:
+        archive.last.result()
+    shutil.copytree(place, tmp_path / "killed")  # as a killed process leaves it
+    archive.close()
+    again = Archive(tmp_path / "killed", table, START + 3600 * SECOND)
+    again.close()
+    before = sum(map(len, parts[:kept]))
+    if kept:
+        assert read(tmp_path / "killed").tobytes() == events[:before].tobytes()
+    assert 0 <= again.recovered <= before
+
+
+def test_two_cannot_write_one_lake(market, tmp_path):
+    archive = Archive(tmp_path / "lake", market[0], START)
+    with pytest.raises(InputError, match="another"):
+        Archive(tmp_path / "lake", market[0], START + 1)
+    archive.close()
