@@ -10,36 +10,29 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
-import numpy as np
-
+from flowsense.ensemble.council import Code
 from flowsense.errors import InputError
+from flowsense.live.archive import Archive
 from flowsense.live.feed import Feed
 from flowsense.live.tables import instruments
-from flowsense.schema import BEAT, EVENT, Chunk, Events, Instrument, zeros
+from flowsense.schema import BEAT, CONTROL, EVENT, SECOND, Events, Instrument, zeros
 from flowsense.serve import Feed as FeedStatus
-from flowsense.serve import Model, Prediction, Status
-from flowsense.serve.decisions import Decided, Decisions
+from flowsense.serve import Prediction, Status, Swap
+from flowsense.serve.decisions import Decided
 from flowsense.serve.inbox import Batch, Inbox
 from flowsense.serve.settings import PipelineConfig
 from flowsense.serve.speaking import predictions
-from flowsense.sources import NO_BARS, NO_OBSERVATIONS
+from flowsense.serve.swapping import Bench, Loaded, push
 from flowsense.sources.venues import Heard, venue
 from flowsense.sources.venues.decoder import Told
-from flowsense.store import checkpoint
-from flowsense.train.shelf import chosen, load_model
 from flowsense.wall import Stamp, elapsed, pause, within
 
+A = TypeVar("A")
+T = TypeVar("T")
 Listener: TypeAlias = Callable[[Prediction], Any]
 QUIET = 0.01  # seconds without events, after which the clock moves by itself
-
-
-class Loaded(NamedTuple):
-    """A model in service, and what is told of it."""
-
-    about: Model
-    decisions: Decisions
 
 
 class InferencePipeline:
@@ -68,7 +61,12 @@ class InferencePipeline:
         self.of = dict[tuple[str, str], Prediction]()
         self.told = self.events = self.heard = 0
         self.loaded: Loaded | None = None
-        self.keep = list[Callable[[Events], None]]()  # who records what the engine is given
+        self.bench: Bench | None = None
+        self.archive: Archive | None = None  # of all that the engine is given
+        self.next: Loaded | None = None  # takes over before the next turn
+        self.next_end = 0  # events of `recent` that it knows
+        self.swapped, self.reloading = asyncio.Event(), asyncio.Lock()
+        self.models = list[Path]()  # in the order in which they served
         self.arrived = asyncio.Event()
         self.tasks = set[asyncio.Task[Any]]()
         self.pool: ThreadPoolExecutor | None = None
@@ -100,7 +98,12 @@ class InferencePipeline:
         for name, symbols in wanted.items():
             table += await instruments(venue(name), symbols, self.config.addresses.get(name))
         self.table = tuple(table)
-        self.loaded = await asyncio.to_thread(self._load, self.config.model)
+        bench = Bench(self.table, self.config.settings, self.now)
+        self.bench, self.loaded = bench, await asyncio.to_thread(bench.load, self.config.model)
+        self.models = [Path(self.loaded.about.path)]
+        await asyncio.to_thread(warm, bench, self.config.model)
+        if self.config.record is not None:
+            self.archive = Archive(self.config.record, self.table, self.now())
         self.inbox, self.arrived = Inbox(self.table, self.config.queue), asyncio.Event()
         self.feeds = [self._feed(name, k) for k, name in enumerate(wanted)]
         self.pool = ThreadPoolExecutor(1, "flowsense engine") if self.config.aside else None
@@ -119,26 +122,6 @@ class InferencePipeline:
             now=self.now,
         )
 
-    def _load(self, path: Path) -> Loaded:
-        place = chosen(path)
-        model, spec = load_model(place)
-        manifest, _, _ = checkpoint.load(place)
-        decisions = Decisions(model, spec, self.table, self.config.settings)
-        warm(decisions, self.table)
-        about = Model(
-            name=place.name,
-            version=decisions.engine.version,
-            path=str(place),
-            targets=tuple(map(str, model.targets)),
-            columns=len(spec.columns),
-            members=tuple(getattr(model.model, "names", ())),
-            trained=manifest.trained,
-            loaded=self.now(),
-            columns_digest=spec.digest,
-        )
-        fresh = Decisions(model, spec, self.table, self.config.settings)
-        return Loaded(about, fresh)
-
     async def stop(self) -> None:
         """All connections closed, all that has arrived taken in."""
         if self.state in ("running", "starting"):
@@ -146,6 +129,9 @@ class InferencePipeline:
             await self._end()
             while self.loaded is not None and (batch := self.inbox.take(self.config.turn)):
                 self._tell(batch, self._work(batch.events))
+            if self.archive is not None:
+                archive, self.archive = self.archive, None
+                await asyncio.to_thread(archive.close)
             self.state = "stopped"
 
     async def _end(self) -> None:
@@ -166,28 +152,27 @@ class InferencePipeline:
     async def _turns(self) -> None:
         """What has arrived, whole messages, again and again."""
         while True:
-            batch = self.inbox.take(self.config.turn)
+            if self.next is not None:
+                fresh, self.next = self.next, None
+                await self._aside(self._swap, fresh)
+                self.swapped.set()
+            batch = self.inbox.take(self.config.turn) or await self._waited()
             if batch is None:
-                batch = await self._waited()
-            decided = await self._aside(batch.events)
+                continue
+            decided = await self._aside(self._work, batch.events)
             self._tell(batch, decided)
             await pause(0.0)  # sockets are read between two turns
 
-    async def _waited(self) -> Batch:
-        """What arrives next; where nothing does, that time has passed."""
+    async def _waited(self) -> Batch | None:
+        """What arrives next; where nothing does for a while, that time has passed."""
         self.arrived.clear()
-        while True:
-            try:
-                async with within(QUIET):
-                    await self.arrived.wait()
-            except TimeoutError:
-                if self._due():
-                    return Batch(beat(self.now()), (1,), (elapsed(),))
-                continue
-            batch = self.inbox.take(self.config.turn)
-            if batch is not None:
-                return batch
-            self.arrived.clear()
+        try:
+            async with within(QUIET):
+                await self.arrived.wait()
+        except TimeoutError:
+            if self._due():
+                self.inbox.put(beat(self.now()), elapsed())
+        return self.inbox.take(self.config.turn)
 
     def _due(self) -> bool:
         """Whether a boundary has passed that no event has shown."""
@@ -195,17 +180,18 @@ class InferencePipeline:
         clocks = self.loaded.decisions.engine.fold.arrays["clocks"]
         return bool(clocks["latest"][0] > 0 and clocks["next"].min() <= self.now())
 
-    async def _aside(self, events: Events) -> list[Decided]:
+    async def _aside(self, work: Callable[[A], T], of: A) -> T:
+        """On the engine's thread, where there is one."""
         if self.pool is None:
-            return self._work(events)
-        return await asyncio.get_running_loop().run_in_executor(self.pool, self._work, events)
+            return work(of)
+        return await asyncio.get_running_loop().run_in_executor(self.pool, work, of)
 
     def _work(self, events: Events) -> list[Decided]:
         assert self.loaded is not None
         self.events += len(events)
-        for keep in self.keep:
-            keep(events)
-        return [*self.loaded.decisions.push(Chunk(events, NO_BARS, NO_OBSERVATIONS))]
+        if self.archive is not None:
+            self.archive.put(events)
+        return push(self.loaded.decisions, events)
 
     def _tell(self, batch: Batch, decided: list[Decided]) -> None:
         """To who listens, in order."""
@@ -236,6 +222,37 @@ class InferencePipeline:
             self.state, self.why = "failed", f"{type(error).__name__}: {error}"
             for other in (*self.tasks,):
                 other.cancel()
+
+    async def reload(self, path: Path | None) -> Swap:
+        """Tried beside what serves; in its place from one turn to the next."""
+        bench, before = self.bench, self.loaded
+        if bench is None or before is None or self.state != "running":
+            raise InputError("the pipeline does not run: start it, then reload")
+        async with self.reloading:
+            begun, serving = elapsed(), Path(before.about.path)
+            place, recent = path or serving, self.inbox.recent.copied()
+            try:
+                fresh = await asyncio.to_thread(bench.canary, place, recent, serving)
+            except InputError as error:
+                version = before.about.version
+                return Swap(False, version, version, str(error), elapsed() - begun)
+            self.swapped.clear()
+            self.next, self.next_end = fresh, recent.end
+            self.arrived.set()
+            await self.swapped.wait()
+            version = fresh.about.version
+            return Swap(True, version, before.about.version, "", elapsed() - begun)
+
+    def _swap(self, fresh: Loaded) -> None:
+        """It hears what it has missed; who comes next hears it alone. Told in the recording."""
+        missed = self.inbox.recent.since(self.next_end)
+        if missed is not None and len(missed):
+            push(fresh.decisions, missed)
+        self.loaded = fresh
+        self.models.append(Path(fresh.about.path))
+        if self.archive is not None:
+            count = self.inbox.recent.count
+            self.archive.put(control(self.now(), Code.SWAP, len(self.models) - 1, count))
 
     def status(self) -> Status:
         if self.loaded is None:
@@ -270,11 +287,11 @@ async def awaited(result: Awaitable[Any]) -> None:
     await result
 
 
-def warm(decisions: Decisions, table: tuple[Instrument, ...]) -> None:
+def warm(bench: Bench, path: Path) -> None:
     """Everything is compiled before the first event is heard."""
-    for ts in (1_000_000_000, 2_000_000_000):
-        for _ in decisions.push(Chunk(beat(ts), NO_BARS, NO_OBSERVATIONS)):
-            pass
+    decisions = bench.load(path).decisions
+    for ts in (SECOND, 2 * SECOND):
+        push(decisions, beat(ts))
 
 
 def beat(ts: int) -> Events:
@@ -282,7 +299,14 @@ def beat(ts: int) -> Events:
     out = zeros(EVENT, 1)
     out["ts_event"] = out["ts_recv"] = ts
     out["action"] = BEAT
-    return np.asarray(out).view(EVENT)
+    return out
+
+
+def control(ts: int, code: Code, lots: int, sequence: int) -> Events:
+    """What the wall clock, or somebody, decided."""
+    out = beat(ts)
+    out["action"], out["price"], out["lots"], out["sequence"] = CONTROL, code, lots, sequence
+    return out
 
 
 def described(feed: Feed) -> FeedStatus:
