@@ -65,6 +65,7 @@ ENTRIES: dict[str, Entry] = {
         ("massive-crypto", "massive-crypto-quotes", "massive-crypto-1s", "massive-crypto-1m"),
         Entry("flowsense.replay.massive:Crypto", ""),
     ),
+    "okx": Entry("flowsense.replay.okx:Okx", ""),
 }
 
 

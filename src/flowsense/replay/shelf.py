@@ -7,6 +7,7 @@ from typing import NamedTuple
 from flowsense.schema import (
     CLEAR,
     GAP,
+    MILLISECOND,
     SET,
     SNAPSHOT,
     STATUS,
@@ -36,6 +37,10 @@ class Turn(NamedTuple):
 def told(shelf: "Shelf", events: Events) -> Turn:
     """One message, into the shelf."""
     shelf.apply(events)
+    return turned(events)
+
+
+def turned(events: Events) -> Turn:
     cleared = events[events["action"] == CLEAR]
     status = events[events["action"] == STATUS]
     return Turn(
@@ -67,6 +72,18 @@ class Shelf:
                 if not e["lots"]:
                     del side[int(e["price"])]
 
+    def shown(self, events: Events, depth: int) -> View:
+        """One message likewise; what it changes in a view of so many levels a side."""
+        sets, most = events[events["action"] == SET], max(len(self.bids), len(self.asks))
+        was = self.view(depth) if most + len(sets) > depth else None
+        self.apply(events)
+        if was is not None:
+            now = self.view(depth)
+            return View(*(_changed(old, new) for old, new in zip(was, now, strict=True)))
+        return View(
+            _held(self.bids, sets[sets["side"] > 0]), _held(self.asks, sets[sets["side"] < 0])
+        )
+
     def best(self, side: int, depth: int = 10**9) -> Iterator[tuple[int, int]]:
         """Levels from the touch outwards: +1 bids, -1 asks."""
         levels = self.bids if side > 0 else self.asks
@@ -95,6 +112,29 @@ class Shelf:
 def listed(unit: Decimal) -> str:
     """A tick or a lot as a plain decimal."""
     return text(1, unit)
+
+
+def _held(levels: dict[int, int], sets: Events) -> dict[int, int]:
+    return {price: levels.get(price, 0) for price in sets["price"].tolist()}
+
+
+def _changed(old: dict[int, int], new: dict[int, int]) -> dict[int, int]:
+    come = {price: lots for price, lots in new.items() if old.get(price) != lots}
+    return {price: 0 for price in old if price not in new} | come
+
+
+def milliseconds(event: Events) -> int:
+    """The venue's clock, or ours where it is not known."""
+    return int(event["ts_event"] or event["ts_recv"]) // MILLISECOND
+
+
+def shortest(number: str) -> str:
+    """Without zeros that say nothing.
+
+    >>> shortest("30244.0"), shortest("1.50"), shortest("100")
+    ('30244', '1.5', '100')
+    """
+    return number.rstrip("0").rstrip(".") if "." in number else number
 
 
 def text(count: int, unit: Decimal) -> str:

@@ -21,8 +21,8 @@ class Levels(NamedTuple):
         return self.bids + self.asks
 
 
-def pairs(bids: Any, asks: Any) -> Levels:
-    """Of two lists [["price", "size"], ...]. Raises ValueError.
+def pairs(bids: Any, asks: Any, width: int = 2) -> Levels:
+    """Of two lists [["price", "size"], ...], `width` texts a level. Raises ValueError.
 
     >>> pairs([["61737.6", "0.001"]], [])
     Levels(bids=1, asks=0, text='61737.6,0.001')
@@ -30,8 +30,9 @@ def pairs(bids: Any, asks: Any) -> Levels:
     if type(bids) is not list or type(asks) is not list:
         raise ValueError("the levels are no lists")
     both = bids + asks
-    if not {*map(type, both)} <= {list} or not {*map(len, both)} <= {2}:
+    if not {*map(type, both)} <= {list} or not {*map(len, both)} <= {width}:
         raise ValueError('a level is not of the form ["price", "size"]')
+    both = both if width == 2 else [level[:2] for level in both]
     return flat(len(bids), len(asks), [*chain.from_iterable(both)])
 
 

@@ -109,6 +109,7 @@ ENTRIES: dict[str, Entry] = {
     "massive-crypto-quotes": Entry("flowsense.sources.venues.massive:QUOTES", "the touch; a key"),
     "massive-crypto-1s": Entry("flowsense.sources.venues.massive:CRYPTO_SECONDS", "bars; a key"),
     "massive-crypto-1m": Entry("flowsense.sources.venues.massive:CRYPTO_MINUTES", "bars; a key"),
+    "okx": Entry("flowsense.sources.venues.okx:VENUE", "books at 100 ms, trades, halts"),
 }
 
 
