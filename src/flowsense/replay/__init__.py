@@ -66,6 +66,7 @@ ENTRIES: dict[str, Entry] = {
         Entry("flowsense.replay.massive:Crypto", ""),
     ),
     "okx": Entry("flowsense.replay.okx:Okx", ""),
+    "deribit": Entry("flowsense.replay.deribit:Speaker", ""),
 }
 
 

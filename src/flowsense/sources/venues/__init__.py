@@ -110,6 +110,7 @@ ENTRIES: dict[str, Entry] = {
     "massive-crypto-1s": Entry("flowsense.sources.venues.massive:CRYPTO_SECONDS", "bars; a key"),
     "massive-crypto-1m": Entry("flowsense.sources.venues.massive:CRYPTO_MINUTES", "bars; a key"),
     "okx": Entry("flowsense.sources.venues.okx:VENUE", "books at 100 ms, trades, halts"),
+    "deribit": Entry("flowsense.sources.venues.deribit:VENUE", "books at 100 ms, trades"),
 }
 
 

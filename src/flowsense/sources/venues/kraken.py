@@ -9,7 +9,8 @@ deeper down would be seen only when its level comes near the touch::
     subscribed             a snapshot of the symbol, whose checksum holds
     after it               all updates of the message, then no more than ten levels a side,
                            then the checksum: it holds
-    else                   GAP, and the symbol is subscribed to anew; where that was so twice
+    else                   GAP, and the symbol is subscribed to anew, as it is where an update
+                           comes first after the answer to a subscription; where that was so twice
                            without a good message between, the connection is made anew
 
 No update says that a level fell out of the ten, nor that one came in was there before: both are
@@ -45,8 +46,15 @@ class Head(msgspec.Struct):
     channel: str = ""
     type: str = ""
     data: msgspec.Raw = msgspec.Raw()
+    method: str = ""
+    result: msgspec.Raw = msgspec.Raw()
     success: bool = True
     error: str = ""
+
+
+class Asked(msgspec.Struct):
+    channel: str
+    symbol: str
 
 
 class Level(msgspec.Struct):
@@ -75,7 +83,7 @@ class Status(msgspec.Struct):
     system: str
 
 
-HEAD = msgspec.json.Decoder(Head)
+HEAD, ASKED = msgspec.json.Decoder(Head), msgspec.json.Decoder(Asked)
 BOOKS = msgspec.json.Decoder(list[Book])
 TRADES = msgspec.json.Decoder(list[Trade])
 STATUS = msgspec.json.Decoder(list[Status])
@@ -116,12 +124,13 @@ class KrakenDialect:
         self.symbols, self.sink, self.depth = symbols, sink, depth
         self.places = {s: (-i.tick.exponent, -i.lot.exponent) for s, i in sink.instruments.items()}
         self.books = dict[str, tuple[Side, Side]]()  # bids and asks of whole ones
-        self.failed = set[str]()  # whose last message had another checksum
+        self.begun = set[str]()  # whose subscription was answered, and nothing since
+        self.failed = set[str]()  # subscribed to anew, and no good message since
         self.phase = TRADING
 
     def opened(self) -> None:
-        self.books.clear()
-        self.failed.clear()
+        for kept in (self.books, self.begun, self.failed):
+            kept.clear()
         symbols = [*self.symbols]
         self._request("subscribe", {"channel": "trade", "symbol": symbols, "snapshot": False})
         self._request("subscribe", {"channel": "book", "symbol": symbols, "depth": self.depth})
@@ -130,6 +139,9 @@ class KrakenDialect:
         head = HEAD.decode(body)
         if not head.success:
             self.sink.anew(f"kraken: {head.error}")
+        elif head.method == "subscribe":
+            asked = ASKED.decode(head.result)
+            self.begun |= {asked.symbol} if asked.channel == "book" else set()
         elif head.channel == "book":
             for book in BOOKS.decode(head.data):
                 self._book(book, head.type == "snapshot")
@@ -150,7 +162,10 @@ class KrakenDialect:
             self.books[symbol] = Side(1), Side(-1)
         elif symbol not in self.books:
             sink.count("update before its snapshot")
+            if symbol in self.begun:
+                self._again(symbol)
             return
+        self.begun.discard(symbol)
         sides, places = self.books[symbol], self.places[symbol]
         bids, asks = (
             sides[0].take(m.bids, self.depth, places),
@@ -168,13 +183,18 @@ class KrakenDialect:
             sink.update(symbol, flow, when, 0, scrolled)
 
     def _mismatch(self, symbol: str) -> None:
-        sink, channel = self.sink, {"channel": "book", "symbol": [symbol], "depth": self.depth}
         del self.books[symbol]
-        sink.count("checksum mismatch")
-        sink.lost(symbol, "the checksum does not hold")
+        self.sink.count("checksum mismatch")
+        self.sink.lost(symbol, "the checksum does not hold")
+        self._again(symbol)
+
+    def _again(self, symbol: str) -> None:
+        """Subscribe to the book of one symbol anew; the second time the connection is made anew."""
         if symbol in self.failed:
-            sink.anew(f"kraken: the checksums of {symbol} do not hold")
+            self.sink.anew(f"kraken: {symbol} was subscribed to anew in vain")
             return
+        channel = {"channel": "book", "symbol": [symbol], "depth": self.depth}
+        self.begun.discard(symbol)
         self.failed.add(symbol)
         self._request("unsubscribe", channel)
         self._request("subscribe", channel)
