@@ -121,12 +121,17 @@ def test_instruments_have_the_finest_tick_and_a_contract_or_less_as_lot(data):
     listed = orjson.loads(block.data)["result"]
     replies = tuple(orjson.dumps({"result": found}) for found in listed)
     names = tuple(found["instrument_name"] for found in listed)
-    found = VENUE.instruments(names, replies)
+    found = VENUE.instruments(names[:3], replies[:3])
     assert found[0] == TABLE[0]
     assert [(i.tick, i.lot, i.inverse) for i in found[1:]] == [
         (Decimal(5, -1), Decimal(1, 1), True),
-        (Decimal(1, -4), Decimal(1, -1), False),
+        (Decimal(5, -4), Decimal(1, -1), False),
     ]
+    steps = {"tick_size_steps": [{"above_price": 0.005, "tick_size": 0.0001}]}
+    body = orjson.dumps({"result": listed[2] | steps})
+    assert VENUE.instruments((names[2],), (body,))[0].tick == Decimal(1, -4)
+    with pytest.raises(DecodeError, match="BTC-COMBO-1 is a future_combo"):
+        VENUE.instruments(names[3:], replies[3:])
     with pytest.raises(DecodeError, match="lists no symbol 'X'"):
         VENUE.instruments(("X",), (b'{"error":{"code":13020,"message":"not_found"}}',))
 
@@ -138,7 +143,7 @@ def test_a_market_is_told_whole(seed):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_hole_is_seen_on_the_next_message_and_mended(seed):
-    assert told_with_holes("deribit", TABLE, seed, n=60, resets=0.02).seen
+    assert told_with_holes("deribit", TABLE, seed, n=60).seen
 
 
 def bodies():

@@ -216,7 +216,7 @@ def listing(symbols: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def instruments(symbols: tuple[str, ...], bodies: tuple[bytes, ...]) -> tuple[Instrument, ...]:
-    """With ticks and lots, in this order. Raises DecodeError for one that is not listed."""
+    """With ticks and lots, in this order. Raises DecodeError for one that is not listed, or a combo."""
     return tuple(_instrument(*each) for each in zip(symbols, bodies, strict=True))
 
 
@@ -225,7 +225,9 @@ def _instrument(symbol: str, body: bytes) -> Instrument:
         found = REPLY.decode(body).result
     except msgspec.ValidationError:
         raise DecodeError(f"deribit: lists no symbol {symbol!r}") from None
-    inverse = found.instrument_type == "reversed" and found.kind.startswith("future")
+    if found.kind not in ("future", "option", "spot"):
+        raise DecodeError(f"deribit: {symbol} is a {found.kind}: its prices may be below 0")
+    inverse = found.instrument_type == "reversed" and found.kind == "future"
     tick = min([found.tick_size, *(step.tick_size for step in found.tick_size_steps)])
     lot = found.contract_size if inverse else min(found.contract_size, found.min_trade_amount)
     units = decimal(written(tick)), decimal(written(lot))
