@@ -65,6 +65,9 @@ ENTRIES: dict[str, Entry] = {
         ("massive-crypto", "massive-crypto-quotes", "massive-crypto-1s", "massive-crypto-1m"),
         Entry("flowsense.replay.massive:Crypto", ""),
     ),
+    "bybit-spot": Entry("flowsense.replay.bybit:SPOT", ""),
+    "bybit-linear": Entry("flowsense.replay.bybit:LINEAR", ""),
+    "bybit-inverse": Entry("flowsense.replay.bybit:INVERSE", ""),
     "okx": Entry("flowsense.replay.okx:Okx", ""),
     "deribit": Entry("flowsense.replay.deribit:Speaker", ""),
 }

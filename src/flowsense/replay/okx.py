@@ -66,7 +66,7 @@ class Okx:
             arg = {"channel": "instruments", "instType": kind(symbol)}
             row = {"arg": arg, "data": [self._row(symbol)]}
             said.append(Said(f"instruments:{kind(symbol)}", row))
-        before, changes = shelf.sequence, shelf.shown(events, DEPTH)
+        before, (changes,) = shelf.sequence, shelf.shown(events, DEPTH)
         shelf.sequence += len(changes.bids) + len(changes.asks)  # ids rise by any step
         if turn.lost:
             self.whole.discard(symbol)

@@ -72,16 +72,16 @@ class Shelf:
                 if not e["lots"]:
                     del side[int(e["price"])]
 
-    def shown(self, events: Events, depth: int) -> View:
-        """One message likewise; what it changes in a view of so many levels a side."""
+    def shown(self, events: Events, *depths: int) -> tuple[View, ...]:
+        """One message likewise; what it changes in a view of so many levels a side, for each."""
         sets, most = events[events["action"] == SET], max(len(self.bids), len(self.asks))
-        was = self.view(depth) if most + len(sets) > depth else None
+        before = {depth: self.view(depth) for depth in depths if most + len(sets) > depth}
         self.apply(events)
-        if was is not None:
-            now = self.view(depth)
-            return View(*(_changed(old, new) for old, new in zip(was, now, strict=True)))
-        return View(
-            _held(self.bids, sets[sets["side"] > 0]), _held(self.asks, sets[sets["side"] < 0])
+        bids, asks = (sets["price"][sets["side"] == side].tolist() for side in (1, -1))
+        near = View({p: self.bids.get(p, 0) for p in bids}, {p: self.asks.get(p, 0) for p in asks})
+        return tuple(
+            _changed(before[depth], self.view(depth)) if depth in before else near
+            for depth in depths
         )
 
     def best(self, side: int, depth: int = 10**9) -> Iterator[tuple[int, int]]:
@@ -114,13 +114,13 @@ def listed(unit: Decimal) -> str:
     return text(1, unit)
 
 
-def _held(levels: dict[int, int], sets: Events) -> dict[int, int]:
-    return {price: levels.get(price, 0) for price in sets["price"].tolist()}
-
-
-def _changed(old: dict[int, int], new: dict[int, int]) -> dict[int, int]:
-    come = {price: lots for price, lots in new.items() if old.get(price) != lots}
-    return {price: 0 for price in old if price not in new} | come
+def _changed(was: View, now: View) -> View:
+    bids, asks = (
+        {price: 0 for price in old if price not in new}
+        | {price: lots for price, lots in new.items() if old.get(price) != lots}
+        for old, new in zip(was, now, strict=True)
+    )
+    return View(bids, asks)
 
 
 def milliseconds(event: Events) -> int:

@@ -137,6 +137,9 @@ class Talk:
     def ready(self, i):
         return self.decoder.sink.ready[self.table[i].symbol]
 
+    def mended(self):
+        return not self.holes and all(map(self.ready, range(len(self.table))))
+
     def compare(self):
         """A book that is said to be whole is the market's, but for what is not known to be lost."""
         for i in range(len(self.table)):
@@ -167,10 +170,12 @@ def told_with_holes(name, table, seed, n=120, **options):
     depth, drop = options.pop("depth", 10**9), options.pop("drop", 0.1)
     heals = options.pop("heals", False)
     talk = Talk(name, table, depth, random.Random(seed), drop, heals)
-    for k, events in enumerate(market(seed, 4 * n, len(table), **options)):
+    for k, events in enumerate(market(seed, n + 60, len(table), **options)):
         talk.drop = drop if k < n else 0.0
         talk.tell(events)
-    assert all(map(talk.ready, range(len(table)))) and not talk.holes
+        if k > n + 10 and talk.mended():
+            break
+    assert talk.mended()
     return talk
 
 

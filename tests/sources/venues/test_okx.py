@@ -25,8 +25,8 @@ from flowsense.schema import (
     Instrument,
 )
 from flowsense.sources.venues import Anew, Heard, How, venue
+from flowsense.sources.venues.chained import PATIENCE
 from flowsense.sources.venues.decoder import Decoder
-from flowsense.sources.venues.okx import PATIENCE
 
 SPOT = Instrument("BTC-USDT", "okx", Decimal(1, -1), Decimal(1, -8))
 SWAP = Instrument("BTC-USDT-SWAP", "okx", Decimal(1, -1), Decimal(1, -2), Decimal(1, -2))

@@ -11,8 +11,8 @@ any step ("Order book channel" and "API changelog" of OKX's documentation, 2026)
     else                                GAP: the symbol's channel is subscribed to anew
 
 The field `checksum` is 0 since June 2026 and means nothing. Updates are dropped until the snapshot
-comes; where none does within `PATIENCE`, the next of them asks again: 480 requests an hour are
-allowed. `trades` begins with one of the past: a trade before the first book is left out.
+comes; where none does for long (`chained.PATIENCE`), the next of them asks again: 480 requests an
+hour are allowed. `trades` begins with one of the past: a trade before the first book is left out.
 
 A size of a swap or future is in contracts of `ctVal * ctMult`. `instruments` says when trading
 stops; what is live when we connect is taken to trade.
@@ -23,13 +23,13 @@ from typing import Any
 import orjson
 
 from flowsense.errors import DecodeError, InputError
-from flowsense.schema import AUCTION, HALT, SECOND, TRADING, Decimal, Instrument
+from flowsense.schema import AUCTION, HALT, TRADING, Decimal, Instrument
 from flowsense.sources.levels import decimal, pairs
 from flowsense.sources.venues import Venue
+from flowsense.sources.venues.chained import Chain, Step
 from flowsense.sources.venues.fields import millis, whole
 from flowsense.sources.venues.sink import Sink
 
-PATIENCE = 15 * SECOND  # in which a snapshot comes
 WIDTH = 4  # of a level: price, size, nothing, orders
 PHASES = {"live": TRADING, "preopen": AUCTION, "suspend": HALT, "rebase": HALT, "settling": HALT}
 LISTING = "/api/v5/public/instruments?instType="
@@ -40,14 +40,11 @@ class OkxDialect:
 
     def __init__(self, symbols: tuple[str, ...], sink: Sink) -> None:
         self.symbols, self.sink = symbols, sink
-        self.when = dict.fromkeys(symbols, 0)  # ns of the venue's clock, of the book
-        self.since = dict[str, int]()  # likewise, of the connection's first book
-        self.asked = dict.fromkeys(symbols, 0)  # when a snapshot was, last
+        self.chain = Chain(symbols, sink, self._resubscribe)
         self.phases = dict.fromkeys(symbols, TRADING)
 
     def opened(self) -> None:
-        self.since.clear()
-        self.asked = dict.fromkeys(self.symbols, self.sink.ts_recv)
+        self.chain.opened()
         both = [book(s) | {"channel": c} for s in self.symbols for c in ("books", "trades")]
         kinds = dict.fromkeys(map(kind, self.symbols))
         self._say("subscribe", both + [{"channel": "instruments", "instType": k} for k in kinds])
@@ -80,33 +77,14 @@ class OkxDialect:
             self.sink.anew(f"okx: {json.get('code')}: {json.get('msg')}")
 
     def _book(self, symbol: str, action: str, d: dict[str, Any]) -> None:
-        sink, levels, when = self.sink, pairs(d["bids"], d["asks"], WIDTH), millis(d["ts"])
-        sequence, last, ready = whole(d["seqId"]), sink.last[symbol], sink.ready[symbol]
-        follows = ready and d["prevSeqId"] == last
-        if ready and not follows and sequence <= last and when <= self.when[symbol]:
-            sink.count("repeated depth")
-            return
-        if action == "snapshot":
-            sink.snapshot(symbol, levels, when, sequence)
-            self.since.setdefault(symbol, when)
-        elif action != "update":
+        if action not in ("snapshot", "update"):
             raise DecodeError(f"action {str(action)[:40]!r} is neither snapshot nor update")
-        elif follows:
-            sink.update(symbol, levels, when, sequence)
-        else:
-            self._missed(symbol, sequence)
-            return
-        self.when[symbol] = when
+        levels, when = pairs(d["bids"], d["asks"], WIDTH), millis(d["ts"])
+        follows = d["prevSeqId"] == self.sink.last[symbol]
+        sequence = whole(d["seqId"])
+        self.chain.take(Step(symbol, action == "snapshot", levels, when, sequence, follows))
 
-    def _missed(self, symbol: str, sequence: int) -> None:
-        sink = self.sink
-        if sink.ready[symbol]:
-            sink.lost(symbol, "prevSeqId is not the seqId before", sequence)
-        else:
-            sink.count("update without a book")
-            if sink.ts_recv - self.asked[symbol] < PATIENCE:
-                return
-        self.asked[symbol] = sink.ts_recv
+    def _resubscribe(self, symbol: str) -> None:
         self._say("unsubscribe", [book(symbol)])
         self._say("subscribe", [book(symbol)])
 
@@ -116,7 +94,7 @@ class OkxDialect:
         if side not in ("buy", "sell"):
             raise DecodeError(f"side {str(side)[:40]!r} is neither buy nor sell")
         levels, number = pairs(one, []) if side == "buy" else pairs([], one), whole(d["tradeId"])
-        if symbol in self.when and when < self.since.get(symbol, when + 1):
+        if symbol in self.phases and when < self.chain.since.get(symbol, when + 1):
             self.sink.count("trade before the book")
             return
         self.sink.trade(symbol, levels, when, number)
