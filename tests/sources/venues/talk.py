@@ -191,7 +191,7 @@ def mutated(rng, body):
         elif what == 2:
             out[at:at] = rng.choice((b"0", b"-", b".", b"9" * 30, b"e9", b'"', b",", b"[", b"\xff"))
         elif what == 3:
-            value = rng.choice((b"null", b"true", b"[]", b"{}", b"1e999", b'""', b'"x"', b"-1"))
+            value = rng.choice((b"null", b"true", b"[]", b"{}", b"1e999", b'"NaN"', b'"x"', b"-1"))
             end = out.find(b",", at)
             start = out.rfind(b":", 0, end) + 1
             out[start:end] = value if end > start else b""

@@ -101,6 +101,7 @@ ENTRIES: dict[str, Entry] = {
     "binance-spot": Entry("flowsense.sources.venues.binance:SPOT", "depth at 100 ms, trades"),
     "binance-usdm": Entry("flowsense.sources.venues.binance:USDM", "the same of USD-M futures"),
     "binance-coinm": Entry("flowsense.sources.venues.binance:COINM", "the same of COIN-M futures"),
+    "bitfinex": Entry("flowsense.sources.venues.bitfinex:VENUE", "250 levels, checked; trades"),
     "kraken": Entry("flowsense.sources.venues.kraken:VENUE", "ten levels, all checked; trades"),
     "massive-stocks": Entry("flowsense.sources.venues.massive:STOCKS", "US quotes, trades; a key"),
     "massive-stocks-1s": Entry("flowsense.sources.venues.massive:SECONDS", "bars; a key"),

@@ -11,7 +11,7 @@ from flowsense.sources.venues import Anew, Ask, Heard, How, Stop, Venue
 from flowsense.sources.venues.sink import Gap, Sink
 
 NOT_UNDERSTOOD = (  # what reading a message that has another form may raise
-    *(DecodeError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),
+    *(DecodeError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError),
     *(RecursionError, msgspec.MsgspecError),
 )
 

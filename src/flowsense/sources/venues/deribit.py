@@ -216,7 +216,7 @@ def listing(symbols: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def instruments(symbols: tuple[str, ...], bodies: tuple[bytes, ...]) -> tuple[Instrument, ...]:
-    """With ticks and lots, in this order. Raises DecodeError for one that is not listed, or a combo."""
+    """With ticks and lots, in this order. Raises DecodeError for a combo, or one not listed."""
     return tuple(_instrument(*each) for each in zip(symbols, bodies, strict=True))
 
 
