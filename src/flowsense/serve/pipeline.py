@@ -17,7 +17,19 @@ from flowsense.errors import InputError
 from flowsense.live.archive import Archive
 from flowsense.live.feed import Feed
 from flowsense.live.tables import instruments
-from flowsense.schema import BEAT, CONTROL, EVENT, SECOND, Events, Instrument, zeros
+from flowsense.schema import (
+    BEAT,
+    CLEAR,
+    CONTROL,
+    EVENT,
+    LAST,
+    SECOND,
+    SET,
+    SNAPSHOT,
+    Events,
+    Instrument,
+    zeros,
+)
 from flowsense.serve import Feed as FeedStatus
 from flowsense.serve import Prediction, Status, Swap
 from flowsense.serve.decisions import Decided
@@ -98,8 +110,11 @@ class InferencePipeline:
         for name, symbols in wanted.items():
             table += await instruments(venue(name), symbols, self.config.addresses.get(name))
         self.table = tuple(table)
-        bench = Bench(self.table, self.config.settings, self.now)
-        self.bench, self.loaded = bench, await asyncio.to_thread(bench.load, self.config.model)
+        bench = Bench(self.table, self.config.settings)
+        self.bench, self.loaded = (
+            bench,
+            await asyncio.to_thread(bench.load, self.config.model, self.now()),
+        )
         self.models = [Path(self.loaded.about.path)]
         await asyncio.to_thread(warm, bench, self.config.model)
         if self.config.record is not None:
@@ -232,7 +247,7 @@ class InferencePipeline:
             begun, serving = elapsed(), Path(before.about.path)
             place, recent = path or serving, self.inbox.recent.copied()
             try:
-                fresh = await asyncio.to_thread(bench.canary, place, recent, serving)
+                fresh = await asyncio.to_thread(bench.canary, place, recent, serving, self.now())
             except InputError as error:
                 version = before.about.version
                 return Swap(False, version, version, str(error), elapsed() - begun)
@@ -289,9 +304,21 @@ async def awaited(result: Awaitable[Any]) -> None:
 
 def warm(bench: Bench, path: Path) -> None:
     """Everything is compiled before the first event is heard."""
-    decisions = bench.load(path).decisions
-    for ts in (SECOND, 2 * SECOND):
+    decisions = bench.load(path, 0).decisions
+    for k in range(len(bench.table)):
+        push(decisions, example(k))
+    for ts in (2 * SECOND, 3 * SECOND):
         push(decisions, beat(ts))
+
+
+def example(k: int) -> Events:
+    """A book of one bid and one ask."""
+    out = zeros(EVENT, 3)
+    out["ts_event"] = out["ts_recv"] = SECOND
+    out["instrument"], out["bits"] = k, (SNAPSHOT, SNAPSHOT, SNAPSHOT | LAST)
+    out["action"], out["side"] = (CLEAR, SET, SET), (0, 1, -1)
+    out["price"], out["lots"] = (0, 10_000, 10_001), (0, 1, 1)
+    return out
 
 
 def beat(ts: int) -> Events:

@@ -1,6 +1,5 @@
 """Another model in place of the one that serves, tried before on what was just heard."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -44,9 +43,8 @@ class Bench:
 
     table: tuple[Instrument, ...]
     settings: Settings
-    now: Callable[[], int]
 
-    def load(self, path: Path) -> Loaded:
+    def load(self, path: Path, now: int) -> Loaded:
         """As before the first event. Raises InputError for what is no model of this stream."""
         place = chosen(path)
         manifest, _, _ = checkpoint.load(place)
@@ -60,16 +58,16 @@ class Bench:
             columns=len(spec.columns),
             members=tuple(getattr(model.model, "names", ())),
             trained=manifest.trained,
-            loaded=self.now(),
+            loaded=now,
             columns_digest=spec.digest,
         )
         return Loaded(about, decisions)
 
-    def canary(self, path: Path, recent: Recent, serving: Path) -> Loaded:
+    def canary(self, path: Path, recent: Recent, serving: Path, now: int) -> Loaded:
         """Warmed on what was just heard. Raises InputError where it does not stand the trial."""
-        fresh = self.load(path)
+        fresh = self.load(path, now)
         found = tried(fresh.decisions, recent)
-        usual = tried(self.load(serving).decisions, recent)
+        usual = tried(self.load(serving, now).decisions, recent)
         each, now = (one.seconds / max(one.rows, 1) for one in (found, usual))
         if each > DEADLINE and each > SLOWER * now:
             raise InputError(

@@ -6,6 +6,7 @@ one that turns out too old is asked for again. A connection lives for 24 hours a
 `serverShutdown` announces.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -76,8 +77,9 @@ class BinanceDialect:
         if symbol not in self.syncs:
             raise DecodeError(f"symbol {symbol[:40]!r} was not asked for")
         pieces = list[Piece]()
-        before = self.syncs[symbol]
-        self.syncs[symbol] = rule(before, m, m.line.ts_recv, pieces, self.sink.counts)
+        before, counts = self.syncs[symbol], Counter[str]()
+        self.syncs[symbol] = rule(before, m, m.line.ts_recv, pieces, counts)
+        self.sink.counts.update({name: n for name, n in counts.items() if " " in name})
         for piece in pieces:
             self._tell(symbol, piece)
 

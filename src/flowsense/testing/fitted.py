@@ -1,0 +1,41 @@
+"""A small fitted model on disk, for whatever serves one."""
+
+from pathlib import Path
+
+from flowsense.features.catalogue import spec
+from flowsense.forecast import Target
+from flowsense.model import Budget
+from flowsense.model.calibrated import Calibrated
+from flowsense.models.logistic import Logistic
+from flowsense.models.settings import kind_of, settings
+from flowsense.schema import Decimal, Instrument
+from flowsense.store import checkpoint
+from flowsense.testing.streams import Recording
+from flowsense.testing.toy import by_level, by_order, merge
+from flowsense.train.dataset import prepare
+
+TARGETS = ("mid@500ms", "ofi@500ms")
+FAMILIES = ("depth", "ofi", "flow")
+
+
+def save(folder: Path, seed: int = 1, families: tuple[str, ...] = FAMILIES) -> Path:
+    """A checkpoint of a logistic model that learned from two seconds of a toy market."""
+    lot = Decimal(1, 0)
+    table = tuple(Instrument(f"TOY{k}", "toy", Decimal(1, -2), lot) for k in range(2))
+    events = merge(*(by_level(by_order(2_000, seed + k, k)) for k in range(2)))
+    of = spec(families, ("interval:100ms",))
+    data = prepare(Recording(table, events), of, tuple(map(Target.parse, TARGETS)))
+    plain = Calibrated(Logistic.tiny())
+    model = plain.fit(data, data.labels, seed=seed, budget=Budget(steps=8))
+    manifest = checkpoint.Manifest(
+        model=kind_of(model.model),
+        config=settings(model.model),
+        spec=of,
+        targets=model.targets,
+        instruments=table,
+        trained=(int(data.ts[0]), int(data.ts[-1]) + 1),
+        seed=seed,
+        metrics={},
+    )
+    checkpoint.save(folder, manifest, model.params())
+    return folder
