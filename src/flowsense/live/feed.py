@@ -11,10 +11,11 @@ import aiohttp
 from flowsense.ensemble.council import Code
 from flowsense.errors import InputError
 from flowsense.live.care import Backoff, Care, Silence
+from flowsense.live.line import TCP, Line
 from flowsense.live.requests import Requests
 from flowsense.schema import CONTROL, EVENT, SECOND, Instrument, zeros
 from flowsense.sources.secret import secret
-from flowsense.sources.venues import KEY, Anew, Get, Heard, How, Send, Stop, Venue
+from flowsense.sources.venues import Anew, Get, Heard, How, Send, Stop, Venue
 from flowsense.sources.venues.decoder import Decoder, Told
 from flowsense.wall import Stamp, pause, within
 
@@ -23,7 +24,7 @@ AWAY = (ConnectionRefusedError, aiohttp.ClientConnectorError)
 LOST = (aiohttp.ClientError, OSError, TimeoutError)
 REFUSED = (401, 403)
 Hear: TypeAlias = Callable[[Heard | None, Told], None]
-Socket: TypeAlias = "aiohttp.ClientWebSocketResponse[Any]"
+Socket: TypeAlias = "aiohttp.ClientWebSocketResponse[Any] | Line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,8 @@ class Feed:
             if self.venue.address is not None:
                 async with http.post(self.address.rest + self.venue.door) as reply:
                     base = self.venue.address(await reply.read())
+            if base.startswith(TCP):
+                return await Line.open(base)
             return await http.ws_connect(
                 base + self.venue.path(self.decoder.symbols),
                 heartbeat=15.0,
@@ -147,7 +150,7 @@ class Feed:
             if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                 self.messages += 1
                 self._take(How.MESSAGE, message.data)
-            elif message.type is aiohttp.WSMsgType.ERROR:
+            elif isinstance(message.data, Exception):
                 raise message.data
 
     def _reply(self, key: str, body: bytes) -> None:
@@ -219,8 +222,7 @@ class Feed:
 
     async def _send(self, text: str) -> None:
         if self.socket is not None and not self.socket.closed:
-            key = self.key.reveal() if self.key is not None else KEY
-            await self.socket.send_str(text.replace(KEY, key))
+            await self.socket.send_str(self.key.into(text) if self.key is not None else text)
 
     def _anew(self, why: str) -> None:
         self.given_up = why

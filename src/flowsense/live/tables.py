@@ -21,7 +21,8 @@ async def instruments(
     Raises InputError where the venue cannot be reached, lists them not, or wants a key.
     """
     base = address.rest if address else venue.rest
-    headers = secret(venue.secret).bearer() if venue.secret else {}
+    key = secret(venue.secret) if venue.secret else None
+    headers = {} if key is None else key.basic() if venue.basic else key.bearer()
     try:
         async with within(PATIENCE), aiohttp.ClientSession() as http:
             bodies = [await _get(http, base + path, headers) for path in venue.listing(symbols)]

@@ -1,9 +1,14 @@
 """Keys of ours, from the environment alone. Nothing prints one: not a repr, an error or a log."""
 
 import os
+import re
 from base64 import b64encode
+from hashlib import sha256
 
 from flowsense.errors import InputError
+
+PLACE = re.compile(r"\{key(?::([A-Za-z0-9]+))?\}")
+BUCKET = 5  # last characters of a key that are told openly, so that it is found
 
 
 class Secret:
@@ -20,9 +25,15 @@ class Secret:
     def __reduce__(self) -> str:
         raise TypeError("a key is not written anywhere")
 
-    def reveal(self) -> str:
-        """The key itself, for the one line that says it to its venue."""
-        return self._value
+    def into(self, text: str) -> str:
+        """What is said to the venue: in place of {key} the key, of {key:CHALLENGE} their hash."""
+        return PLACE.sub(lambda found: self._answer(found[1]), text)
+
+    def _answer(self, challenge: str | None) -> str:
+        if challenge is None:
+            return self._value
+        hashed = sha256(f"{challenge}|{self._value}".encode()).hexdigest()
+        return f"{hashed}-{self._value[-BUCKET:]}"
 
     def bearer(self) -> dict[str, str]:
         """As the header of a request."""

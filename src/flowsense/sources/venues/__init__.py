@@ -60,7 +60,8 @@ class Stop(NamedTuple):
 
 
 Ask: TypeAlias = Send | Get | Anew | Stop
-KEY = "{key}"  # in a Send: our key, put in its place where it is said, and nowhere before
+KEY = "{key}"  # in a Send: our key, put in its place where it is said, and nowhere before;
+# {key:CHALLENGE} is a hash of both, see `sources.secret`
 
 
 class Dialect(Protocol):
@@ -95,6 +96,7 @@ class Venue(NamedTuple):
     requests: int = 120  # a minute, that it takes from one of us
     most: int = 100  # symbols on one connection
     secret: str = ""  # environment variable of our key, which is also the bearer's of requests
+    basic: bool = False  # there it is a user's without a password
 
 
 ENTRIES: dict[str, Entry] = {
@@ -103,6 +105,7 @@ ENTRIES: dict[str, Entry] = {
     "binance-coinm": Entry("flowsense.sources.venues.binance:COINM", "the same of COIN-M futures"),
     "bitfinex": Entry("flowsense.sources.venues.bitfinex:VENUE", "250 levels, checked; trades"),
     "kraken": Entry("flowsense.sources.venues.kraken:VENUE", "ten levels, all checked; trades"),
+    "databento": Entry("flowsense.sources.databento:venue", "databento/DATASET/SCHEMAS; a key"),
     "massive-stocks": Entry("flowsense.sources.venues.massive:STOCKS", "US quotes, trades; a key"),
     "massive-stocks-1s": Entry("flowsense.sources.venues.massive:SECONDS", "bars; a key"),
     "massive-stocks-1m": Entry("flowsense.sources.venues.massive:MINUTES", "bars; a key"),
@@ -119,6 +122,10 @@ ENTRIES: dict[str, Entry] = {
 
 
 def venue(name: str) -> Venue:
-    """By its name. Raises InputError with the closest match."""
+    """By its name, or databento/DATASET/SCHEMAS. Raises InputError with the closest match."""
+    if name.startswith("databento/"):
+        name, wanted = "databento", name
+        made: Venue = load("venue", name, ENTRIES)(wanted)
+        return made
     found: Venue = load("venue", name, ENTRIES)
     return found

@@ -181,6 +181,21 @@ class Sink:
         known.add(number)
         return False
 
+    def add(self, events: Events, bars: Bars) -> None:
+        """Of a venue whose messages are records: as decoded, heard now."""
+        self._room(len(events))
+        told = np.asarray(self.room)[self.n : self.n + len(events)]
+        told[:] = events
+        told["ts_recv"] = self.ts_recv
+        self.n += len(events)
+        self.bars += [(*b[:1], self.ts_recv, *b[2:]) for b in bars.tolist()]
+        symbols = {k: symbol for symbol, k in self.index.items()}
+        ends = events[events["bits"] & (LAST | GAP) > 0]
+        for k, bits in zip(ends["instrument"].tolist(), ends["bits"].tolist(), strict=True):
+            self.ready[symbols[k]] = not bits & GAP
+            if bits & GAP:
+                self.gaps.append(Gap(k, self.ts_recv, -1, -1, "the venue says so"))
+
     def status(self, symbol: str, phase: int, when: int) -> None:
         """TRADING, AUCTION or HALT."""
         at = self.n
