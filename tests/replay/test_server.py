@@ -1,62 +1,13 @@
-"""A venue on the loopback address, heard by a client that knows nothing of it but its addresses."""
+"""A venue on the loopback address: what was recorded is told, in order and in time."""
 
 from math import inf
 
-import aiohttp
 import pytest
 from binance_wire import spot, written
+from replay.venues import followed, get, heard, served
 
-from flowsense.replay import speaker
-from flowsense.replay.feed import feed
-from flowsense.replay.server import Replay
-from flowsense.replay.shelf import Shelf
-from flowsense.sources.open import open_source
-from flowsense.sources.venues import Get, Heard, How, venue
-from flowsense.sources.venues.decoder import Decoder
 from flowsense.testing.loop import run
 from flowsense.wall import elapsed
-
-NAME = "binance-spot"
-
-
-def served(path, verbatim=True, **how):
-    source = open_source(path)
-    told = feed(source, NAME, verbatim=verbatim)
-    return Replay(told, speaker(NAME)(told.instruments), **how)
-
-
-async def heard(replay, path="/stream?streams=abcusdt@depth/abcusdt@trade"):
-    """Every body, until the venue hangs up."""
-    async with aiohttp.ClientSession() as session, session.ws_connect(replay.stream + path) as ws:
-        return [message.data.encode() async for message in ws]
-
-
-async def followed(replay, symbol="ABCUSDT"):
-    """A decoder that has heard it all, and asked for its snapshots."""
-    spoken = venue(NAME)
-    async with aiohttp.ClientSession() as session:
-
-        async def get(path):
-            async with session.get(replay.rest + path) as reply:
-                return await reply.read()
-
-        listed = tuple([await get(path) for path in spoken.listing((symbol,))])
-        decoder = Decoder(spoken, spoken.instruments((symbol,), listed))
-        shelf, waiting = Shelf(decoder.sink.instruments[symbol]), [Heard(1, How.OPENED)]
-        async with session.ws_connect(replay.stream + spoken.path((symbol,))) as ws:
-            while True:
-                told = decoder.hear(waiting.pop(0))
-                shelf.apply(told.events)
-                waiting += [
-                    Heard(2, How.REPLY, await get(ask.path), ask.key)
-                    for ask in told.asks
-                    if isinstance(ask, Get)
-                ]
-                if not waiting:
-                    message = await ws.receive()
-                    if message.type is not aiohttp.WSMsgType.TEXT:
-                        return decoder, shelf
-                    waiting.append(Heard(3, How.MESSAGE, message.data.encode()))
 
 
 @pytest.fixture
@@ -83,9 +34,18 @@ def test_updates_and_a_snapshot_give_the_book(recording, verbatim, speed):
     path, _, books = recording
 
     async def main():
-        async with served(path, verbatim, speed=speed, hang_up=True) as replay:
+        async with served(path, verbatim=verbatim, speed=speed, hang_up=True) as replay:
             return await followed(replay)
 
-    decoder, shelf = run(main())
+    decoder, shelf, gaps = run(main())
     assert (shelf.bids, shelf.asks) == books[150]
-    assert decoder.sink.ready["ABCUSDT"] and not decoder.sink.counts["gap"]
+    assert decoder.sink.ready["ABCUSDT"] and not gaps
+
+
+def test_who_comes_after_the_end_is_told_so(recording):
+    async def main():
+        async with served(recording[0], at_once=True, speed=inf, hang_up=True) as replay:
+            await replay.over()
+            return await heard(replay), (await get(replay, "/api/v3/ping"))[::2]
+
+    assert run(main()) == ([], (200, b"{}"))

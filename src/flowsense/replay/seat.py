@@ -17,13 +17,17 @@ class Seat:
 
     def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport) -> None:
         self.socket, self.transport, self.client = socket, transport, Client()
-        self.waiting, self.bytes, self.gone = deque[bytes](), 0, False
+        self.waiting, self.bytes, self.gone = deque[tuple[bytes, WSMsgType]](), 0, False
         self.more, self.less = asyncio.Event(), asyncio.Event()
 
-    def put(self, frame: bytes) -> None:
+    @property
+    def full(self) -> bool:
+        return self.bytes > ENOUGH
+
+    def put(self, frame: bytes, kind: WSMsgType = WSMsgType.TEXT) -> None:
         if self.gone:
             return
-        self.waiting.append(frame)
+        self.waiting.append((frame, kind))
         self.bytes += len(frame)
         self.more.set()
         if self.bytes > MOST:
@@ -40,9 +44,9 @@ class Seat:
         with suppress(ConnectionError):
             while not self.gone:
                 self.more.clear()
-                while self.waiting:
-                    frame = self.waiting.popleft()
-                    await self.socket.send_frame(frame, WSMsgType.TEXT)
+                while self.waiting and not self.gone:
+                    frame, kind = self.waiting.popleft()
+                    await self.socket.send_frame(frame, kind)
                     self.bytes -= len(frame)
                     self.less.set()
                 await self.more.wait()

@@ -1,22 +1,32 @@
 """The venue on a port of the loopback address: WebSocket and REST, paced by a recording."""
 
 import asyncio
-from collections.abc import Coroutine
-from math import inf
+import socket as sockets
+import struct
+from collections.abc import Collection, Coroutine
+from copy import deepcopy
+from math import ceil, inf
 from typing import Protocol, Self, runtime_checkable
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from flowsense.errors import InputError
 from flowsense.replay import Said, Speaker
+from flowsense.replay.faults import Step
 from flowsense.replay.feed import Feed, Lines, Moment
 from flowsense.replay.seat import Seat
+from flowsense.replay.trouble import Sent, Trouble
 from flowsense.schema import SECOND
+from flowsense.sources.venues.decoder import NOT_UNDERSTOOD
 from flowsense.wall import elapsed, pause, within
 
 HOST = "127.0.0.1"
-PING = 20.0  # s between pings, which must be answered in half of that
+PING = 20.0  # s
 RUN = 64  # moments, after which others are let in, however late we are
 LARGEST = 1 << 20  # bytes of a message or a request of a client
+LATE = "late"  # tasks that still send something
+AGAIN = (418, 429, 503)  # statuses that say when
+RST = struct.pack("ii", 1, 0)  # SO_LINGER: nothing is waited for
 
 
 @runtime_checkable
@@ -27,12 +37,20 @@ class Verbatim(Protocol):
     def recorded(self, instrument: int, ts: int, body: bytes) -> list[Said]: ...
 
 
+@runtime_checkable
+class Renumbered(Protocol):
+    """A Speaker whose ids can begin again."""
+
+    def renumber(self, instrument: int) -> None: ...
+
+
 class Replay:
     """``async with Replay(feed, speaker) as venue:`` serves at `venue.stream` and `venue.rest`.
 
     Args:
         feed: the recording; `feed.feed` makes it of a source.
         speed: times its own pace; inf: as fast as the clients take it.
+        faults: of `faults.read`, `faults.script` or `faults.random`.
         at_once: begin without a client; else when the first has subscribed to something.
         hang_up: when the recording has ended, so have the connections (1001).
         port: 0: the system's choice.
@@ -44,16 +62,23 @@ class Replay:
         speaker: Speaker,
         *,
         speed: float = 1.0,
+        faults: Collection[Step] = (),
         at_once: bool = False,
         hang_up: bool = False,
         port: int = 0,
     ) -> None:
+        if not speed > 0:
+            raise InputError(f"speed {speed}: give a number above 0, or inf")
         self.feed, self.speaker, self.speed = feed, speaker, speed
-        self.seats = set[Seat]()
-        self.hang_up = hang_up
+        self.symbols = tuple(i.symbol for i in feed.instruments)
+        self.trouble, self.hang_up, self.port = Trouble(faults), hang_up, port
+        if any(s.do == "renumber" for s in faults) and not isinstance(speaker, Renumbered):
+            raise InputError("fault renumber: this venue's ids cannot: leave the step out")
+        self.stale: Speaker | None = None  # as it was when such a fault began
+        self.seats, self.moments, self.served = set[Seat](), 0, 0
         self.begun, self.ended = asyncio.Event(), asyncio.Event()
-        self.port, self.moments, self.served = port, 0, 0
-        self.tasks = set[asyncio.Task[None]]()
+        self.begin = 0.0  # s of the clock
+        self.tasks, self.failed = set[asyncio.Task[None]](), list[BaseException]()
         if at_once:
             self.begun.set()
         app = web.Application(client_max_size=LARGEST)
@@ -75,47 +100,89 @@ class Replay:
                 self.speaker.begins(k, snapshot)
         await self.runner.setup()
         await self._listen()
-        self._task(self._play())
+        self._task(self._ping())
+        self.playing = self._task(self._play())
         return self
 
     async def __aexit__(self, *error: object) -> None:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        for seat in [*self.seats]:
-            await self._goodbye(seat)
+        await asyncio.gather(*map(self._goodbye, self.seats))
         await self.runner.cleanup()
 
+    async def over(self) -> None:
+        """Until the recording has ended. Raises InputError where it cannot go on."""
+        await asyncio.wait([self.playing])
+        for error in self.failed:
+            raise error
+
     async def _listen(self) -> None:
-        site = web.TCPSite(self.runner, HOST, self.port, reuse_address=True)
-        await site.start()
+        self.site = web.TCPSite(self.runner, HOST, self.port, reuse_address=True)
+        try:
+            await self.site.start()
+        except OSError as error:
+            raise InputError(f"port {self.port}: cannot be had ({error.strerror})") from None
         assert self.runner.addresses
         self.port = int(self.runner.addresses[0][1])
 
-    def _task(self, work: Coroutine[None, None, None]) -> None:
+    def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._done)
+        return task
 
-    async def _goodbye(self, seat: Seat) -> None:
-        """1001, and no longer waiting for an answer than a second."""
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self.failed.append(error)
+            self.playing.cancel()
+
+    async def _ping(self) -> None:
+        while True:
+            await pause(PING)
+            for seat in self.seats:
+                seat.put(b"", WSMsgType.PING)
+
+    async def _goodbye(self, seat: Seat, code: int = WSCloseCode.GOING_AWAY) -> None:
+        """No longer waiting for an answer than a second."""
         seat.leave()
         try:
             async with within(1.0):
-                await seat.socket.close(code=WSCloseCode.GOING_AWAY)
+                await seat.socket.close(code=code)
         except TimeoutError:
             seat.transport.abort()
 
     async def _request(self, request: web.Request) -> web.StreamResponse:
-        if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._connect(request)
-        body = self.speaker.get(request.path_qs)
+        if dead := self.trouble.now("half-open"):
+            await pause(self.trouble.left(dead))
+            self._hard(request.transport)
+            return web.Response()
+        wanted = request.headers.get("Upgrade", "").lower() == "websocket"
+        refused = self.trouble.now("status")
+        if refused and refused.of in ("both", "stream" if wanted else "rest"):
+            again = {"Retry-After": str(ceil(self.trouble.left(refused)))}
+            headers = again if refused.code in AGAIN else {}
+            return web.json_response({"code": -refused.code}, status=refused.code, headers=headers)
+        return await (self._connect(request) if wanted else self._reply(request))
+
+    async def _reply(self, request: web.Request) -> web.Response:
+        slow = self.trouble.now("slow")
+        if slow and slow.snapshot == "newer":
+            await pause(slow.by)
+        asked = self.stale if self.stale and self.trouble.now("stale") else self.speaker
+        try:
+            body = asked.get(request.path_qs)
+        except NOT_UNDERSTOOD:
+            raise web.HTTPBadRequest from None
+        if slow and slow.snapshot == "older":
+            await pause(slow.by)
         if body is None:
             raise web.HTTPNotFound
         return web.Response(body=body, content_type="application/json")
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
-        socket = web.WebSocketResponse(heartbeat=PING, compress=False, max_msg_size=LARGEST)
+        socket = web.WebSocketResponse(compress=False, max_msg_size=LARGEST)
         await socket.prepare(request)
         assert isinstance(request.transport, asyncio.Transport)
         seat = Seat(socket, request.transport)
@@ -124,11 +191,15 @@ class Replay:
         sending = asyncio.create_task(seat.run())
         try:
             self._answer(seat, self.speaker.connected(seat.client, request.path_qs))
+            if self.hang_up and self.ended.is_set():
+                await self._goodbye(seat)
             async for message in socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     data = message.data
                     said = data.encode() if isinstance(data, str) else data
                     self._answer(seat, self.speaker.asked(seat.client, said))
+        except NOT_UNDERSTOOD:
+            await self._goodbye(seat, WSCloseCode.POLICY_VIOLATION)
         finally:
             self.seats.discard(seat)
             seat.leave()
@@ -143,37 +214,110 @@ class Replay:
 
     async def _play(self) -> None:
         await self.begun.wait()
-        begin, first = elapsed(), -1
+        self.begin, first = elapsed(), -1
         for moment in self.feed:
             first = moment.ts if first < 0 else first
-            due = begin + (moment.ts - first) / SECOND / self.speed
-            await self._until(due)
-            self._say(moment)
+            now = (moment.ts - first) / SECOND
+            await self._faults(now)
+            await self._until(now)
+            await self._say(moment)
             self.moments += 1
-        for seat in [*self.seats]:
-            await seat.room(0)
+        await self._faults(inf)
+        self._send(self.trouble.rest())
+        await asyncio.gather(*(task for task in self.tasks if task.get_name() == LATE))
+        await asyncio.gather(*(seat.room(0) for seat in self.seats))
         self.ended.set()
         if self.hang_up:
             await asyncio.gather(*map(self._goodbye, self.seats))
 
-    async def _until(self, due: float) -> None:
+    async def _faults(self, until: float) -> None:
+        while step := self.trouble.next(until):
+            await self._until(step.at or 0.0)
+            await self._do(step)
+
+    async def _until(self, now: float) -> None:
+        """When the recording is so many seconds old."""
+        due = self.begin + now / self.speed
         if self.speed == inf:
-            for seat in [*self.seats]:
-                await seat.room()
+            await asyncio.gather(*(seat.room() for seat in self.seats if seat.full))
             await pause(0)  # each, so that a snapshot is of about now
         elif due > elapsed():
             await pause(due - elapsed())
         elif self.moments % RUN == 0:
             await pause(0)
 
-    def _say(self, moment: Moment) -> None:
+    async def _say(self, moment: Moment) -> None:
         what, k = moment.what, moment.instrument
         if not isinstance(what, bytes):
             said = self.speaker.tell(what)
         else:
             assert isinstance(self.speaker, Verbatim), "who makes the feed knows its speaker"
             said = self.speaker.recorded(k, moment.ts, what)
-        for one in said:
-            for seat in self.seats:
-                if one.topic in seat.client.topics:
-                    seat.put(self.speaker.frame(seat.client, one))
+        if said:
+            symbol = self.symbols[k]
+            for step in self.trouble.message(symbol):
+                await self._do(step)
+            self._send(self.trouble.through(symbol, said))
+
+    def _send(self, sent: list[Sent]) -> None:
+        for one in sent:
+            if one.late:
+                self._task(self._late(one)).set_name(LATE)
+                continue
+            for said in one.said:
+                for seat in self.seats:
+                    if said.topic in seat.client.topics:
+                        frame = self.speaker.frame(seat.client, said)
+                        seat.put(self.trouble.garbled(frame, one.how) if one.how else frame)
+
+    async def _late(self, sent: Sent) -> None:
+        await pause(sent.late)
+        self._send([sent._replace(late=0.0)])
+
+    async def _do(self, step: Step) -> None:
+        """A fault begins."""
+        self.trouble.begin(step)
+        match step.do:
+            case "refuse":
+                self._task(self._refuse(step.seconds))
+            case "stale":
+                self.stale = deepcopy(self.speaker)
+            case "renumber" if isinstance(self.speaker, Renumbered):
+                for k, symbol in enumerate(self.symbols):
+                    if step.symbol in ("", symbol):
+                        self.speaker.renumber(k)
+            case "say":
+                for seat in self.seats:
+                    seat.put(step.text.encode())
+            case _:
+                await asyncio.gather(*(self._cut(seat, step) for seat in self.seats))
+
+    async def _cut(self, seat: Seat, step: Step) -> None:
+        match step.do:
+            case "eof":
+                seat.leave()
+                seat.transport.close()
+            case "reset":
+                self._hard(seat.transport)
+            case "close":
+                await self._goodbye(seat, step.code)
+            case "half-open":
+                seat.leave()
+                seat.transport.pause_reading()
+
+    async def _refuse(self, seconds: float) -> None:
+        """Nobody is here, under this port."""
+        await self.site.stop()
+        assert self.runner.server
+        for connection in self.runner.server.connections:
+            self._hard(connection.transport)
+        await pause(seconds)
+        await self._listen()
+
+    @staticmethod
+    def _hard(transport: asyncio.BaseTransport | None) -> None:
+        """With a RST."""
+        if isinstance(transport, asyncio.Transport):
+            socket = transport.get_extra_info("socket")
+            socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, RST)
+            transport.abort()
