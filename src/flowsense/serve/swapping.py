@@ -68,10 +68,10 @@ class Bench:
         fresh = self.load(path, now)
         found = tried(fresh.decisions, recent)
         usual = tried(self.load(serving, now).decisions, recent)
-        each, now = (one.seconds / max(one.rows, 1) for one in (found, usual))
-        if each > DEADLINE and each > SLOWER * now:
+        each, known = (one.seconds / max(one.rows, 1) for one in (found, usual))
+        if each > DEADLINE and each > SLOWER * known:
             raise InputError(
-                f"{path}: takes {each * 1e3:.1f} ms a row, {each / max(now, 1e-9):.0f} times what "
+                f"{path}: takes {each * 1e3:.1f} ms a row, {each / max(known, 1e-9):.0f} times what "
                 "serves now: keep that, or give a faster one"
             )
         return fresh
