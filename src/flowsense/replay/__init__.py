@@ -71,6 +71,9 @@ ENTRIES: dict[str, Entry] = {
     "bybit-inverse": Entry("flowsense.replay.bybit:INVERSE", ""),
     "okx": Entry("flowsense.replay.okx:Okx", ""),
     "deribit": Entry("flowsense.replay.deribit:Speaker", ""),
+    "hyperliquid": Entry("flowsense.replay.hyperliquid:Hyperliquid", ""),
+    "kucoin": Entry("flowsense.replay.kucoin:Kucoin", ""),
+    "gate": Entry("flowsense.replay.gate:Gate", ""),
 }
 
 

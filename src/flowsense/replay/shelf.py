@@ -80,7 +80,7 @@ class Shelf:
         bids, asks = (sets["price"][sets["side"] == side].tolist() for side in (1, -1))
         near = View({p: self.bids.get(p, 0) for p in bids}, {p: self.asks.get(p, 0) for p in asks})
         return tuple(
-            _changed(before[depth], self.view(depth)) if depth in before else near
+            changed(before[depth], self.view(depth)) if depth in before else near
             for depth in depths
         )
 
@@ -114,7 +114,8 @@ def listed(unit: Decimal) -> str:
     return text(1, unit)
 
 
-def _changed(was: View, now: View) -> View:
+def changed(was: View, now: View) -> View:
+    """What levels are now that are not as they were."""
     bids, asks = (
         {price: 0 for price in old if price not in new}
         | {price: lots for price, lots in new.items() if old.get(price) != lots}

@@ -88,7 +88,10 @@ class Talk:
     def connect(self):
         self.client = Client()
         self.hear(How.OPENED)
-        for body in self.speaker.connected(self.client, self.venue.path(self.decoder.symbols)):
+        path = self.venue.path(self.decoder.symbols)
+        if self.venue.address is not None:
+            path = self.venue.address(self.speaker.get(self.venue.door))
+        for body in self.speaker.connected(self.client, path):
             self.hear(How.MESSAGE, body)
 
     def hear(self, how, body=b"", key=""):

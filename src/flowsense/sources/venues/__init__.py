@@ -86,7 +86,8 @@ class Venue(NamedTuple):
     stream: str  # address of its WebSocket
     rest: str  # address that paths of requests stand behind
     dialect: Callable[[tuple[str, ...], "Sink"], Dialect]  # of these symbols
-    listing: Callable[[tuple[str, ...]], tuple[str, ...]]  # paths whose replies list instruments
+    # Paths whose replies list instruments; a JSON body behind a blank is posted there.
+    listing: Callable[[tuple[str, ...]], tuple[str, ...]]
     instruments: Callable[[tuple[str, ...], tuple[bytes, ...]], tuple[Instrument, ...]]
     path: Callable[[tuple[str, ...]], str] = lambda symbols: ""  # of the stream, for these symbols
     ping: str = ""  # what keeps the connection open; "": frames of the protocol do
@@ -118,6 +119,9 @@ ENTRIES: dict[str, Entry] = {
     "bybit-inverse": Entry("flowsense.sources.venues.bybit:INVERSE", "the same, settled in coin"),
     "okx": Entry("flowsense.sources.venues.okx:VENUE", "books at 100 ms, trades, halts"),
     "deribit": Entry("flowsense.sources.venues.deribit:VENUE", "books at 100 ms, trades"),
+    "hyperliquid": Entry("flowsense.sources.venues.hyperliquid:VENUE", "20 levels, trades"),
+    "kucoin": Entry("flowsense.sources.venues.kucoin:VENUE", "spot: 100 levels, trades"),
+    "gate": Entry("flowsense.sources.venues.gate:VENUE", "spot: 100 levels at 100 ms, trades"),
 }
 
 
