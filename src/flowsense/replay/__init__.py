@@ -66,6 +66,7 @@ ENTRIES: dict[str, Entry] = {
         ("massive-crypto", "massive-crypto-quotes", "massive-crypto-1s", "massive-crypto-1m"),
         Entry("flowsense.replay.massive:Crypto", ""),
     ),
+    "coinbase": Entry("flowsense.replay.coinbase:Coinbase", ""),
     "bybit-spot": Entry("flowsense.replay.bybit:SPOT", ""),
     "bybit-linear": Entry("flowsense.replay.bybit:LINEAR", ""),
     "bybit-inverse": Entry("flowsense.replay.bybit:INVERSE", ""),

@@ -1,4 +1,7 @@
-"""Bybit: worked examples, a market told whole and with holes, and damaged bytes."""
+"""Bybit: worked examples, a recording, a market told whole and with holes, and damaged bytes."""
+
+from collections import Counter
+from zipfile import ZipFile
 
 import orjson
 import pytest
@@ -6,7 +9,8 @@ from pyarrow import CompressedInputStream, OSFile
 from sources.venues.talk import START, Talk, market, survives, told_whole, told_with_holes
 
 from flowsense.errors import DecodeError
-from flowsense.schema import CLEAR, GAP, LAST, SNAPSHOT, TRADE, Decimal, Instrument
+from flowsense.replay.shelf import Shelf
+from flowsense.schema import CLEAR, GAP, LAST, SET, SNAPSHOT, TRADE, Decimal, Instrument
 from flowsense.sources.venues import Anew, Heard, How, venue
 from flowsense.sources.venues.chained import PATIENCE
 from flowsense.sources.venues.decoder import Decoder
@@ -144,6 +148,20 @@ def test_a_listing_gives_ticks_and_lots(data, category, symbol, units):
     assert found.instruments((symbol,), (body,)) == (Instrument(symbol, found.name, *units),)
     with pytest.raises(DecodeError, match="lists no symbol"):
         found.instruments(("X",), (b'{"retCode":10001,"result":{}}',))
+
+
+def test_a_recorded_book_is_as_deep_as_its_topic_after_every_update(data):
+    xrp = Instrument("XRPUSDT", "bybit-linear", Decimal(1, -4), Decimal(1, 0))
+    decoder, shelf, counts = Decoder(venue("bybit-linear"), (xrp,)), Shelf(xrp), Counter()
+    decoder.hear(Heard(START, How.OPENED))
+    with ZipFile(data / "misc_l2" / "bybit_xrpusdt-ob500.data.zip") as archive:
+        lines = archive.read(archive.namelist()[0]).splitlines()
+    for (told,) in (hear(decoder, line) for line in lines):
+        shelf.apply(told.events)
+        counts.update(told.events["action"].tolist())
+        assert (len(shelf.bids), len(shelf.asks)) == (500, 500)
+    assert counts == {CLEAR: 1, SET: 3_966} and decoder.sink.counts["gap"] == 0
+    assert [next(shelf.best(side)) for side in (1, -1)] == [(19_537, 10_605), (19_538, 6_702)]
 
 
 @pytest.mark.parametrize("name", ["bybit-spot", "bybit-linear", "bybit-inverse"])

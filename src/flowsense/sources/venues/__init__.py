@@ -114,6 +114,7 @@ ENTRIES: dict[str, Entry] = {
     "massive-crypto-quotes": Entry("flowsense.sources.venues.massive:QUOTES", "the touch; a key"),
     "massive-crypto-1s": Entry("flowsense.sources.venues.massive:CRYPTO_SECONDS", "bars; a key"),
     "massive-crypto-1m": Entry("flowsense.sources.venues.massive:CRYPTO_MINUTES", "bars; a key"),
+    "coinbase": Entry("flowsense.sources.venues.coinbase:VENUE", "the whole book, trades, halts"),
     "bybit-spot": Entry("flowsense.sources.venues.bybit:SPOT", "200 levels at 200 ms, trades"),
     "bybit-linear": Entry("flowsense.sources.venues.bybit:LINEAR", "200 levels at 100 ms, trades"),
     "bybit-inverse": Entry("flowsense.sources.venues.bybit:INVERSE", "the same, settled in coin"),

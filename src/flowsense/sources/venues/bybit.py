@@ -10,10 +10,10 @@ of Bybit's documentation, 2026::
     else                   GAP: the symbol's topic is subscribed to anew
 
 That ids rise by one "in general" is the venue's word; `seq` numbers all depths of a symbol and
-leaves gaps. Levels that leave the 200 are assumed to be told as size 0, as those of the recordings
-of its older protocol all are. Executions without a book (`BT`, block trades) are left out. Orders
-of retail price improvement are in trades, and in no public book. A size of an inverse contract is
-in USD. No topic says when one instrument's trading stops.
+leaves gaps. Levels that leave the depth of a topic are told as size 0 (so in recordings of 2024).
+Executions without a book (`BT`, block trades) are left out. Orders of retail price improvement are
+in trades, and in no public book. A size of an inverse contract is in USD. No topic says when one
+instrument's trading stops.
 """
 
 from functools import partial
