@@ -8,8 +8,8 @@ from flowsense.replay import speaker
 from flowsense.replay.feed import feed
 from flowsense.replay.server import Replay
 from flowsense.schema import EVENT
-from flowsense.serve.pipeline import InferencePipeline
 from flowsense.serve.config import PipelineConfig
+from flowsense.serve.pipeline import InferencePipeline
 from flowsense.serve.speaking import predictions
 from flowsense.serve.swapping import Bench, push
 from flowsense.sources.open import open_source

@@ -32,9 +32,9 @@ from flowsense.schema import (
 )
 from flowsense.serve import Feed as FeedStatus
 from flowsense.serve import Prediction, Status, Swap
+from flowsense.serve.config import PipelineConfig
 from flowsense.serve.decisions import Decided
 from flowsense.serve.inbox import Batch, Inbox
-from flowsense.serve.config import PipelineConfig
 from flowsense.serve.speaking import predictions
 from flowsense.serve.swapping import Bench, Loaded, push
 from flowsense.sources.venues import Heard, venue

@@ -70,10 +70,8 @@ class Bench:
         usual = tried(self.load(serving, now).decisions, recent)
         each, known = (one.seconds / max(one.rows, 1) for one in (found, usual))
         if each > DEADLINE and each > SLOWER * known:
-            raise InputError(
-                f"{path}: takes {each * 1e3:.1f} ms a row, {each / max(known, 1e-9):.0f} times what "
-                "serves now: keep that, or give a faster one"
-            )
+            times = f"{each / max(known, 1e-9):.0f} times what serves now"
+            raise InputError(f"{path}: takes {each * 1e3:.1f} ms a row, {times}: give a faster one")
         return fresh
 
 
