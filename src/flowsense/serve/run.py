@@ -1,0 +1,202 @@
+"""The server's life: it starts, is told to stop once or twice, and leaves nothing behind."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+
+from flowsense.errors import InputError
+from flowsense.serve import Service
+from flowsense.serve.app import app
+from flowsense.serve.hub import Hub
+from flowsense.serve.logs import configure
+from flowsense.serve.settings import Settings
+from flowsense.serve.stream import GOING
+from flowsense.wall import pause, within
+
+log = structlog.get_logger("flowsense.serve")
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+BUFFER = 1 << 17  # bytes that the system holds for one listener
+TOLD_S, ENDING_S, STOPPING_S = 0.3, 1.5, 2.0  # listeners hear of the end; requests; the pipeline
+CONNECTIONS = 2_000
+
+
+class Listening(WebSocketsSansIOProtocol):
+    """A WebSocket that can be closed though its listener takes nothing: uvicorn's own waits."""
+
+    linger_s = 2.0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        own = transport.get_extra_info("socket")
+        if own is not None:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.handshake_complete:  # it was understood; the application has yet to see it
+            self.scope["state"]["drop"] = self.drop
+
+    def drop(self, code: int, reason: str) -> None:
+        """Say why, and be gone soon, whether or not that is heard."""
+        if self.close_sent or self.disconnected:
+            return
+        self.stop_keepalive()
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.writable.set()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(self.linger_s, self.transport.abort)
+
+    def shutdown(self) -> None:
+        if self.handshake_complete and not self.close_sent:
+            self.drop(GOING, "The server stops.")
+        else:
+            super().shutdown()
+
+
+class Quiet(uvicorn.Server):
+    """Signals are ours: uvicorn would raise them again, and the process would not end with 0."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listening(settings: Settings) -> socket.socket:
+    """Bound. Raises InputError where the address is taken or is not ours."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((settings.host, settings.port))
+        found.listen(1_024)
+    except OSError as error:
+        found.close()
+        where = f"{settings.host} port {settings.port}"
+        raise InputError(f"{where}: cannot be listened on: {error.strerror}") from None
+    found.setblocking(False)
+    return found
+
+
+def server_of(made: FastAPI, settings: Settings) -> Quiet:
+    limits = settings.limits
+    own = type("Listening", (Listening,), {"linger_s": limits.linger_s})
+    config = uvicorn.Config(
+        made,
+        http="httptools",
+        ws=own,
+        loop="none",
+        lifespan="on",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        ws_max_size=limits.frame,
+        ws_per_message_deflate=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=ENDING_S,  # type: ignore[arg-type]
+    )
+    return Quiet(config)
+
+
+async def serve(
+    service: Service,
+    settings: Settings,
+    *,
+    stop: asyncio.Event,
+    ready: Callable[[int], None] | None = None,
+    start: bool = True,
+) -> None:
+    """Serves until `stop` is set. Ends within 5 s of that, the pipeline stopped, nothing left.
+
+    ready: called with the port as soon as it is listened on. start: the pipeline, too. Raises
+    InputError where the address cannot be listened on.
+    """
+    with closing(listening(settings)) as bound:
+        made = app(service, settings)
+        api, server = made.state.api, server_of(made, settings)
+        serving = asyncio.ensure_future(server.serve([bound]))
+        try:
+            while not server.started and not serving.done():
+                await pause(0.01)
+            port = bound.getsockname()[1] if not serving.done() else 0
+            if start and not serving.done():
+                api.tasks.spawn("start of the pipeline", service.start())
+            log.info("serving", host=settings.host, port=port, keys=settings.keys.any)
+            if ready is not None and port:
+                ready(port)
+            stopping = asyncio.ensure_future(stop.wait())
+            await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+        finally:
+            api.hub.close()
+            await gone(api.hub)
+            server.should_exit = True
+            await quit(serving, service)
+    if serving.done() and not serving.cancelled():
+        serving.result()
+
+
+async def gone(hub: Hub) -> None:
+    """Listeners have been told that it ends; who takes nothing is not waited for."""
+    with suppress(TimeoutError):
+        async with within(TOLD_S):
+            while hub.listeners:
+                await pause(0.01)
+
+
+async def quit(serving: asyncio.Task[Any], service: Service) -> None:
+    """Requests end, then the pipeline; neither is waited for longer than it may take."""
+    await asyncio.wait((serving,), timeout=ENDING_S + 0.5)
+    serving.cancel()
+    try:
+        async with within(STOPPING_S):
+            await service.stop()
+    except TimeoutError:
+        log.error("the pipeline did not stop in time", seconds=STOPPING_S)
+
+
+def serve_app(
+    service: Service,
+    settings: Settings,
+    *,
+    ready: Callable[[int], None] | None = None,
+    start: bool = True,
+) -> None:
+    """Serves until SIGINT or SIGTERM, however often they come; then the process may end with 0.
+
+    Raises InputError where the address cannot be listened on.
+    """
+
+    async def run() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for each in SIGNALS:
+            loop.add_signal_handler(each, stop.set)
+        await serve(service, settings, stop=stop, ready=ready, start=start)
+
+    configure()
+    with asyncio.Runner(loop_factory=loops()) as runner:
+        runner.run(run())
+
+
+def loops() -> Callable[[], asyncio.AbstractEventLoop]:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop
+    import uvloop
+
+    return uvloop.new_event_loop

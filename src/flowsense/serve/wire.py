@@ -1,0 +1,129 @@
+"""JSON and MessagePack, in and out: nothing that is no finite number, and errors name the field."""
+
+import json
+from collections.abc import Iterator
+from math import isfinite
+from typing import Any, TypeVar
+
+import msgspec
+
+from flowsense.serve.problems import Refused
+from flowsense.served import Answer, Hole, Prediction
+
+T = TypeVar("T")
+TRADE = "should_trade"  # a property, told as the fields are
+
+
+class NotFinite(ValueError):
+    """What should have been said is no number."""
+
+
+def plain(said: Any) -> Any:
+    """Dicts, lists, texts and finite numbers. Raises NotFinite."""
+    body = msgspec.to_builtins(said)
+    if isinstance(said, Prediction):
+        body[TRADE] = said.should_trade
+    if isinstance(said, Answer):
+        body = answered(said, body)
+    for path, value in numbers(body):
+        if not isfinite(value):
+            raise NotFinite(f"{path} is {value}")
+    return body
+
+
+def answered(said: Answer, body: dict[str, Any]) -> dict[str, Any]:
+    for one, told in zip(said.predictions, body["predictions"], strict=True):
+        told[TRADE] = one.should_trade
+    if said.explanation is not None:
+        told = body["explanation"]["prediction"]
+        told[TRADE] = said.explanation.prediction.should_trade
+    return body
+
+
+def numbers(body: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """Every float, and where it stands."""
+    if isinstance(body, float):
+        yield path, body
+    elif isinstance(body, dict):
+        for key, value in body.items():
+            yield from numbers(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(body, list | tuple):
+        for n, value in enumerate(body):
+            yield from numbers(value, f"{path}[{n}]")
+
+
+class Frame:
+    """One message to many listeners: made finite once, written once in each format."""
+
+    __slots__ = ("_json", "_msgpack", "body", "sequence", "symbol")
+
+    def __init__(self, said: Prediction | Hole) -> None:
+        hole = isinstance(said, Hole)
+        self.body = {"hole" if hole else "prediction": plain(said)}
+        self.sequence = said.next if isinstance(said, Hole) else said.sequence
+        self.symbol = "" if isinstance(said, Hole) else said.symbol
+        self._json: bytes | None = None
+        self._msgpack: bytes | None = None
+
+    def json(self) -> bytes:
+        if self._json is None:
+            self._json = msgspec.json.encode(self.body)
+        return self._json
+
+    def msgpack(self) -> bytes:
+        if self._msgpack is None:
+            self._msgpack = msgspec.msgpack.encode(self.body)
+        return self._msgpack
+
+
+def read(body: bytes, kind: type[T]) -> T:
+    """Raises Refused, with the field that is to blame."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").lstrip(".")
+        raise Refused(
+            422, "invalid", f"{message}.", field=field, hint="/openapi.json has examples"
+        ) from None
+    except RecursionError:
+        raise Refused(422, "too_deep", "The body nests too deep.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise malformed(body, str(error)) from None
+
+
+class Odd(str):
+    """A number as it was written, which is none that can be."""
+
+
+def malformed(body: bytes, why: str) -> Refused:
+    """Names the number that is none, if that is what is wrong; else the place."""
+    try:
+        found = json.loads(
+            body,
+            parse_constant=Odd,
+            parse_float=lambda text: text if isfinite(float(text)) else Odd(text),
+        )
+        path, text = next(odd(found), ("", ""))
+    except (ValueError, RecursionError):
+        path, text = "", ""
+    if text:
+        return Refused(
+            422,
+            "not_finite",
+            f"{path}: {text[:40]} is no finite number.",
+            field=path,
+            hint="leave out what is missing",
+        )
+    return Refused(422, "not_json", f"The body is no JSON: {why}.", hint="send one JSON object")
+
+
+def odd(body: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(body, Odd):
+        yield path or "body", str(body)
+    elif isinstance(body, dict):
+        for key, value in body.items():
+            yield from odd(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(body, list):
+        for n, value in enumerate(body):
+            yield from odd(value, f"{path}[{n}]")

@@ -1,0 +1,158 @@
+import json
+
+import msgspec
+import pytest
+from serving import ask, limited, started, started_once
+
+from flowsense.serve import examples
+from flowsense.serve.asked import Recording, arrow
+from flowsense.served import Answer
+from flowsense.testing.service import SPEC, TABLE, Simulated
+
+PREDICT = "/api/v1/predict"
+BTC = {"instrument": "BTCUSDT"}
+
+
+def body(text):
+    return {"content": text, "headers": {"content-type": "application/json"}}
+
+
+def read(response):
+    assert response.status_code == 200, response.text
+    return msgspec.json.decode(response.content, type=Answer)
+
+
+def test_the_latest_prediction_is_that_of_the_service():
+    (found,) = read(ask("POST", PREDICT, json=BTC)).predictions
+    assert found == started_once().latest("BTCUSDT")
+
+
+def test_what_is_told_says_whether_to_trade():
+    (found,) = ask("POST", PREDICT, json=BTC).json()["predictions"]
+    assert found["should_trade"] is started_once().latest("BTCUSDT").should_trade
+
+
+def test_an_explanation_comes_with_its_prediction():
+    found = read(ask("POST", f"{PREDICT}?explain=1", json=BTC))
+    assert found.explanation == started_once().explain("BTCUSDT")
+    assert found.predictions == (found.explanation.prediction,)
+
+
+def test_a_row_is_forecast_by_the_columns_that_it_has():
+    name = SPEC.columns[0]
+    ups = []
+    for value in (-3.0, 3.0, None):
+        row = BTC | {"features": {name: value}}
+        ups.append(read(ask("POST", PREDICT, json=row)).predictions[0].forecasts[0].p_up)
+    assert len(set(ups)) == 3
+
+
+def test_events_as_json_arrow_and_parquet_are_forecast_alike(tmp_path):
+    from flowsense.store.events import write_events
+
+    events = Simulated().events[:400]
+    names = events.dtype.names
+    told = {"events": [dict(zip(names, e.tolist(), strict=True)) for e in events]}
+    write_events(tmp_path / "events.parquet", TABLE, iter([events]))
+    bodies = {
+        "application/vnd.apache.parquet": (tmp_path / "events.parquet").read_bytes(),
+        "application/vnd.apache.arrow.file": arrow(msgspec.convert(told, Recording)),
+    }
+    found = [ask("POST", PREDICT, json=told).json()]
+    for kind, content in bodies.items():
+        found.append(ask("POST", PREDICT, content=content, headers={"content-type": kind}).json())
+    assert found[0]["predictions"] and found[0] == found[1] == found[2]
+
+
+def test_events_are_forecast_as_the_pipeline_forecasts_them():
+    events = Simulated().events[:600]
+    names = events.dtype.names
+    told = {"events": [dict(zip(names, e.tolist(), strict=True)) for e in events]}
+    found = read(ask("POST", PREDICT, json=told)).predictions
+    kept = started_once().kept
+    assert [p.forecasts for p in found] == [p.forecasts for p in kept]
+
+
+@pytest.mark.parametrize("name", examples.ASKED)
+def test_the_examples_are_understood(name):
+    assert ask("POST", PREDICT, json=examples.ASKED[name]).status_code in (200, 409)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["NaN", "Infinity", "-Infinity", "1e999", "1e39", "1" + "0" * 400]
+)
+def test_a_feature_that_is_no_finite_number_is_refused_by_name(wrong):
+    text = f'{{"instrument": "BTCUSDT", "features": {{"spread": {wrong}}}}}'
+    found = ask("POST", PREDICT, **body(text))
+    assert found.status_code == 422 and found.json()["field"] == "features.spread"
+
+
+@pytest.mark.parametrize("wrong", ["NaN", "Infinity", "1e999", "1.5", '"1"', str(2**60)])
+def test_a_price_that_is_none_is_refused_by_place(wrong):
+    text = f'{{"events": [{{"ts_recv": 1, "action": 6, "price": {wrong}}}]}}'
+    found = ask("POST", PREDICT, **body(text))
+    assert found.status_code == 422 and found.json()["field"].startswith("events[")
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("[" * 100_000, 422),
+        ('{"a":' * 100_000, 422),
+        ('{"instrument": "BTCUSDT", "features": {"a":' + "[" * 100_000, 422),
+        (" " * 1_000_001, 413),
+        ("", 422),
+        ("{", 422),
+        ("\xff\xfe", 422),
+        ('{"instrument": "\\ud800"}', 422),
+        ("null", 422),
+        ('{"instrument": "BTC"}', 404),
+        ('{"instrument": "BTCUSDT", "venue": "nowhere"}', 404),
+        ('{"instrument": "BTCUSDT", "x": 1}', 422),
+        ('{"instrument": "BTCUSDT", "features": {}, "events": []}', 422),
+        ('{"instrument": "BTCUSDT", "features": {"no such column": 1}}', 409),
+        ('{"events": [{"ts_recv": 2, "action": 8}, {"ts_recv": 1, "action": 8}]}', 409),
+        ('{"events": [{"ts_recv": 2, "action": 8, "instrument": 9}]}', 409),
+        ('{"instrument": "X", "events": [{"ts_recv": 2, "action": 8}]}', 409),
+    ],
+)
+def test_what_is_not_served_says_what_to_do(text, status):
+    found = ask("POST", PREDICT, **body(text.encode("latin-1")))
+    assert found.status_code == status
+    assert found.json().keys() == {"code", "message", "field", "hint"}
+    assert found.json()["message"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PAR1", b"ARROW1\0\0", b"\xff" * 40, b"PAR1" + b"x" * 60]
+)
+@pytest.mark.parametrize("kind", ["file", "stream"])
+def test_what_is_no_table_is_refused(content, kind):
+    told = {"content-type": f"application/vnd.apache.arrow.{kind}"}
+    found = ask("POST", PREDICT, content=content, headers=told)
+    assert found.status_code == 409 and "neither Arrow nor Parquet" in found.json()["message"]
+
+
+def test_a_body_of_another_kind_is_not_read():
+    found = ask("POST", PREDICT, content="a,b", headers={"content-type": "text/csv"})
+    assert found.status_code == 415 and "application/json" in found.json()["hint"]
+
+
+def test_before_the_first_prediction_there_is_none():
+    found = ask("POST", PREDICT, json=BTC, service=Simulated())
+    assert (found.status_code, found.json()["code"]) == (409, "not_ready")
+    assert found.json()["hint"] == "the pipeline is stopped"
+
+
+def test_too_many_at_once_are_told_to_come_back():
+    found = ask("POST", PREDICT, json=BTC, settings=limited(predictions=0))
+    assert found.status_code == 503 and found.headers["retry-after"] == "1"
+
+
+def test_what_the_model_says_that_is_no_number_is_never_told():
+    service = started()
+    last, _ = service.newest["BTCUSDT"]
+    object.__setattr__(last.forecasts[0], "p_up", float("nan"))
+    found = ask("POST", PREDICT, json=BTC, service=service)
+    assert found.status_code == 500 and "NaN" not in found.text
+    assert json.loads(found.text)["code"] == "internal"
