@@ -41,7 +41,9 @@ class Prediction:
     regime: dict[str, float] = field(default_factory=dict)
     agreement: float | None = None  # of the members of an ensemble
     abstained: tuple[str, ...] = ()  # members that were left out, with the reason
-    latency_us: dict[str, float] = field(default_factory=dict)  # by stage, and "total"
+    latency_us: dict[str, float] = field(
+        default_factory=dict, compare=False
+    )  # by stage, and "total"
 
     @property
     def should_trade(self) -> bool:

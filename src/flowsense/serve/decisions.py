@@ -14,10 +14,19 @@ from flowsense.forecast import SIGNAL, Forecast
 from flowsense.model.calibrated import Calibrated
 from flowsense.risk.desk import HELD, Risk, Standing
 from flowsense.risk.settings import Settings
-from flowsense.schema import CONTROL, Chunk, Events, Instrument, zeros
+from flowsense.schema import CONTROL, Chunk, Events, Instrument, checked, zeros
 from flowsense.tape import FeatureSpec, Tape
+from flowsense.wall import Wall
 
 CAPITAL = 1_000_000.0  # of an account that holds nothing
+
+
+class Spent(NamedTuple):
+    """ns of work on one tape."""
+
+    features: int
+    models: int
+    risk: int
 
 
 class Decided(NamedTuple):
@@ -27,6 +36,7 @@ class Decided(NamedTuple):
     forecast: Forecast
     signals: NDArray[Any]  # (n,) SIGNAL
     stale: NDArray[np.bool_]  # (n,) the instrument's feed was silent for too long
+    spent: Spent
 
 
 class Decisions:
@@ -51,13 +61,21 @@ class Decisions:
         self.caution = self.risk.init(CAPITAL)
         self.flat = Standing(CAPITAL, zeros(HELD, len(table)))
         self.stale = np.zeros(len(table), np.bool_)
+        self.now = Wall().now
 
     def push(self, chunk: Chunk) -> Iterator[Decided]:
         """Raises InputError for bad events."""
-        for tape, forecast in self.engine.push(*chunk):
-            rows = tape.rows[0]
+        events, bars, observations = chunk
+        events, begun = checked(events, len(self.engine.fold.instruments)), self.now()
+        for tape in self.engine.fold.push(events, bars, observations):
+            folded, rows = self.now(), tape.rows[0]
+            forecast = self.engine.forecast(tape)
+            said = self.now()
+            signals = self._signals(tape, forecast)
             stale = self._stale(tape.events, rows.instrument, rows.event)
-            yield Decided(tape, forecast, self._signals(tape, forecast), stale)
+            spent = Spent(folded - begun, said - folded, self.now() - said)
+            yield Decided(tape, forecast, signals, stale, spent)
+            begun = self.now()
 
     def _signals(self, tape: Tape, forecast: Forecast) -> NDArray[Any]:
         rows, out = tape.rows[0], list[NDArray[Any]]()

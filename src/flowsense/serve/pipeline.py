@@ -5,6 +5,7 @@ loop; the engine's work goes on beside it, on a thread of its own.
 """
 
 import asyncio
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,7 @@ from flowsense.schema import (
 from flowsense.serve import Feed as FeedStatus
 from flowsense.serve import Prediction, Status, Swap
 from flowsense.serve.config import PipelineConfig
-from flowsense.serve.decisions import Decided
+from flowsense.serve.decisions import Decided, Spent
 from flowsense.serve.inbox import Batch, Inbox
 from flowsense.serve.speaking import predictions
 from flowsense.serve.swapping import Bench, Loaded, push
@@ -143,7 +144,7 @@ class InferencePipeline:
             self.state = "stopping"
             await self._end()
             while self.loaded is not None and (batch := self.inbox.take(self.config.turn)):
-                self._tell(batch, self._work(batch.events))
+                self._tell(batch, self._work(batch.events), elapsed())
             if self.archive is not None:
                 archive, self.archive = self.archive, None
                 await asyncio.to_thread(archive.close)
@@ -174,8 +175,9 @@ class InferencePipeline:
             batch = self.inbox.take(self.config.turn) or await self._waited()
             if batch is None:
                 continue
+            begun = elapsed()
             decided = await self._aside(self._work, batch.events)
-            self._tell(batch, decided)
+            self._tell(batch, decided, begun)
             await pause(0.0)  # sockets are read between two turns
 
     async def _waited(self) -> Batch | None:
@@ -208,12 +210,17 @@ class InferencePipeline:
             self.archive.put(events)
         return push(self.loaded.decisions, events)
 
-    def _tell(self, batch: Batch, decided: list[Decided]) -> None:
+    def _tell(self, batch: Batch, decided: list[Decided], begun: float) -> None:
         """To who listens, in order."""
         assert self.loaded is not None
+        about, risk, at, done = self.loaded.about, self.loaded.decisions.risk, 0, elapsed()
         for one in decided:
-            about, risk = self.loaded.about, self.loaded.decisions.risk
-            for said in predictions(one, self.table, risk, self.told + 1, about.version):
+            closing = at + one.tape.rows[0].event
+            at += len(one.tape.events)
+            told = predictions(one, self.table, risk, self.told + 1, about.version)
+            for said, event in zip(told, closing.tolist(), strict=True):
+                heard = batch.heard[bisect_right(batch.ends, event)]
+                said.latency_us.update(latencies(heard, begun, done, one.spent, elapsed()))
                 self.told = said.sequence
                 self.recent.append(said)
                 self.of[said.venue, said.symbol] = said
@@ -296,6 +303,20 @@ class InferencePipeline:
 
     def since(self, sequence: int) -> tuple[Prediction, ...]:
         return tuple(p for p in self.recent if p.sequence > sequence)
+
+
+def latencies(
+    heard: float, begun: float, done: float, spent: Spent, now: float
+) -> dict[str, float]:
+    """us from the socket to here, of the message that closed a row."""
+    return {
+        "queue": round((begun - heard) * 1e6, 1),
+        "features": spent.features / 1e3,
+        "models": spent.models / 1e3,
+        "risk": spent.risk / 1e3,
+        "hand_over": round((now - done) * 1e6, 1),
+        "total": round((now - heard) * 1e6, 1),
+    }
 
 
 async def awaited(result: Awaitable[Any]) -> None:
