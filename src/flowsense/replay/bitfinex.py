@@ -69,7 +69,7 @@ class Speaker:
         shelf = self.shelves[self.instruments[int(events["instrument"][0])].symbol]
         symbol, turn, out = shelf.instrument.symbol, turned(events), list[Said]()
         self.now = milliseconds(events[-1])
-        changes = shelf.shown(events, LENGTH)
+        (changes,) = shelf.shown(events, LENGTH)
         if turn.phase is not None and turn.phase != self.phase:
             self.phase = turn.phase
             code = 20_060 if turn.phase == HALT else 20_061
