@@ -75,6 +75,7 @@ ENTRIES: dict[str, Entry] = {
     "hyperliquid": Entry("flowsense.replay.hyperliquid:Hyperliquid", ""),
     "kucoin": Entry("flowsense.replay.kucoin:Kucoin", ""),
     "gate": Entry("flowsense.replay.gate:Gate", ""),
+    "dydx": Entry("flowsense.replay.dydx:Dydx", ""),
 }
 
 

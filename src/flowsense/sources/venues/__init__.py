@@ -123,6 +123,7 @@ ENTRIES: dict[str, Entry] = {
     "hyperliquid": Entry("flowsense.sources.venues.hyperliquid:VENUE", "20 levels, trades"),
     "kucoin": Entry("flowsense.sources.venues.kucoin:VENUE", "spot: 100 levels, trades"),
     "gate": Entry("flowsense.sources.venues.gate:VENUE", "spot: 100 levels at 100 ms, trades"),
+    "dydx": Entry("flowsense.sources.venues.dydx:VENUE", "v4: 100 levels, trades, halts"),
 }
 
 
