@@ -57,6 +57,7 @@ ENTRIES: dict[str, Entry] = {
     "binance-usdm": Entry("flowsense.replay.binance:UsdM", ""),
     "binance-coinm": Entry("flowsense.replay.binance:CoinM", ""),
     "bitfinex": Entry("flowsense.replay.bitfinex:Speaker", ""),
+    "bitstamp": Entry("flowsense.replay.bitstamp:Speaker", ""),
     "kraken": Entry("flowsense.replay.kraken:Speaker", ""),
     **dict.fromkeys(
         ("massive-stocks", "massive-stocks-1s", "massive-stocks-1m"),

@@ -70,11 +70,13 @@ class Talk:
     lossy: random.Random | None = None
     drop: float = 0.0
     heals: bool = False  # a level that is missed, and then told again, leaves no trace
+    late: int = 0  # messages of a book that may be heard before a hole is seen, if none is lost
     trades: list = field(default_factory=list)  # told
     truth: list = field(default_factory=list)  # made
     holes: set = field(default_factory=set)  # instruments that missed something
     seen: int = 0  # holes that were told
     lost: Counter = field(default_factory=Counter)  # messages, by topic
+    after: Counter = field(default_factory=Counter)  # messages since a hole, by instrument
 
     def __post_init__(self):
         self.venue, self.ts, symbols = venue(self.name), START, tuple(i.symbol for i in self.table)
@@ -130,11 +132,14 @@ class Talk:
             body = self.speaker.frame(self.client, said)
             if self.lossy is not None and self.lossy.random() < self.drop:
                 self.lost[said.topic] += 1
-                self.holes |= {i} if levels and self.ready(i) else set()
+                if levels and (self.ready(i) or i in self.holes):
+                    self.holes.add(i)
+                    self.after[i] = -self.late
                 continue
             self.hear(How.MESSAGE, body)
             self.holes -= {i} if self.heals and self.same(i) else set()
-            assert not (levels and i in self.holes), "a hole was not seen on the next message"
+            self.after[i] += levels
+            assert i not in self.holes or self.after[i] <= 0, "a hole was not seen in time"
         self.compare()
 
     def ready(self, i):
@@ -171,8 +176,8 @@ def told_whole(name, table, seed, n=120, **options):
 def told_with_holes(name, table, seed, n=120, **options):
     """Messages are lost: seen on the next of that book, and mended before long."""
     depth, drop = options.pop("depth", 10**9), options.pop("drop", 0.1)
-    heals = options.pop("heals", False)
-    talk = Talk(name, table, depth, random.Random(seed), drop, heals)
+    heals, late = options.pop("heals", False), options.pop("late", 0)
+    talk = Talk(name, table, depth, random.Random(seed), drop, heals, late)
     for k, events in enumerate(market(seed, n + 60, len(table), **options)):
         talk.drop = drop if k < n else 0.0
         talk.tell(events)

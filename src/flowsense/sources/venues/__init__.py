@@ -105,6 +105,7 @@ ENTRIES: dict[str, Entry] = {
     "binance-usdm": Entry("flowsense.sources.venues.binance:USDM", "the same of USD-M futures"),
     "binance-coinm": Entry("flowsense.sources.venues.binance:COINM", "the same of COIN-M futures"),
     "bitfinex": Entry("flowsense.sources.venues.bitfinex:VENUE", "250 levels, checked; trades"),
+    "bitstamp": Entry("flowsense.sources.venues.bitstamp:VENUE", "whole books, compared; trades"),
     "kraken": Entry("flowsense.sources.venues.kraken:VENUE", "ten levels, all checked; trades"),
     "databento": Entry("flowsense.sources.databento:venue", "databento/DATASET/SCHEMAS; a key"),
     "massive-stocks": Entry("flowsense.sources.venues.massive:STOCKS", "US quotes, trades; a key"),
