@@ -22,6 +22,7 @@ from flowsense.serve.measured import FAMILIES, FEEDS, STAGES, STATES
 from flowsense.serve.series import Series
 
 DIRECTIONS = {1: "up", 0: "none", -1: "down"}
+TENTHS, RELIABILITY = tuple(f"0.{k}" for k in range(10)), ("said", "came")
 OUTCOMES = ("accepted", "refused")
 DELIVERIES = ("sent", "retried", "failed", "dropped")
 BY = ("model", "last side", "majority")
@@ -57,6 +58,8 @@ class Layout:
             "code": frozenset(f"{k}xx" for k in range(1, 6)),
             "rule": frozenset(self.rules),
             "by": frozenset(BY),
+            "tenth": frozenset(TENTHS),
+            "what": frozenset(RELIABILITY),
             "path": frozenset(self.paths),
             "column": frozenset(),
             **served(self.model),
