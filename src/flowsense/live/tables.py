@@ -10,6 +10,7 @@ from flowsense.sources.venues import Venue
 from flowsense.sources.venues.decoder import NOT_UNDERSTOOD
 from flowsense.wall import within
 
+JSON = {"Content-Type": "application/json"}
 PATIENCE = 20.0  # seconds for all replies
 
 
@@ -41,7 +42,14 @@ async def instruments(
 
 
 async def _get(http: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> bytes:
-    async with http.get(url, headers=headers) as reply:
+    """What stands behind a blank is posted."""
+    url, _, body = url.partition(" ")
+    asked = (
+        http.post(url, data=body, headers=headers | JSON)
+        if body
+        else http.get(url, headers=headers)
+    )
+    async with asked as reply:
         if not reply.ok:  # an error of aiohttp's would hold the headers, and our key with them
             raise OSError(f"it answered {reply.status}")
         return await reply.read()

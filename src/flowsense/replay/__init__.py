@@ -48,7 +48,10 @@ class Speaker(Protocol):
         ...
 
     def get(self, path: str) -> bytes | None:
-        """The reply to a request, path and query, also to one that is posted; None: 404."""
+        """The reply to a request, path and query, also to one that is posted; None: 404.
+
+        JSON that is posted stands behind a blank.
+        """
         ...
 
 

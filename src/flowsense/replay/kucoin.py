@@ -24,7 +24,7 @@ class Kucoin:
         self.shown = {symbol: Shelf(shelf.instrument) for symbol, shelf in self.by.items()}
         self.lost = {*self.by}  # symbols whose book is not known
         self.trades, self.ms = Counter[str](), 0
-        self.stream = "wss://ws-api-spot.kucoin.com/"
+        self.stream = "wss://ws-api-spot.kucoin.com"
 
     def connected(self, client: Client, path: str) -> list[bytes]:
         if parse_qs(urlsplit(path).query).get("token") != [TOKEN]:
@@ -105,7 +105,7 @@ class Kucoin:
         where, query = urlsplit(path).path, parse_qs(urlsplit(path).query)
         symbol = query.get("symbol", [where.rpartition("/")[2]])[0]
         if where == DOOR:
-            servers = [{"endpoint": self.stream, "encrypt": True, "protocol": "websocket"}]
+            servers = [{"endpoint": f"{self.stream}/", "encrypt": True, "protocol": "websocket"}]
             pings = {"pingInterval": 18_000, "pingTimeout": 10_000}
             return _fine({"token": TOKEN, "instanceServers": [servers[0] | pings]})
         if symbol not in self.by:

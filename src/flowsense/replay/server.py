@@ -44,6 +44,13 @@ class Renumbered(Protocol):
     def renumber(self, instrument: int) -> None: ...
 
 
+@runtime_checkable
+class Behind(Protocol):
+    """A Speaker at whose door the address of the stream is given."""
+
+    stream: str
+
+
 class Replay:
     """``async with Replay(feed, speaker) as venue:`` serves at `venue.stream` and `venue.rest`.
 
@@ -100,6 +107,8 @@ class Replay:
                 self.speaker.begins(k, snapshot)
         await self.runner.setup()
         await self._listen()
+        if isinstance(self.speaker, Behind):
+            self.speaker.stream = self.stream
         self._task(self._ping())
         self.playing = self._task(self._play())
         return self
@@ -172,7 +181,7 @@ class Replay:
             await pause(slow.by)
         asked = self.stale if self.stale and self.trouble.now("stale") else self.speaker
         try:
-            body = asked.get(request.path_qs)
+            body = asked.get(" ".join([request.path_qs, *await _posted(request)]))
         except NOT_UNDERSTOOD:
             raise web.HTTPBadRequest from None
         if slow and slow.snapshot == "older":
@@ -321,3 +330,8 @@ class Replay:
             socket = transport.get_extra_info("socket")
             socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, RST)
             transport.abort()
+
+
+async def _posted(request: web.Request) -> list[str]:
+    """JSON that came with it."""
+    return [await request.text()] if request.content_type == "application/json" else []

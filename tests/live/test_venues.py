@@ -1,0 +1,58 @@
+"""Over sockets: what a venue is asked for before it speaks, and a book kept up to its end."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+from sources.venues.talk import START, market
+
+from flowsense.live.feed import Address, Feed
+from flowsense.live.tables import instruments
+from flowsense.replay import speaker
+from flowsense.replay.feed import Moment
+from flowsense.replay.server import Replay
+from flowsense.replay.shelf import Shelf
+from flowsense.schema import Decimal, Instrument
+from flowsense.sources.venues import How, venue
+from flowsense.testing.loop import run
+
+SYMBOLS = {"hyperliquid": "BTC", "kucoin": "BTC-USDT", "gate": "BTC_USDT", "dydx": "BTC-USD"}
+DEPTH = {"hyperliquid": 20}
+
+
+@dataclass
+class Market:
+    """Random, of one instrument, a message a second."""
+
+    instruments: tuple
+
+    def __iter__(self):
+        for k, events in enumerate(market(1, 30, 1)):
+            yield Moment(START + k * 10**9, 0, events)
+
+
+@pytest.mark.parametrize("name", SYMBOLS)
+def test_a_venue_is_listed_entered_and_followed(name):
+    lot = Decimal(1, -5)
+    table = (Instrument(SYMBOLS[name], name, Decimal(1, -1), lot, depth=DEPTH.get(name, 100)),)
+    ours, theirs, ended = Shelf(table[0]), Shelf(table[0]), asyncio.Event()
+
+    def hear(heard, told):
+        if heard is not None and heard.how is How.LOST:
+            ended.set()
+        elif not ended.is_set():
+            ours.apply(told.events)
+
+    async def main():
+        async with Replay(Market(table), speaker(name)(table), hang_up=True) as replay:
+            address = Address(replay.stream, replay.rest)
+            assert await instruments(venue(name), (SYMBOLS[name],), address) == table
+            following = asyncio.create_task(Feed(venue(name), table, hear, address=address).run())
+            await ended.wait()
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    run(main())
+    for moment in Market(table):
+        theirs.apply(moment.what)
+    assert ours.bids and (ours.bids, ours.asks) == (theirs.bids, theirs.asks)
