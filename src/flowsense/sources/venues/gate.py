@@ -11,8 +11,9 @@ update spans, `id` that of the reply to GET /spot/order_book with_id::
                       follow
     else              a hole: updates wait, and the snapshot is asked for
 
-The view is 100 levels a side; what an update pushes out of it is told as SCROLL. A view that gets
-shorter than 100 is completed by the venue's own updates, which tell of the levels that enter.
+The view is 100 levels a side; what an update pushes out of it is told as SCROLL. That updates tell
+of the levels that enter it is assumed: where a full view gets short of them nevertheless, the
+snapshot is asked for again (below 50), or the book is lost (below 10).
 
 `side` of a trade is the taker's. A trade's id has no order that is promised. Orders older than a
 change of precision rest off the ticks and the lots, as recordings show: see `grid`.
@@ -23,6 +24,7 @@ from typing import Any
 import orjson
 
 from flowsense.errors import DecodeError
+from flowsense.schema import DEPTH as LEAST
 from flowsense.schema import SECOND, Decimal, Instrument
 from flowsense.sources.levels import Levels, flat, pairs
 from flowsense.sources.venues import Venue
@@ -43,7 +45,10 @@ class GateDialect:
     def __init__(self, symbols: tuple[str, ...], sink: Sink) -> None:
         self.symbols, self.sink = symbols, sink
         self.grids = {s: Grid(i, sink) for s, i in sink.instruments.items()}
-        self.spans = Spans(sink, _path, lambda symbol: Shown(DEPTH, self.grids[symbol].read))
+        self.spans = Spans(sink, _path, self._view, DEPTH // 2, LEAST)
+
+    def _view(self, symbol: str) -> Shown:
+        return Shown(DEPTH, self.grids[symbol].read)
 
     def opened(self) -> None:
         self.spans.opened()

@@ -54,11 +54,12 @@ class Shown:
 
     def __init__(self, depth: int, read: Callable[[Levels], Sides] | None = None) -> None:
         self.depth, self.bids, self.asks = depth, Side(1), Side(-1)
-        self.read = read or plainly
+        self.read, self.full = read or plainly, (False, False)
 
     def replace(self, levels: Levels) -> Turn:
         """This is the view now. Raises ValueError for what is no book."""
         bids, asks = self.read(levels)
+        self.full = levels.bids >= self.depth, levels.asks >= self.depth
         return self._turn(self.bids.replace(bids, self.depth), self.asks.replace(asks, self.depth))
 
     def update(self, levels: Levels) -> Turn:
@@ -71,8 +72,9 @@ class Shown:
         return told(self.bids.texts(self.bids.prices), self.asks.texts(self.asks.prices))
 
     def known(self) -> float:
-        """The view has no levels but those that are known."""
-        return inf
+        """Levels of the shorter side, of those that the view was full of."""
+        sides = zip((self.bids, self.asks), self.full, strict=True)
+        return min((len(side.prices) for side, full in sides if full), default=inf)
 
     def _turn(self, bids: Changed, asks: Changed) -> Turn:
         market = told(self.bids.texts(bids.flow), self.asks.texts(asks.flow))

@@ -2,7 +2,8 @@
 
 Sizes are absolute, so that an update may span ids which the book holds already::
 
-    held         last <= id                         left out
+    held         last <= id                         left out; later than the last that was
+                 applied: the venue counts anew, a hole
     next         first <= id + 1, last > id         applied
     else         a hole: updates wait, and a snapshot is asked for, one at a time
     snapshot     with the waiting updates that follow it; older than all of them: asked for again
@@ -67,23 +68,26 @@ class Spans:
         self.books = dict[str, Book]()
         self.kept = dict[str, deque[Update]]()
         self.asked = set[str]()  # symbols whose snapshot is on its way
+        self.whens = dict[str, int]()  # of the last update that the book took from the stream
 
     def opened(self) -> None:
         """Nothing said before holds."""
         self.books = {symbol: self.book(symbol) for symbol in self.sink.instruments}
         self.kept = {symbol: deque[Update](maxlen=BUFFER) for symbol in self.books}
         self.asked.clear()
+        self.whens.clear()
 
     def update(self, symbol: str, u: Update) -> None:
         self._check(symbol, u)
         sink, kept = self.sink, self.kept[symbol]
         last = sink.last[symbol] if sink.ready[symbol] else kept[-1].last if kept else -1
-        if u.last <= last:
+        anew = u.last <= last and u.when > self.whens.get(symbol, u.when)
+        if u.last <= last and not anew:
             sink.count("repeated depth")
             return
-        if sink.ready[symbol] and u.first > last + 1:
-            sink.lost(symbol, HOLE, u.first)
-        if u.first > last + 1:
+        if u.first > last + 1 or anew:
+            if sink.ready[symbol]:
+                sink.lost(symbol, HOLE, u.first)
             kept.clear()
         if sink.ready[symbol]:
             self._apply(symbol, u)
@@ -91,6 +95,7 @@ class Spans:
             self._ask(symbol)
         if symbol in self.asked:
             kept.append(u)
+        self.whens[symbol] = u.when
 
     def replace(self, symbol: str, u: Update) -> None:
         """By the venue's own will, within the stream: levels are all that there are."""
@@ -120,6 +125,8 @@ class Spans:
         sink.snapshot(symbol, book.whole(), max(u.when, last.when), last.last)
         kept.clear()
         self.asked.discard(symbol)
+        if not later:  # the stream may be behind the snapshot: times tell nothing yet
+            self.whens.pop(symbol, None)
         return True
 
     def reply(self, symbol: str, u: Update) -> None:
