@@ -2,6 +2,7 @@
 
 import asyncio
 import traceback
+from base64 import b64encode
 
 import aiohttp
 import pytest
@@ -12,6 +13,7 @@ from flowsense.errors import InputError
 from flowsense.live.feed import Address, Feed, Refused
 from flowsense.live.tables import instruments
 from flowsense.replay import Client
+from flowsense.replay.databento import Recording
 from flowsense.replay.massive import Stocks
 from flowsense.sources.venues import venue
 
@@ -91,3 +93,27 @@ def test_a_list_that_is_refused_shows_no_key(monkeypatch):
     error = caught.value
     assert not isinstance(error.__cause__, aiohttp.ClientResponseError)
     assert CANARY not in "".join(traceback.format_exception(error))
+
+
+def test_definitions_are_asked_for_by_a_posted_form_with_the_key_as_user(data, monkeypatch):
+    monkeypatch.setenv("DATABENTO_API_KEY", CANARY)
+    recording, forms = Recording(data / "dbn/dbn/test_data.definition.v3.dbn.zst"), []
+
+    async def asked():
+        async def definitions(request):
+            forms.append(dict(await request.post()) | {"user": request.headers["Authorization"]})
+            return web.Response(body=recording.head + recording.records)
+
+        app = web.Application()
+        app.router.add_post("/v0/timeseries.get_range", definitions)
+        server = TestServer(app)
+        await server.start_server()
+        try:
+            address = Address("", str(server.make_url("")).rstrip("/"))
+            return await instruments(venue("databento/XNAS.ITCH/mbo"), ("MSFT",), address)
+        finally:
+            await server.close()
+
+    (found,) = asyncio.run(asked())
+    assert found.symbol == "MSFT" and forms[0]["schema"] == "definition"
+    assert forms[0]["user"] == "Basic " + b64encode(f"{CANARY}:".encode()).decode()

@@ -14,6 +14,7 @@ from flowsense.cli import (
     demo,
     doctor,
     evaluate,
+    fetch,
     fi2010,
     ingest,
     listing,
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command(name="demo")(demo.demo)
 app.command(name="run", cls=Spread)(run.run)
 app.command(name="simulate")(simulate.simulate)
+app.command(name="fetch")(fetch.fetch)
 app.command(name="ingest")(ingest.ingest)
 app.command(name="query")(query.query)
 app.command(name="prepare")(prepare.prepare)

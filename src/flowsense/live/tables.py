@@ -11,6 +11,7 @@ from flowsense.sources.venues.decoder import NOT_UNDERSTOOD
 from flowsense.wall import within
 
 JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PATIENCE = 20.0  # seconds for all replies
 
 
@@ -42,10 +43,11 @@ async def instruments(
 
 
 async def _get(http: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> bytes:
-    """What stands behind a blank is posted."""
+    """What stands behind a blank is posted: JSON, or a form."""
     url, _, body = url.partition(" ")
+    kind = JSON if body.startswith("{") else FORM
     asked = (
-        http.post(url, data=body, headers=headers | JSON)
+        http.post(url, data=body, headers=headers | kind)
         if body
         else http.get(url, headers=headers)
     )

@@ -255,7 +255,7 @@ def begin(instrument: Instrument, feeds: int, seen: Array) -> None:
 
 
 def listing(wanted: Wanted, symbols: tuple[str, ...]) -> tuple[str, ...]:
-    """Where their definitions are."""
+    """Where their definitions are: a form that is posted."""
     today = now_utc() // DAY * DAY
     start, end = (datetime.fromtimestamp(t // SECOND, UTC) for t in (today - RECENT * DAY, today))
     query = {
@@ -267,7 +267,7 @@ def listing(wanted: Wanted, symbols: tuple[str, ...]) -> tuple[str, ...]:
         "end": f"{end:%Y-%m-%d}",
         "encoding": "dbn",
     }
-    return (f"/v0/timeseries.get_range?{urlencode(query)}",)
+    return (f"/v0/timeseries.get_range {urlencode(query)}",)
 
 
 def instruments(

@@ -35,6 +35,10 @@ class Secret:
         hashed = sha256(f"{challenge}|{self._value}".encode()).hexdigest()
         return f"{hashed}-{self._value[-BUCKET:]}"
 
+    def hidden(self, text: str) -> str:
+        """What somebody else said, without the key."""
+        return text.replace(self._value, "***")
+
     def bearer(self) -> dict[str, str]:
         """As the header of a request."""
         return {"Authorization": f"Bearer {self._value}"}

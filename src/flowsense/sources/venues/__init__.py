@@ -130,9 +130,8 @@ ENTRIES: dict[str, Entry] = {
 
 def venue(name: str) -> Venue:
     """By its name, or databento/DATASET/SCHEMAS. Raises InputError with the closest match."""
-    if name.startswith("databento/"):
-        name, wanted = "databento", name
-        made: Venue = load("venue", name, ENTRIES)(wanted)
+    if name.partition("/")[0] == "databento":
+        made: Venue = load("venue", "databento", ENTRIES)(name)
         return made
     found: Venue = load("venue", name, ENTRIES)
     return found
