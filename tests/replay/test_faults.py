@@ -1,5 +1,7 @@
 """A script is read, or refused with one sentence that says what to write."""
 
+from pathlib import Path
+
 import orjson
 import pytest
 
@@ -81,3 +83,14 @@ def test_a_seed_draws_the_same_script_again_and_it_can_be_kept(tmp_path):
 def test_rates_are_times_a_minute():
     drawn = random(1, {"drop": 6.0}, 6000.0)
     assert 520 < len(drawn) < 680
+
+
+def test_the_page_says_what_there_is():
+    page = (Path(__file__).parents[2] / "docs" / "replay.md").read_text()
+    for do, fault in FAULTS.items():
+        fields = (
+            f"{field} {value:g}" if isinstance(value, int | float) else f"{field} {value or ''}"
+            for field, value in fault.usual.items()
+        )
+        words = ", ".join(field.strip() for field in fields)
+        assert f"| {do} | {fault.line} |{f' {words}' if words else ''} |" in page

@@ -21,6 +21,7 @@ from flowsense.cli import (
     paper,
     prepare,
     query,
+    replay,
     report,
     run,
     simulate,
@@ -50,6 +51,7 @@ app.command(name="evaluate", cls=Spread)(evaluate.evaluate)
 app.command(name="backtest", cls=Spread)(backtest.backtest)
 app.command(name="paper", cls=Spread)(paper.paper)
 app.command(name="compare", cls=Spread)(compare.compare)
+app.command(name="replay")(replay.replay)
 app.command(name="report")(report.report)
 app.command(name="list")(listing.listing)
 app.add_typer(doctor.app, name="doctor")

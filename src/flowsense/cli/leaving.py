@@ -26,7 +26,7 @@ class Left:
 
 
 @contextmanager
-def leaving() -> Iterator[Left]:
+def leaving(said: str = "ended: the same command goes on") -> Iterator[Left]:
     """The first SIGINT or SIGTERM asks for an end, once there is something to save; any other is
     obeyed at once, as safely as kill -9 is. When all is done, what still comes is ignored.
     """
@@ -36,7 +36,7 @@ def leaving() -> Iterator[Left]:
         yield left
     except Leave:
         left.asked = True
-        typer.echo("ended: the same command goes on", err=True)
+        typer.echo(said, err=True)
         raise
     finally:
         for number, handler in before.items():

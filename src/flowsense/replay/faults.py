@@ -36,7 +36,9 @@ FAULTS: dict[str, Fault] = {
         "messages are sent `seconds` late; others overtake them", SOME | {"seconds": 1.0}
     ),
     "swap": Fault("a message is sent after the one that follows it", SOME),
-    "garble": Fault("one `digit` is changed, the end `cut` off, or no `utf8`", SOME | {"how": ""}),
+    "garble": Fault(
+        "one `digit` is changed, the end `cut` off, or no `utf8`", SOME | {"how": "digit"}
+    ),
     "eof": Fault("connections end without a word", {}),
     "reset": Fault("connections are reset (RST)", {}),
     "close": Fault("connections are closed with `code`", {"code": 1001}),

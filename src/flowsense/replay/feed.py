@@ -2,78 +2,138 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import merge
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 from flowsense.errors import InputError
-from flowsense.schema import BEAT, CLOSE, GAP, LAST, MILLISECOND, SNAPSHOT, Events, Instrument
+from flowsense.registry import unknown
+from flowsense.replay.orders import Orders
+from flowsense.schema import (
+    BEAT,
+    CLEAR,
+    CLOSE,
+    GAP,
+    LAST,
+    MILLISECOND,
+    SECOND,
+    SNAPSHOT,
+    Events,
+    Instrument,
+)
 from flowsense.sources import Told as Readable
-from flowsense.sources.binance import BinanceRaw
+from flowsense.sources.binance import VENUES, BinanceRaw
 from flowsense.sources.files import blocks
 from flowsense.sources.merge import Merged
 
+W = TypeVar("W", covariant=True)
 SNAPSHOT_OF = b'{"lastUpdateId"'
 LINES = 500  # of a block
 EARLIEST = 10**12 * MILLISECOND  # of a time that venues write with 13 digits: the year 2001
 
 
-class Moment(NamedTuple):
+class Moment(NamedTuple, Generic[W]):
     """Something that the venue does at this time."""
 
     ts: int  # ns, never falling
     instrument: int
-    what: Events | bytes  # one message; bytes: as the venue itself has said it
+    what: W  # one message as EVENTs; bytes: as the venue itself has said it
 
 
-class Line(NamedTuple):
-    """A Moment of which is known that the venue itself has said it."""
-
-    ts: int
-    instrument: int
-    what: bytes
+Told: TypeAlias = Moment[Events | bytes]
 
 
 class Feed(Protocol):
     @property
     def instruments(self) -> tuple[Instrument, ...]: ...
-    def __iter__(self) -> Iterator[Moment]: ...
+    def __iter__(self) -> Iterator[Told]: ...
 
 
 @dataclass(frozen=True)
 class Messages:
-    """EVENTs of any source. Times before the year 2001, which no venue writes, are moved behind it.
+    """EVENTs of any source, by level. Times before the year 2001, which no venue writes, are later.
+
+    Args:
+        symbols: of these alone.
+        loop: after the end it begins again a second later, for ever.
 
     Raises InputError for a source of bars alone.
     """
 
     source: Readable
+    symbols: tuple[str, ...] = ()
+    loop: bool = False
 
     def __post_init__(self) -> None:
-        if not any(i.depth for i in self.source.instruments):
+        if not self.held:
             raise InputError(f"{self.source.name}: holds bars alone: a venue is made of a book")
+
+    @cached_property
+    def held(self) -> list[int]:
+        """Places of those that have a book and are wanted."""
+        wanted = self.symbols or {i.symbol for i in self.source.instruments}
+        told = enumerate(self.source.instruments)
+        return [k for k, i in told if i.depth and i.symbol in wanted]
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
-        return self.source.instruments
+        return tuple(self.source.instruments[k]._replace(by_order=False) for k in self.held)
 
-    def __iter__(self) -> Iterator[Moment]:
-        shift: int | None = None
+    def __iter__(self) -> Iterator[Moment[Events]]:
+        end = -1
+        while end < 0 or self.loop:
+            shift, known = -1, set[int]()
+            for moment in self._round():
+                if shift < 0:
+                    shift = end + SECOND - moment.ts if end >= 0 else moved(moment.ts)
+                if end >= 0 and moment.instrument not in known:
+                    yield from cleared(later(moment, shift))
+                known.add(moment.instrument)
+                last = moment.ts + shift
+                yield later(moment, shift)
+            if shift < 0:
+                return
+            end = last
+
+    def _round(self) -> Iterator[Moment[Events]]:
+        table, places = self.source.instruments, np.full(len(self.source.instruments), -1, np.int32)
+        places[self.held] = np.arange(len(self.held))
+        orders = {k: Orders() for k, of in enumerate(self.held) if table[of].by_order}
         for chunk in self.source:
-            events = chunk[chunk["action"] != CLOSE]
-            if not len(events):
-                continue
-            if shift is None:
-                first = min(int(events["ts_recv"][0]), int(events["ts_event"].min()))
-                shift = 0 if first >= EARLIEST else EARLIEST
-            events["ts_recv"] += shift
-            events["ts_event"] += shift
-            yield from apart(events)
+            events = chunk[(chunk["action"] != CLOSE) & (places[chunk["instrument"]] >= 0)]
+            events["instrument"] = places[events["instrument"]]
+            for moment in apart(events) if len(events) else ():
+                k, what = moment.instrument, moment.what
+                sets = orders[k].sets(what) if k in orders else what
+                if len(sets):
+                    yield moment._replace(what=sets)
 
 
-def apart(events: Events) -> Iterator[Moment]:
+def moved(ts: int) -> int:
+    return 0 if ts >= EARLIEST else EARLIEST
+
+
+def later(moment: Moment[Events], shift: int) -> Moment[Events]:
+    if not shift:
+        return moment
+    events = moment.what.copy()
+    events["ts_recv"] += shift
+    events["ts_event"][events["ts_event"] > 0] += shift
+    return Moment(moment.ts + shift, moment.instrument, events)
+
+
+def cleared(moment: Moment[Events]) -> Iterator[Moment[Events]]:
+    """What the book held is gone, where its first message does not say so."""
+    if moment.what["action"][0] != CLEAR:
+        clear = moment.what[:1].copy()
+        clear["action"], clear["bits"], clear["side"] = CLEAR, 0, 0
+        yield moment._replace(what=clear)
+
+
+def apart(events: Events) -> Iterator[Moment[Events]]:
     """One message each: up to its LAST, or as long as time and instrument are the same."""
     bits, ts, who = events["bits"], events["ts_recv"], events["instrument"]
     last = (bits & LAST > 0) | (events["action"] == BEAT) | (bits & (GAP | SNAPSHOT) == GAP)
@@ -95,9 +155,9 @@ class Lines:
     def instruments(self) -> tuple[Instrument, ...]:
         return tuple(i for source in self.sources for i in source.instruments)
 
-    def __iter__(self) -> Iterator[Moment]:
+    def __iter__(self) -> Iterator[Told]:
         each = (self._lines(k, source) for k, source in enumerate(self.sources))
-        return (Moment(*line) for line in merge(*each, key=attrgetter("ts")))
+        return merge(*each, key=attrgetter("ts"))
 
     def snapshots(self) -> Iterator[bytes]:
         """The first of each instrument."""
@@ -105,21 +165,36 @@ class Lines:
             yield next(m.what for m in self._lines(k, source) if m.what.startswith(SNAPSHOT_OF))
 
     @staticmethod
-    def _lines(instrument: int, source: BinanceRaw) -> Iterator["Line"]:
+    def _lines(instrument: int, source: BinanceRaw) -> Iterator[Moment[bytes]]:
         now = 0
         for path in source.paths:
             for block in blocks(path, LINES):
                 for line in block.data.splitlines():
                     now = max(now, int(line[:19]))
-                    yield Line(now, instrument, line[20:])
+                    yield Moment(now, instrument, line[20:])
 
 
-def feed(source: Readable, venue: str, *, verbatim: bool = True) -> Feed:
-    """The venue's own words, where the recording holds them and they are wanted; else EVENTs."""
+def feed(
+    source: Readable,
+    venue: str,
+    *,
+    symbols: tuple[str, ...] = (),
+    verbatim: bool = True,
+    loop: bool = False,
+) -> Feed:
+    """The venue's own words, where the recording holds them and they are wanted; else EVENTs.
+
+    Of these symbols, or of all. What begins again is told as EVENTs, because times and ids of words
+    do not rise. Raises InputError for a symbol that the recording does not hold.
+    """
+    known = tuple(i.symbol for i in source.instruments)
+    for symbol in symbols:
+        if symbol not in known:
+            raise InputError(f"{source.name}: {unknown('symbol', symbol, known)}")
     own = raw(source)
-    if verbatim and own and all(i.venue == venue for one in own for i in one.instruments):
-        return Lines(own)
-    return Messages(source)
+    if verbatim and not loop and own and all(VENUES[one.market] == venue for one in own):
+        return Lines(tuple(one for one in own if not symbols or one.symbol in symbols))
+    return Messages(source, symbols, loop)
 
 
 def raw(source: object) -> tuple[BinanceRaw, ...]:

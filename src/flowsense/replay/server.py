@@ -13,7 +13,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from flowsense.errors import InputError
 from flowsense.replay import Said, Speaker
 from flowsense.replay.faults import Step
-from flowsense.replay.feed import Feed, Lines, Moment
+from flowsense.replay.feed import Feed, Lines, Told
 from flowsense.replay.seat import Seat
 from flowsense.replay.trouble import Sent, Trouble
 from flowsense.schema import SECOND
@@ -255,7 +255,7 @@ class Replay:
         elif self.moments % RUN == 0:
             await pause(0)
 
-    async def _say(self, moment: Moment) -> None:
+    async def _say(self, moment: Told) -> None:
         what, k = moment.what, moment.instrument
         if not isinstance(what, bytes):
             said = self.speaker.tell(what)
