@@ -10,7 +10,8 @@ export OMP_WAIT_POLICY ?= passive# two busy workers on two cores must not spin
 unexport PYTHONDONTWRITEBYTECODE# every worker, and every program that a test starts, would compile all again
 
 # Two halves in the order of files: what a module or a folder shares is made once, not in each.
-PYTEST := $(BIN)/pytest -n 2 --dist worksteal
+# Each is a process of one thread: more would wait for those of the other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check lint test docs bench soak core dev clean

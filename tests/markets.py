@@ -73,10 +73,6 @@ class Market:
         self.ts = events["ts_recv"][self.last]
 
     @cached_property
-    def each(self):
-        return tape_of(EACH, (self.instrument,), self.events).rows[0]
-
-    @cached_property
     def rows(self):
         return tape_of(GRID, (self.instrument,), self.events).rows[0]
 
@@ -86,7 +82,8 @@ class Market:
 
     @cached_property
     def books(self):
-        return self.each.book
+        each = spec(("depth",), ("events:1",))
+        return tape_of(each, (self.instrument,), self.events).rows[0].book
 
     @cached_property
     def touch(self):

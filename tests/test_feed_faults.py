@@ -216,6 +216,7 @@ def exact_of(units, unit):
     return Exact(int(units)) * Exact(unit.mantissa).scaleb(unit.exponent)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=4))
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_a_trade_is_exact_or_refused(told):
@@ -232,6 +233,7 @@ def test_a_trade_is_exact_or_refused(told):
     assert (trades["price"] > 0).all() and (trades["lots"] > 0).all()
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=4))
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_a_candle_is_exact_to_fifteen_digits_or_refused(told):

@@ -219,6 +219,7 @@ def test_blocks_are_whole_minutes_of_ten_horizons_that_are_acted_on():
         block_of({"a": Arm(MODEL, columns, odd)})
 
 
+@pytest.mark.slow
 def test_the_sheet_shows_both_and_says_the_same():
     a, b = run(drawn(0)), run(drawn(1, 1.0), "other <b>")
     content = sheet.told(a, against=compared(a, b, MINUTE, targets=("mid@1s",)))

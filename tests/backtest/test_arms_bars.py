@@ -59,6 +59,7 @@ def test_cutting_the_bars_changes_nothing(chunk):
     assert whole.config == cut.config
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_going_on_from_a_snapshot_changes_nothing():
     source, one = walk(chunk=11), Arm(MODEL, SPEC, PLAN)

@@ -49,6 +49,10 @@ def walk(mean, n=500, seed=0):
     return np.cumsum(np.random.default_rng(seed).normal(mean, 1, n))
 
 
+def late(*case):
+    return pytest.param(*case, marks=pytest.mark.slow)
+
+
 ONE = (  # bought at 101 from a mid of 100 that stood at 99 when decided; sold at 110, resting
     (T0 + SECOND, 1, 10, 101, 0.5, 200, 198, 0),
     (T0 + 9 * SECOND, -1, 10, 110, -0.1, 218, 220, 1),
@@ -137,12 +141,12 @@ def test_of_each_instrument_what_it_traded():
     [
         (walk(0.0), 0.0, (), "rule made no trade"),
         (walk(-0.5), 0.0, ONE, "rule loses before any costs"),
-        (walk(-0.5), 1_000.0, ONE, "rule does not earn its costs"),
-        (walk(0.05), 10.0, ONE, "rule earned its costs, which luck explains"),
         (walk(0.4), 10.0, ONE, "rule earns its costs"),
-        (walk(0.05), -10.0, ONE, "rule earned, which luck explains"),
-        (walk(0.4), -10.0, ONE, "rule earns"),
-        (walk(-0.5), -10.0, ONE, "rule is paid less for waiting than prices take"),
+        late(walk(-0.5), 1_000.0, ONE, "rule does not earn its costs"),
+        late(walk(0.05), 10.0, ONE, "rule earned its costs, which luck explains"),
+        late(walk(0.05), -10.0, ONE, "rule earned, which luck explains"),
+        late(walk(0.4), -10.0, ONE, "rule earns"),
+        late(walk(-0.5), -10.0, ONE, "rule is paid less for waiting than prices take"),
         ([5.0, 9.0], 1.0, ONE, "rule earned its costs, over too short a time to tell it from luck"),
     ],
 )
@@ -199,6 +203,7 @@ def test_it_is_said_plainly_where_the_move_cannot_pay_the_spread(figures, said):
     assert said in verdict.paid(costs)
 
 
+@pytest.mark.slow
 def test_where_costs_turn_it_to_a_loss_is_said_and_drawn():
     content = sheet.told(made([5.0, 9.0], fills=ONE), sensitivity=(runs(0.2, 0.1, -0.3),))
     assert content["sensitivity"][0]["turns"] == 1.25
@@ -240,6 +245,7 @@ def test_reasons_are_said_in_words():
     )
 
 
+@pytest.mark.slow
 def test_a_panel_in_which_nothing_changes_is_left_out_and_said():
     three = (runs(0.1, -0.1)._replace(name=x) for x in ("fees", "capacity"))
     still = runs(0.1, 0.1, 0.1)._replace(name="latency", unit="ms")

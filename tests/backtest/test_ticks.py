@@ -243,7 +243,17 @@ def same(a, b):
 STRATEGIES = (Random(0.3, 200 * MS), Quote(), Follow(lots=2, beyond=1))
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: type(s).__name__)
+def strategies(first):
+    """One of them before every push, the others in `make test`."""
+    marks = [() if type(s) is first else pytest.mark.slow for s in STRATEGIES]
+    cases = [
+        pytest.param(s, marks=m, id=type(s).__name__)
+        for s, m in zip(STRATEGIES, marks, strict=True)
+    ]
+    return pytest.mark.parametrize("strategy", cases)
+
+
+@strategies(Follow)
 def test_cutting_the_stream_changes_no_fill_and_no_mark(strategy):
     events = wandering(65, seed=5, every=500 * MS)
     whole = taped(events)
@@ -256,7 +266,7 @@ def test_cutting_the_stream_changes_no_fill_and_no_mark(strategy):
     same(once, pushed(strategy, stored(whole, forecast)))
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: type(s).__name__)
+@strategies(Random)
 def test_nothing_is_done_or_told_outside_of_a_span_wherever_the_stream_is_cut(strategy):
     events = wandering(65, seed=5, every=500 * MS)
     whole, span = taped(events), (START + 10 * SECOND, START + 50 * SECOND + MS)
@@ -270,7 +280,7 @@ def test_nothing_is_done_or_told_outside_of_a_span_wherever_the_stream_is_cut(st
     same(once, pushed(strategy, stored(taped(events, cuts=cuts), forecast), span=span))
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: type(s).__name__)
+@strategies(Quote)
 def test_saving_and_going_on_changes_no_fill_and_no_mark(strategy):
     events = wandering(20, seed=6, every=500 * MS)
     cuts = np.sort(np.random.default_rng(1).integers(1, len(events), 10))

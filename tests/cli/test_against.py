@@ -89,7 +89,7 @@ def test_on_paper_it_is_what_a_backtest_says(flowsense, two, market, tmp_path):
     [
         (["lot=2"], "did you mean lots"),
         (["lots=1"], "nothing differs"),
-        (["strategy=quote --lots=1"], "nothing differs"),
+        pytest.param(["strategy=quote --lots=1"], "nothing differs", marks=pytest.mark.slow),
         (["block=5m"], "nothing differs"),
         (["run={run}"], "nothing differs"),
         ([" "], "says nothing"),
@@ -107,7 +107,7 @@ def test_on_paper_it_is_what_a_backtest_says(flowsense, two, market, tmp_path):
         (["lots=2 block=soon"], "duration"),
         (["run=nowhere"], "neither a run"),
         (["target=mid@7s"], "mid@1s"),
-        (["start=2030-01-01"], "widen"),
+        pytest.param(["start=2030-01-01"], "widen", marks=pytest.mark.slow),
     ],
 )
 def test_what_cannot_stand_against_it_is_refused(flowsense, ran, market, tmp_path, changes, told):

@@ -64,6 +64,7 @@ def test_the_smallest_order_is_what_risk_must_reach(traded):
     assert found["orders"]["sent"] == 0 and found["config"]["vetoes"]["too_small"] > 0
 
 
+@pytest.mark.slow
 def test_a_session_is_traded_and_told(traded, tmp_path):
     (tmp_path / "days").write_text("2024-01-04\n")
     _, found = traded("--session", "nyse", "--start", "2024-01-02")

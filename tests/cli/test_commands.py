@@ -91,6 +91,7 @@ def test_a_report_of_no_run_is_refused(flowsense, tmp_path):
     assert "metrics.json: not of schema 1" in flowsense("report", tmp_path).err
 
 
+@pytest.mark.slow
 def test_a_dry_run_counts_the_rows_and_writes_nothing(flowsense, market, small, tmp_path):
     found = flowsense("run", market, "--out", tmp_path / "runs" / "out", *small, "--dry-run")
     assert found.code == 0 and not (tmp_path / "runs").exists()

@@ -40,7 +40,8 @@ def test_strict_leaves_with_one_if_something_is_broken(flowsense, recording):
     assert flowsense("doctor", "data", recording(*QUIET), "--strict").code == 0
 
 
-@pytest.mark.parametrize("place", ["out", pytest.param("out/my.json", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["out", "out/my.json"])
 def test_it_leaves_all_numbers_and_a_picture(flowsense, recording, tmp_path, place):
     out = tmp_path / place
     path = recording(*QUIET, *ODD, (CLEAR, 0, 0, 0, GAP), *QUIET)

@@ -31,6 +31,7 @@ def found(folder):
     return {name: (folder / name).read_bytes() for name in FILES}
 
 
+@pytest.mark.slow
 def test_paper_ends_in_the_sheet_of_a_backtest(flowsense, ran, market, whole, tmp_path):
     assert flowsense("backtest", ran, market, *MAKER, "--out", tmp_path / "b").code == 0
     assert (whole / "sheet.json").read_bytes() == (tmp_path / "b/sheet.json").read_bytes()
@@ -41,6 +42,7 @@ def test_paper_ends_in_the_sheet_of_a_backtest(flowsense, ran, market, whole, tm
     assert status["finished"] and status["arms"]["quote logistic"]["orders"] == sheet["orders"]
 
 
+@pytest.mark.slow
 def test_a_finished_session_says_so_and_stays_as_it_is(flowsense, ran, market, whole):
     before = found(whole), sorted(path.name for path in (whole / "journal").iterdir())
     said = flowsense("paper", ran, market, *MAKER, "--out", whole)
@@ -72,6 +74,7 @@ def test_sources_and_runs_that_are_none_are_refused(flowsense, ran, market, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_folders_of_others_are_refused(flowsense, ran, market, whole, tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "mine").write_text("mine")

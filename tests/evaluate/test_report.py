@@ -154,6 +154,7 @@ def test_a_hostile_name_is_only_text(world, text, page):
     assert "<script" not in text and any(hostile in words for words in page.words)
 
 
+@pytest.mark.slow
 def test_hostile_models_targets_and_columns_are_only_text(scored, drawn):
     evil = '"><script>&\\1'
     metrics, curves = copy.deepcopy(scored), copy.deepcopy(drawn)

@@ -176,6 +176,7 @@ def test_a_ceiling_at_chance_has_no_skill_to_share(drawn):
     assert evaluate(*args).models["good"]["mid@1s"].share_of_skill is None
 
 
+@pytest.mark.slow
 def test_a_ceiling_that_calls_no_side_has_no_skill_where_the_majority_was_unlucky(drawn):
     w = drawn
     y = np.where(w.fold.train, DOWN, np.where(w.labels.y == DOWN, UP, w.labels.y))
@@ -193,6 +194,7 @@ def test_parts_add_up(mid):
         assert weighed == pytest.approx(mid.accuracy)
 
 
+@pytest.mark.slow
 def test_rows_before_the_first_regime_are_in_none(drawn, mid):
     w = drawn
     late = replace(w.index, regime=np.where(np.arange(6_000) < 4_500, -1, w.index.regime))
@@ -201,6 +203,7 @@ def test_rows_before_the_first_regime_are_in_none(drawn, mid):
     assert sum(p.n for p in found["magnitude@1s"].by_regime.values()) == 1_500
 
 
+@pytest.mark.slow
 def test_folds_are_read_with_their_own_forecasts(drawn):
     w = drawn
     late = np.arange(6_000)[:, None] >= 4_500
@@ -329,6 +332,7 @@ def test_shuffling_keeps_runs_and_instruments(drawn):
     assert (order == np.arange(len(order))).mean() < 0.2
 
 
+@pytest.mark.slow
 def test_without_training_rows_the_majority_knows_nothing(drawn):
     w = drawn
     nothing = w.fold._replace(train=w.fold.train & False)

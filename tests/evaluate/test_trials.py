@@ -86,6 +86,7 @@ def test_copies_count_once():
     assert effective(np.zeros((500, 5))) == 1
 
 
+@pytest.mark.slow
 def test_what_is_common_to_all_makes_their_best_less_lucky():
     """Correlated by 1/2: the largest of n is sqrt(1/2) of the largest of n independent ones."""
     x = noise(2_000, 1, 14) + noise(2_000, 1_000, 15)

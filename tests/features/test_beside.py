@@ -50,7 +50,11 @@ def stream(events):
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("clocks", [("interval:100ms", "interval:1s"), ("events:7",)], ids="+".join)
+@pytest.mark.parametrize(
+    "clocks",
+    [pytest.param(("interval:100ms", "interval:1s"), marks=pytest.mark.slow), ("events:7",)],
+    ids="+".join,
+)
 def test_laws(clocks, instruments, stream):
     check_stream(spec(("depth", "bars", *OBSERVED, "counted"), clocks), instruments, stream)
 

@@ -250,6 +250,7 @@ def arrays(health):
     return {k: a.tobytes() for k, a in health.snapshot().items() if k not in ("levels", "orders")}
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2, 3))])
 def test_however_the_stream_is_cut_saved_and_resumed_the_report_is_the_same(
     seed, instruments, events

@@ -14,6 +14,7 @@ from flowsense.testing.toy import by_level, by_order, merge
 BOTH = spec(FAMILIES, ("interval:100ms", "events:3"))
 
 
+@pytest.mark.compiled
 def test_every_column_mirrors_as_it_says():
     events = merge(by_order(2_500, 1, 0), by_level(by_order(2_500, 2, 1)))
     check_mirror(BOTH, (L3, L2), events)

@@ -37,6 +37,7 @@ def slow(rows, signal):
     return out
 
 
+@pytest.mark.compiled
 def test_means_are_the_oracles(rows):
     for name in ("imb_l1", "ofi_share_1s", "flow_share_1s"):
         agree(told(f"peers_{name}", GRID, rows), slow(rows, told(name, GRID, rows)))
@@ -46,6 +47,7 @@ def test_means_are_the_oracles(rows):
     agree(told("peers_ret_1s", GRID, rows), slow(rows, z))
 
 
+@pytest.mark.compiled
 def test_the_leader_is_the_busiest_other(rows):
     busy, share = told("arrivals_1m", GRID, rows), told("ofi_share_1s", GRID, rows)
     out = np.full(len(rows.ts), np.nan)

@@ -59,6 +59,7 @@ def test_nothing_is_known_of_what_was_not_heard():
     assert {v for k, v in vars(found).items() if v != 0 and k not in ("symbol", "venue")} == {None}
 
 
+@pytest.mark.compiled
 def test_volatility_is_that_of_the_mids_at_full_seconds():
     rng = np.random.default_rng(0)
     prices = (1_000 + np.cumsum(rng.integers(-3, 4, 300))).tolist()
@@ -80,7 +81,9 @@ def test_a_move_across_a_gap_is_no_volatility():
     assert found.volatility == 0.0 and found.change == 200 / 101 - 1
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(k, marks=pytest.mark.compiled) for k in (1, 2))]
+)
 def test_however_the_stream_is_cut_saved_and_resumed(seed, instruments, events):
     records = Chunk(events, NO_BARS, NO_OBSERVATIONS)
     places = np.sort(np.random.default_rng(seed).choice(len(events), 40, replace=False))

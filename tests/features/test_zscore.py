@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from markets import L2, L3, Market, agree
 
 from flowsense.features.catalogue import columns, spec
@@ -26,6 +27,7 @@ def test_columns_are_the_oracles(market: Market):
         assert both.sum() > 50
 
 
+@pytest.mark.compiled
 def test_an_instrument_is_compared_with_itself_alone(events):
     asked = spec(NEEDS)
     width = len(columns(("zscore",)))

@@ -321,6 +321,7 @@ def test_whatever_is_lost_the_book_is_never_crossed(log, seed):
     assert seen > 300
 
 
+@pytest.mark.compiled
 def test_a_log_obeys_the_laws_of_a_stream(log):
     (source,) = bitstamp.open([log(*market(7, 200))])
     events = np.concatenate(list(source))

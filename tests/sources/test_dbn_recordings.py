@@ -246,6 +246,7 @@ def futures(files):
     return source, np.concatenate(list(source))
 
 
+@pytest.mark.compiled
 def test_two_days_go_on_as_one_stream(futures, files):
     source, events = futures
     (instrument,) = source.instruments

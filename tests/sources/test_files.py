@@ -4,7 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
-from functools import cache
+from functools import cache, partial
 
 import pyarrow as pa
 import pytest
@@ -15,9 +15,9 @@ from flowsense.sources.files import LONGEST, READ, Block, bare_name, blocks, hea
 TEXT = b"".join(b"%d,some text\n" % i for i in range(100_000))  # more than one read
 COMPRESS = {
     ".zst": cache(lambda data: pa.Codec("zstd").compress(data, asbytes=True)),
-    ".gz": cache(gzip.compress),
-    ".bz2": cache(bz2.compress),
-    ".xz": cache(lzma.compress),
+    ".gz": cache(partial(gzip.compress, compresslevel=1)),
+    ".bz2": cache(partial(bz2.compress, compresslevel=1)),
+    ".xz": cache(partial(lzma.compress, preset=0)),
 }
 suffixes = pytest.mark.parametrize("suffix", COMPRESS)
 

@@ -270,6 +270,7 @@ def test_damaged_bytes_are_refused_or_counted(day, seed):
             assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
 
 
+@pytest.mark.compiled
 def test_a_day_obeys_the_laws_of_a_stream(day):
     (source,) = itch.open([day(*program(6, 200))])
     events = np.concatenate(list(source))

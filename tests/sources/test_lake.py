@@ -42,6 +42,7 @@ def test_a_stream_over_midnight_is_read_bit_equal(lake):
     assert np.concatenate(list(source)).tobytes() == two_days().tobytes()
 
 
+@pytest.mark.slow
 def test_chunks_end_with_a_whole_message_and_hold_what_came_before_their_end(tmp_path):
     told = [Chunk(two_days(9_000), *NONE)]
     fill(tmp_path, told)
@@ -97,6 +98,7 @@ def test_a_later_day_begins_with_a_snapshot_of_each_book(lake, days):
     assert same(others, [of_second_day(bars(8)), of_second_day(observations(7))])
 
 
+@pytest.mark.compiled
 def test_books_of_a_later_day_are_those_of_the_whole(lake):
     grid = spec(("depth",), ("interval:100ms",))
     rows = [

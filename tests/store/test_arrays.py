@@ -91,7 +91,7 @@ def test_a_pickle_is_never_run(tmp_path):
         (npz(**{"w.npy": npy("(" * 60_000)}), "not a readable npz"),
         (npz(**{"w.npy": npy("-" * 60_000 + "1")}), "not a readable npz"),
         (npz(**{"w.npy": npy("1+" * 30_000 + "1")}), "not a readable npz"),
-        (npz(**{"w.npy": npy("(1,)", "'" + "x" * 100_000_000 + "'", version=2)}), "header above"),
+        (npz(**{"w.npy": npy("(1,)", "'" + "x" * 1_000_000 + "'", version=2)}), "header above"),
         (npz(**{"w.npy": b"\x93NUMPY"}), "not a readable npz"),
     ],
 )
@@ -132,10 +132,11 @@ def test_two_of_one_name_are_refused():
         unpack(buffer.getvalue())
 
 
-def test_random_damage_is_refused_or_harmless():
+@pytest.mark.parametrize("times", [200, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_random_damage_is_refused_or_harmless(times):
     """Without the hashes in front: at worst other numbers, never another exception."""
     data, rng, refused = pack(ARRAYS), np.random.default_rng(0), 0
-    for _ in range(2_000):
+    for _ in range(times):
         wrong = bytearray(data)
         for at in rng.integers(len(data), size=int(rng.integers(1, 4))):
             wrong[at] = int(rng.integers(256))
@@ -143,4 +144,4 @@ def test_random_damage_is_refused_or_harmless():
             unpack(bytes(wrong))
         except CheckpointError:
             refused += 1
-    assert refused > 1_000
+    assert refused > times / 2

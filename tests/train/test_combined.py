@@ -39,6 +39,7 @@ def result(learn):
     return judge(learn, (), CONFIG, asked(CONFIG.models))
 
 
+@pytest.mark.slow
 def test_it_is_scored_beside_its_members_and_says_who_is_heard(result):
     metrics = result.metrics
     assert list(metrics["models"]) == [*CONFIG.models, "ensemble"]
@@ -92,6 +93,7 @@ def test_weights_that_follow_say_the_same_from_a_checkpoint(result, learn):
     np.testing.assert_array_equal(again.value[tested], said.value[tested])
 
 
+@pytest.mark.slow
 def test_only_rows_kept_for_choosing_teach_it(result, learn):
     """Labels elsewhere are spoiled after the fits: the answers are the same."""
     of = result.material
@@ -135,6 +137,7 @@ def test_steps_leave_a_checkpoint_of_it_too(source, tmp_path):
     assert evaluate(tmp_path / "t").metrics["models"] == found.metrics["models"]
 
 
+@pytest.mark.slow
 def test_without_a_checkpoint_of_a_member_there_is_none_of_it(result):
     live = Live(GaussianNB())
     head = Head(np.ones(3) / 3, np.zeros(0, np.float32), np.arange(3), np.ones(3), live)

@@ -72,6 +72,7 @@ def test_a_run_goes_on_without_a_model_that_nobody_named_and_says_so(learn):
         judge(learn, (), config, asked(("hawkes",)))
 
 
+@pytest.mark.slow
 def test_a_run_repeats_to_the_bit(source, result):
     again = run(source, CONFIG)
     drop = ("timing",)
@@ -138,6 +139,7 @@ def test_a_horizon_that_is_too_long_is_left_out_and_named(source):
         run(source, RunConfig(CONFIG.models, CONFIG.families, targets=(long,)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["train", "validation"])
 def test_another_part_may_be_scored(source, part):
     found = run(source, RunConfig(("imbalance",), targets=TARGETS[:1], split=part))

@@ -118,7 +118,8 @@ def test_the_mirrored_market_turns_the_side_and_nothing_else():
     assert here[..., 0].abs().min() > 0
 
 
-@pytest.mark.parametrize("mirrored", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("mirrored", [False, True])
 def test_the_exported_graph_takes_any_number_of_nodes(mirrored):
     net = lively(GraphNet(7, 4, 2, **SIZES))
     net = MirroredGraph(net, turns(7)).eval() if mirrored else net
