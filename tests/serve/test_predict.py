@@ -94,6 +94,12 @@ def test_a_price_that_is_none_is_refused_by_place(wrong):
     assert found.status_code == 422 and found.json()["field"].startswith("events[")
 
 
+@pytest.mark.parametrize("action", ["8.0", "8e0", "8"])
+def test_a_whole_number_may_be_written_with_a_point(action):
+    text = f'{{"events": [{{"ts_recv": 5.0, "action": {action}}}]}}'
+    assert ask("POST", PREDICT, **body(text)).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("text", "status"),
     [
@@ -106,6 +112,8 @@ def test_a_price_that_is_none_is_refused_by_place(wrong):
         ("\xff\xfe", 422),
         ('{"instrument": "\\ud800"}', 422),
         ("null", 422),
+        ('{"events": [{"ts_recv": 1.0, "action": 8}], "instrument": "\\ud800"}', 422),
+        ('{"events": [{"ts_recv": 1.0, "action": 8, "price": 1e300}]}', 422),
         ('{"instrument": "BTC"}', 404),
         ('{"instrument": "BTCUSDT", "venue": "nowhere"}', 404),
         ('{"instrument": "BTCUSDT", "x": 1}', 422),

@@ -25,6 +25,7 @@ from flowsense.served import Answer, Health, Prediction
 
 JSON = "application/json"
 BASE = "/api/v1"
+STREAM = f"{BASE}/predict/stream"
 
 
 @dataclass(slots=True)
@@ -38,8 +39,12 @@ class Api:
     predicting: int = 0
 
     def health(self) -> Health:
-        status = self.service.status()
         failed = [f"{name}: {why}" for name, why in self.tasks.failed.items()]
+        try:
+            status = self.service.status()
+        except InputError as error:  # there is nothing to tell yet
+            waits = [str(error)]
+            return Health(not failed, False, "failed" if failed else "stopped", (*failed, *waits))
         if status.state == "failed":
             failed.insert(0, status.why or "the pipeline failed")
         waits = [] if status.state in ("running", "failed") else [f"pipeline: {status.state}"]
@@ -171,9 +176,9 @@ def routes(made: FastAPI, api: Api) -> None:
             return answer(await api.service.reload(path))
 
     async def health(request: Request) -> Response:
+        flag(request, None)
         found = api.health()
-        must = flag(request, "ready")
-        return answer(found, 200 if found.ready or (found.live and not must) else 503)
+        return answer(found, 200 if found.live else 503)
 
     async def metrics(request: Request) -> Response:
         if api.settings.metrics is None:
@@ -195,7 +200,7 @@ def routes(made: FastAPI, api: Api) -> None:
     )
     for method, path, route in table:
         made.add_api_route(path, route, methods=[method], response_model=None)
-    made.add_api_websocket_route(f"{BASE}/predict/stream", live)
+    made.add_api_websocket_route(STREAM, live)
 
 
 def switch(

@@ -76,7 +76,7 @@ class Guard:
         answer.who = who.name if who else ""
         limits = self.settings.limits
         body = await within_limits(headers(scope), receive, limits.body, limits.body_s)
-        async with within(limits.request_s):
+        async with within(limits.change_s if acts(scope) else limits.request_s):
             await self.inner(scope, again(body, receive), answer)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:

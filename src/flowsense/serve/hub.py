@@ -51,6 +51,7 @@ class Hub:
         self.listeners: set[Listener] = set()
         self.closing = False
         self.unsaid = 0  # predictions that were not finite
+        self.cut = 0  # listeners that stalled
         self.end = service.subscribe(self.hear)
 
     def hear(self, prediction: Prediction) -> None:

@@ -130,9 +130,6 @@ def paths() -> dict[str, Any]:
                 "health",
                 "Whether it lives, and whether what it says is of now",
                 answer(Health, {"ready": {"value": plain(examples.READY)}}),
-                parameters=[
-                    flag("ready", "Answer 503 until it is ready, not only where it failed")
-                ],
                 free=True,
                 unhealthy=answer(Health, {"failed": {"value": plain(examples.FAILED)}})[200],
             )
@@ -171,7 +168,7 @@ def operation(
 ) -> dict[str, Any]:
     found = answers | {status: refusal(status) for status in (*ALWAYS, *refusals)}
     if unhealthy is not None:
-        found[503] = unhealthy | {"description": "It failed, or is not ready where that was asked"}
+        found[503] = unhealthy | {"description": "It failed: only a restart helps"}
     told: dict[str, Any] = {
         "operationId": name,
         "summary": summary,

@@ -18,6 +18,7 @@ class Limits:
     body: int = 1_000_000  # bytes of a request
     body_s: float = 5.0  # in which it has to arrive
     request_s: float = 10.0  # for an answer
+    change_s: float = 120.0  # for one to a start, a stop or a reload: models take time to load
     rate: float = 1_000.0  # requests per second, of each key and of each address
     burst: float = 2_000.0
     logins: float = 20.0  # wrong keys per minute and address

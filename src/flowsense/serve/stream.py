@@ -7,6 +7,7 @@ from typing import TypeAlias
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from flowsense.errors import InputError
 from flowsense.serve.guard import REFUSED
 from flowsense.serve.hub import Hub, Listener
 from flowsense.serve.problems import Refused, shown
@@ -64,6 +65,9 @@ async def stream(socket: WebSocket, hub: Hub, limits: Limits) -> None:
             raise Refused(404, "unknown_instrument", message, field="symbols")
     except Refused as refused:
         await socket.close(REFUSED, refused.problem.message[:120])
+        return
+    except InputError as error:
+        await socket.close(LATER, str(error)[:120])
         return
     if hub.closing or len(hub.listeners) >= limits.listeners:
         await socket.close(LATER, "There are too many listeners.")
@@ -145,6 +149,7 @@ async def speak(
             else:
                 await listener.ready.wait()
     except Stalled:
+        hub.cut += 1
         return LATER, "You took nothing for too long: come back with since=N."
 
 

@@ -11,6 +11,7 @@ from flowsense.serve.problems import Refused
 from flowsense.served import Answer, Hole, Prediction
 
 T = TypeVar("T")
+WHOLE = "Expected `int`, got `float`"  # as msgspec says it
 TRADE = "should_trade"  # a property, told as the fields are
 
 
@@ -80,16 +81,36 @@ def read(body: bytes, kind: type[T]) -> T:
     """Raises Refused, with the field that is to blame."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        field = path.rstrip("`").lstrip(".")
-        raise Refused(
-            422, "invalid", f"{message}.", field=field, hint="/openapi.json has examples"
-        ) from None
     except RecursionError:
         raise Refused(422, "too_deep", "The body nests too deep.") from None
+    except msgspec.ValidationError as error:
+        if WHOLE in str(error):
+            return read_whole(body, kind, error)
+        raise invalid(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise malformed(body, str(error)) from None
+
+
+def read_whole(body: bytes, kind: type[T], error: msgspec.ValidationError) -> T:
+    """The same where 2.0 is written for 2, which JSON Schema takes for an integer, too."""
+    try:
+        found = msgspec.json.encode(json.loads(body.decode(), parse_float=whole))
+        return msgspec.json.decode(found, type=kind)
+    except msgspec.ValidationError as still:
+        raise invalid(still) from None
+    except (ValueError, RecursionError):
+        raise invalid(error) from None
+
+
+def whole(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < 2**63 else value
+
+
+def invalid(error: msgspec.ValidationError) -> Refused:
+    message, _, path = str(error).partition(" - at `$")
+    field = path.rstrip("`").lstrip(".")
+    return Refused(422, "invalid", f"{message}.", field=field, hint="/openapi.json has examples")
 
 
 class Odd(str):

@@ -1,0 +1,118 @@
+"""The life of the process: asked to stop once or twice, under load, it ends well and soon."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+import websockets.sync.client
+from serving import limited, running
+from websockets import ConnectionClosed
+
+from flowsense.client import Client
+from flowsense.errors import InputError
+from flowsense.serve.run import listening, serve
+from flowsense.serve.settings import Settings
+from flowsense.testing.service import Simulated
+from flowsense.wall import Stopwatch, pause
+
+PROGRAM = """
+import asyncio
+from flowsense.serve.run import serve_app
+from flowsense.serve.settings import Settings
+from flowsense.testing.service import Simulated, market
+from flowsense.wall import pause
+
+class Busy(Simulated):
+    async def start(self):
+        await super().start()
+        while self.state == "running":
+            self.advance(5)
+            await pause(0.001)
+
+    async def stop(self):
+        await super().stop()
+        print("stopped", flush=True)
+
+serve_app(Busy(market(8_000, 3)), Settings(port=0), ready=lambda port: print(port, flush=True))
+print("ended", flush=True)
+"""
+
+
+def ended(program, *signals):
+    """Seconds until it ends, with which code, what it said, and how a listener was closed."""
+    port, watch = int(program.stdout.readline()), Stopwatch()
+    where = f"ws://127.0.0.1:{port}/api/v1/predict/stream"
+    with (
+        Client(f"http://127.0.0.1:{port}") as client,
+        websockets.sync.client.connect(where, proxy=None, close_timeout=0.1) as listener,
+    ):
+        client.health()
+        listener.recv(5)
+        with watch:
+            for each in signals:
+                program.send_signal(each)
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:
+                    listener.recv(5)
+            out, _ = program.communicate(timeout=10)
+    return watch.seconds, program.returncode, out.split(), closed.value.rcvd
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+@pytest.mark.parametrize(
+    "signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]], ids=["once", "twice"]
+)
+def test_a_signal_ends_it_soon_with_0_and_says_so(signals):
+    command = [sys.executable, "-W", "error", "-c", PROGRAM]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as it:
+        seconds, code, out, closed = ended(it, *signals)
+    assert (code, out[-2:], closed.code) == (0, ["stopped", "ended"], 1001)
+    assert seconds < 5.0
+
+
+def test_an_address_that_is_taken_is_refused():
+    with closing(listening(Settings(port=0))) as bound:
+        port = bound.getsockname()[1]
+        with pytest.raises(InputError, match=f"127.0.0.1 port {port}: cannot be listened on"):
+            asyncio.run(serve(Simulated(), Settings(port=port), stop=asyncio.Event()))
+
+
+class Stuck(Simulated):
+    async def stop(self):
+        await pause(60)
+
+
+@pytest.mark.slow
+def test_a_pipeline_that_does_not_stop_keeps_nobody():
+    watch = Stopwatch()
+    with watch, running(Stuck()):
+        pass
+    assert watch.seconds < 6.0
+
+
+class Broken(Simulated):
+    async def start(self):
+        raise OSError("no way to the venue")
+
+
+def test_a_start_that_fails_makes_health_red():
+    with running(Broken()) as server, Client(server.url) as client:
+        found = client.health()
+    assert not found.live and "no way to the venue" in found.reasons[0]
+
+
+@pytest.mark.slow
+def test_a_body_that_comes_too_slowly_is_given_up():
+    with running(settings=limited(body_s=0.1)) as server:
+        address = "127.0.0.1", int(server.url.rpartition(":")[2])
+        with socket.create_connection(address, 5) as slow:
+            slow.sendall(
+                b"POST /api/v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{"
+            )
+            assert slow.recv(4_096).startswith(b"HTTP/1.1 408")
