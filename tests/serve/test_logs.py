@@ -13,10 +13,10 @@ CANARY = "canary-7d20c9"
 
 
 @pytest.fixture
-def log(monkeypatch, capsys):
+def log(monkeypatch):
+    """Configured by the test: the stream that is captured is another one there than here."""
     monkeypatch.setenv("FLOWSENSE_ADMIN_KEYS", f"first-key-0001, {CANARY}")
     handlers, level = logging.root.handlers[:], logging.root.level
-    configure()
     yield structlog.get_logger("test")
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
@@ -25,6 +25,7 @@ def log(monkeypatch, capsys):
 
 
 def test_a_line_is_json_with_what_was_bound(log, capsys):
+    configure()
     structlog.contextvars.bind_contextvars(id="r-1")
     log.info("request", path="/health", ms=1.5)
     log.debug("too little")
@@ -48,6 +49,7 @@ def leaks(log):
 
 
 def test_planted_canaries_are_in_no_line(log, capsys):
+    configure()
     leaks(log)
 
     told = capsys.readouterr().err
