@@ -77,6 +77,9 @@ class Talk:
     seen: int = 0  # holes that were told
     lost: Counter = field(default_factory=Counter)  # messages, by topic
     after: Counter = field(default_factory=Counter)  # messages since a hole, by instrument
+    heard: list = field(default_factory=list)  # pushed messages
+    overtaken: list = field(default_factory=list)  # messages that come late, where `swaps`
+    swaps: bool = False
 
     def __post_init__(self):
         self.venue, self.ts, symbols = venue(self.name), START, tuple(i.symbol for i in self.table)
@@ -97,6 +100,7 @@ class Talk:
             self.hear(How.MESSAGE, body)
 
     def hear(self, how, body=b"", key=""):
+        before = [*self.decoder.sink.ready.values()]
         told = self.decoder.hear(Heard(self.ts, how, body, key))
         for e in told.events:
             shelf = self.ours[e["instrument"]]
@@ -104,7 +108,8 @@ class Talk:
             if e["action"] == TRADE:
                 self.trades.append(trade(e))
         lost = {g.instrument for g in told.gaps}
-        self.seen, self.holes = self.seen + len(lost), self.holes - lost
+        whole = {i for i, was in enumerate(before) if self.ready(i) and not was and self.same(i)}
+        self.seen, self.holes = self.seen + len(lost), self.holes - lost - whole
         for ask in told.asks:
             self.answer(ask)
 
@@ -132,15 +137,26 @@ class Talk:
             body = self.speaker.frame(self.client, said)
             if self.lossy is not None and self.lossy.random() < self.drop:
                 self.lost[said.topic] += 1
-                if levels and (self.ready(i) or i in self.holes):
+                if levels:
                     self.holes.add(i)
                     self.after[i] = -self.late
+                self.overtaken += [body] * self.swaps
                 continue
+            overtaken, self.overtaken, client = self.overtaken, [], self.client
             self.hear(How.MESSAGE, body)
+            self.heard.append(body)
             self.holes -= {i} if self.heals and self.same(i) else set()
             self.after[i] += levels
-            assert i not in self.holes or self.after[i] <= 0, "a hole was not seen in time"
+            seen = i not in self.holes or not self.ready(i) or self.after[i] <= 0
+            assert seen, "a hole was not seen in time"
+            self.again(overtaken if client is self.client else [])
         self.compare()
+
+    def again(self, bodies):
+        for body in bodies:
+            self.hear(How.MESSAGE, body)
+            self.holes = {i for i in self.holes if not self.same(i)}
+            self.compare()
 
     def ready(self, i):
         return self.decoder.sink.ready[self.table[i].symbol]
@@ -173,11 +189,23 @@ def told_whole(name, table, seed, n=120, **options):
     return talk
 
 
+def told_again(name, table, seed, n=80, run=9, depth=10**9):
+    """Runs of messages are heard again: no book and no sum of trades is another for it."""
+    talk, rng = Talk(name, table, depth), random.Random(seed)
+    for events in market(seed, n, len(table)):
+        talk.tell(events)
+        if rng.random() < 0.2:
+            talk.again(talk.heard[-rng.randint(1, run) :])
+    assert talk.mended() and talk.trades == talk.truth
+    return talk
+
+
 def told_with_holes(name, table, seed, n=120, **options):
     """Messages are lost: seen on the next of that book, and mended before long."""
     depth, drop = options.pop("depth", 10**9), options.pop("drop", 0.1)
     heals, late = options.pop("heals", False), options.pop("late", 0)
     talk = Talk(name, table, depth, random.Random(seed), drop, heals, late)
+    talk.swaps = options.pop("swaps", False)
     for k, events in enumerate(market(seed, n + 60, len(table), **options)):
         talk.drop = drop if k < n else 0.0
         talk.tell(events)

@@ -108,6 +108,14 @@ def test_a_hole_asks_for_the_symbol_alone_and_once_more_where_no_snapshot_comes(
     assert late.asks == first.asks and len(late.events) == 0
 
 
+def test_a_snapshot_that_updates_have_overtaken_is_asked_for_once_more(decoder):
+    hole = books("update", 12, 17, [("42218", "2")], ms=NOW + 100)
+    told = hear(decoder, SHOT, hole, hole, SHOT, SHOT)
+    assert [len(t.asks) for t in told] == [0, 2, 0, 2, 0]
+    assert decoder.sink.counts["snapshot older than the updates"] == 1
+    assert decoder.sink.ready["BTC-USDT"]
+
+
 def test_trades_of_the_past_and_those_told_twice_are_left_out(decoder):
     old, now = traded("5", NOW - 1), traded("6", NOW, "buy")
     told = hear(decoder, old, SHOT, old, now, now, traded("7", NOW))

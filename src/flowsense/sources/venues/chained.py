@@ -35,11 +35,13 @@ class Chain:
         self.when = dict.fromkeys(symbols, 0)  # ns of the venue's clock, of the book
         self.since = dict[str, int]()  # likewise, of the connection's first book
         self.asked = dict.fromkeys(symbols, 0)  # when a snapshot was, last
+        self.ahead = dict.fromkeys(symbols, -1)  # latest number of an update dropped since then
 
     def opened(self) -> None:
         """All symbols are being subscribed to."""
         self.since.clear()
         self.asked = dict.fromkeys(self.asked, self.sink.ts_recv)
+        self.ahead = dict.fromkeys(self.ahead, -1)
 
     def take(self, m: Step) -> None:
         sink, symbol = self.sink, m.symbol
@@ -47,6 +49,10 @@ class Chain:
         follows = ready and m.follows
         if ready and not follows and m.sequence <= last and m.when <= self.when[symbol]:
             sink.count("repeated depth")
+            return
+        if m.snapshot and not ready and m.sequence < self.ahead[symbol]:
+            sink.count("snapshot older than the updates")
+            self._ask(symbol)
             return
         if m.snapshot:
             sink.snapshot(symbol, m.levels, m.when, m.sequence)
@@ -62,9 +68,13 @@ class Chain:
         sink = self.sink
         if sink.ready[symbol]:
             sink.lost(symbol, "update ids do not follow", sequence)
+            self._ask(symbol)
         else:
             sink.count("update without a book")
-            if sink.ts_recv - self.asked[symbol] < PATIENCE:
-                return
-        self.asked[symbol] = sink.ts_recv
+            if sink.ts_recv - self.asked[symbol] >= PATIENCE:
+                self._ask(symbol)
+        self.ahead[symbol] = max(self.ahead[symbol], sequence)
+
+    def _ask(self, symbol: str) -> None:
+        self.asked[symbol], self.ahead[symbol] = self.sink.ts_recv, -1
         self.resubscribe(symbol)

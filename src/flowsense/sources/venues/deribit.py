@@ -148,6 +148,11 @@ class DeribitDialect:
         symbol, sink, when = m.instrument_name, self.sink, m.timestamp * MILLISECOND
         if symbol not in sink.ready:
             raise DecodeError(f"symbol {symbol[:40]!r} was not asked for")
+        follows = m.prev_change_id == sink.last[symbol]
+        past = m.change_id <= sink.last[symbol] and m.timestamp <= self.times[symbol]
+        if sink.ready[symbol] and past and not follows:
+            sink.count("repeated depth")
+            return
         if m.type == "snapshot":
             sink.snapshot(symbol, _levels(m), when, m.change_id)
         elif not sink.ready[symbol]:
@@ -155,11 +160,8 @@ class DeribitDialect:
             if channel in self.begun:
                 self._again(symbol, channel)
             return
-        elif m.prev_change_id == sink.last[symbol]:
+        elif follows:
             sink.update(symbol, _levels(m), when, m.change_id)
-        elif m.change_id <= sink.last[symbol] and m.timestamp <= self.times[symbol]:
-            sink.count("repeated depth")
-            return
         else:
             sink.lost(symbol, "change ids do not follow", m.prev_change_id or -1)
             self._again(symbol, channel)
