@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeAlias
 
@@ -13,7 +13,7 @@ from flowsense.errors import InputError
 from flowsense.live.care import Backoff, Care, Silence
 from flowsense.live.line import TCP, Line
 from flowsense.live.requests import Requests
-from flowsense.schema import CONTROL, EVENT, SECOND, Instrument, zeros
+from flowsense.schema import CONTROL, EVENT, GAP, SECOND, Instrument, zeros
 from flowsense.sources.secret import secret
 from flowsense.sources.venues import Anew, Get, Heard, How, Send, Stop, Venue
 from flowsense.sources.venues.decoder import Decoder, Told
@@ -64,14 +64,15 @@ class Feed:
     ) -> None:
         self.venue, self.hear, self.now = venue, hear, now or Stamp()
         self.address = address or Address(venue.stream, venue.rest)
-        self.care = care or Care()
+        care = care or Care()
+        self.care = replace(care, silent=max(care.silent, venue.quiet_ns / SECOND))
         self.key = secret(venue.secret) if venue.secret else None
         self.decoder = Decoder(venue, table)
         self.backoff = Backoff(self.care, Random(seed))
         self.state, self.why, self.since, self.last = "down", "", 0, 0
         self.given_up = ""  # why, by us
         self.messages = self.events = self.connections = 0
-        self.silence = dict[int, Silence]()
+        self.silence = {k: Silence(self.care, 0) for k in self.decoder.sink.index.values()}
         self.socket: Socket | None = None
         self.tasks = set[asyncio.Task[None]]()
         self.failed: BaseException | None = None
@@ -138,7 +139,8 @@ class Feed:
         rate = self.venue.requests
         self.requests = Requests(http, self.address.rest, rate, self.care, self._reply)
         ts = self.now()
-        self.silence = {k: Silence(self.care, ts) for k in self.decoder.sink.index.values()}
+        for one in self.silence.values():
+            one.last = ts
         self._take(How.OPENED)
         self._is("resync")
         self._beside(self._watch())
@@ -178,7 +180,8 @@ class Feed:
     def _noted(self, told: Told) -> None:
         """Who is alive."""
         self.events += len(told.events)
-        for k in {*told.events["instrument"].tolist()}:
+        said = told.events["bits"] & GAP == 0  # that something is lost is no sign of life
+        for k in {*told.events["instrument"][said].tolist()}:
             one = self.silence.get(k)
             if one is None:
                 continue

@@ -83,6 +83,11 @@ class Wanted(NamedTuple):
         return sum({1 << FEEDS[schema] for schema in self.schemas})
 
     @property
+    def quiet(self) -> int:
+        """ns: nobody quotes a stock all the time, and bars come when they close."""
+        return min(max(60 * SECOND, 5 * BARS.get(FEEDS[s], 0) // 2) for s in self.schemas)
+
+    @property
     def path(self) -> Path:
         """What errors name."""
         return Path(f"{self.name}, live")
@@ -322,6 +327,7 @@ def venue(name: str) -> Venue:
         dialect=partial(_dialect, wanted),
         listing=partial(listing, wanted),
         instruments=partial(instruments, wanted),
+        quiet_ns=wanted.quiet,
         secret=SECRET,
         basic=True,
         most=2_000,

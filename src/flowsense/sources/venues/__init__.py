@@ -96,6 +96,7 @@ class Venue(NamedTuple):
     address: Callable[[bytes], str] | None = None  # of the stream, from what the door said
     requests: int = 120  # a minute, that it takes from one of us
     most: int = 100  # symbols on one connection
+    quiet_ns: int = 0  # silence of an instrument that is no fault
     secret: str = ""  # environment variable of our key, which is also the bearer's of requests
     basic: bool = False  # there it is a user's without a password
 

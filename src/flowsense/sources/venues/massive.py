@@ -40,15 +40,29 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, InvalidOperation
 from decimal import Decimal as Exact
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
 
 from flowsense.errors import DecodeError
-from flowsense.schema import MILLISECOND, Decimal, Instrument
+from flowsense.schema import MILLISECOND, SECOND, Decimal, Instrument
 from flowsense.sources.levels import Levels, flat, plain
 from flowsense.sources.venues import KEY, Dialect, Venue
+from flowsense.sources.venues.massive_forms import (
+    NO_FLOW,
+    READ,
+    READ_KIND,
+    READS,
+    Bar,
+    PairBook,
+    PairQuote,
+    PairTrade,
+    Quote,
+    Side,
+    Status,
+    Trade,
+)
 from flowsense.sources.venues.sink import Sink, Span
 
 SECRET = "MASSIVE_API_KEY"
@@ -57,105 +71,6 @@ CENT_PART, SHARE = Decimal(1, -4), Decimal(1, 0)
 SNAPSHOT = "/v2/snapshot/locale/global/markets/crypto/tickers?tickers="
 LATEST = 9 * 10**12  # ms: what is later is no time
 
-NO_FLOW = {  # conditions of trades whose price was not made here and now
-    2: "average price",
-    7: "cash sale",
-    10: "derivatively priced",
-    13: "sold out of sequence in extended hours",
-    15: "official close",
-    16: "official open",
-    20: "next day",
-    21: "price variation",
-    22: "prior reference price",
-    29: "seller's option",
-    30: "sold last",
-    31: "sold last, stopped",
-    32: "sold out of sequence",
-    33: "sold out of sequence, stopped",
-    38: "corrected close",
-    44: "cancelled",
-    46: "correction",
-    47: "as of",
-    48: "as of, corrected",
-    49: "as of, cancelled",
-    51: "summary",
-    52: "contingent",
-    53: "qualified contingent",
-    54: "errored",
-}
-
-
-Side: TypeAlias = list[tuple[Raw, Raw]]  # price and size
-
-
-class Kind(Struct):
-    ev: str
-
-
-class Status(Struct):
-    status: str
-    message: str = ""
-
-
-class Quote(Struct):
-    sym: str
-    t: int
-    q: int
-    bp: Raw = Raw(b"0")
-    bs: Raw = Raw(b"0")
-    ap: Raw = Raw(b"0")
-    as_: Raw = msgspec.field(default=Raw(b"0"), name="as")
-
-
-class Trade(Struct):
-    sym: str
-    t: int
-    q: int
-    p: Raw
-    s: Raw
-    c: tuple[int, ...] | None = None
-
-
-class PairQuote(Struct):
-    pair: str
-    x: int
-    t: int
-    bp: Raw = Raw(b"0")
-    bs: Raw = Raw(b"0")
-    ap: Raw = Raw(b"0")
-    as_: Raw = msgspec.field(default=Raw(b"0"), name="as")
-
-
-class PairBook(Struct):
-    pair: str
-    x: int
-    t: int
-    b: Side
-    a: Side
-
-
-class PairTrade(Struct):
-    pair: str
-    x: int
-    t: int
-    p: Raw
-    s: Raw
-    c: tuple[int, ...] | None = None
-    i: int | str = ""
-
-
-class Bar(Struct):
-    o: Raw
-    h: Raw
-    l: Raw  # noqa: E741 - the venue's name
-    c: Raw
-    v: Raw
-    s: int
-    e: int
-    z: float = 0.0  # average size of its trades
-    sym: str = ""
-    pair: str = ""
-
 
 class Channels(NamedTuple):
     """What one venue here subscribes to."""
@@ -163,22 +78,7 @@ class Channels(NamedTuple):
     names: tuple[str, ...]
     crypto: bool = False
     depth: int = 1
-
-
-FORMS = {
-    "status": Status,
-    "Q": Quote,
-    "T": Trade,
-    "XQ": PairQuote,
-    "XL2": PairBook,
-    "XT": PairTrade,
-    **dict.fromkeys(("A", "AM", "XAS", "XA"), Bar),
-}
-READ = msgspec.json.Decoder(list[Raw])
-READ_KIND = msgspec.json.Decoder(Kind)
-READS: dict[str, msgspec.json.Decoder[Any]] = {
-    ev: msgspec.json.Decoder(form) for ev, form in FORMS.items()
-}
+    quiet: int = 60  # seconds: nobody quotes a stock all the time
 
 
 class MassiveDialect:
@@ -390,6 +290,7 @@ def venue(name: str, channels: Channels) -> Venue:
         listing=partial(listing, channels),
         instruments=partial(instruments, name, channels),
         path=lambda symbols: "/crypto" if channels.crypto else "/stocks",
+        quiet_ns=channels.quiet * SECOND,
         secret=SECRET,
     )
 
@@ -400,8 +301,8 @@ def _dialect(channels: Channels, symbols: tuple[str, ...], sink: Sink) -> Dialec
 
 STOCKS = venue("massive-stocks", Channels(("Q", "T")))
 SECONDS = venue("massive-stocks-1s", Channels(("A",), depth=0))
-MINUTES = venue("massive-stocks-1m", Channels(("AM",), depth=0))
+MINUTES = venue("massive-stocks-1m", Channels(("AM",), depth=0, quiet=150))
 CRYPTO = venue("massive-crypto", Channels(("XL2", "XT"), crypto=True, depth=100))
 QUOTES = venue("massive-crypto-quotes", Channels(("XQ", "XT"), crypto=True))
 CRYPTO_SECONDS = venue("massive-crypto-1s", Channels(("XAS",), crypto=True, depth=0))
-CRYPTO_MINUTES = venue("massive-crypto-1m", Channels(("XA",), crypto=True, depth=0))
+CRYPTO_MINUTES = venue("massive-crypto-1m", Channels(("XA",), crypto=True, depth=0, quiet=150))
