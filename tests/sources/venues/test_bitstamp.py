@@ -94,12 +94,12 @@ def test_two_channels_that_never_agree_are_compared_no_more(whole):
 
 
 def test_a_diff_heard_again_is_left_out_and_time_that_falls_is_a_hole(whole):
-    for when in (6, 7, 6, 7):
+    for when in (5, 6, 7, 6, 7):
         diff(whole, when, [("65000", "0.4")])
-    assert whole.sink.counts["repeated depth"] == 2
-    told = diff(whole, 3, [("65000", "0.3")])
+    assert whole.sink.counts["repeated depth"] == 3
+    told = diff(whole, -60_000_000, [("65000", "0.3")])
     assert told.events["bits"].tolist() == [GAP] and told.asks == (ASKED,)
-    assert len(answer(whole, T + 3, [("65000", "0.3")]).events) == 2
+    assert len(answer(whole, T - 60_000_000, [("65000", "0.3")]).events) == 2
 
 
 def test_a_trade_has_the_takers_side_and_a_request_to_reconnect_is_heeded(whole):

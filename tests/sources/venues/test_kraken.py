@@ -40,8 +40,9 @@ ASKS = """45285.2 0.00100000 45286.4 1.54571953 45286.6 1.54571109 45289.6 1.545
 CHECKSUM = 3310070434
 
 
-def book(kind, bids, asks, checksum, symbol="BTC/USD"):
+def book(kind, bids, asks, checksum, symbol="BTC/USD", when=""):
     text = f'"symbol":"{symbol}","bids":{levels(bids)},"asks":{levels(asks)},"checksum":{checksum}'
+    text += f',"timestamp":"2023-10-06T17:35:55.44029{when}Z"' if when else ""
     return f'{{"channel":"book","type":"{kind}","data":[{{{text}}}]}}'.encode()
 
 
@@ -102,6 +103,14 @@ def test_a_wrong_checksum_is_a_hole_until_the_snapshot_that_was_asked_for(whole)
     assert not len(hear(whole, book("update", "45283.5 0.30000000", "", 1)).events)
     told = hear(whole, book("snapshot", BIDS, ASKS, CHECKSUM + 1))
     assert [type(ask).__name__ for ask in told.asks] == ["Anew"] and not len(told.events)
+
+
+def test_what_is_heard_again_is_left_out_and_an_old_snapshot_too(decoder):
+    first = book("snapshot", BIDS, ASKS, CHECKSUM, when=5)
+    now = of("45283.6 0.50000000 " + BIDS.rsplit(maxsplit=2)[0], ASKS)
+    more = book("update", "45283.6 0.5", "", now, when=6)
+    heard = [len(hear(decoder, body).events) for body in (first, first, more, first, more)]
+    assert heard == [21, 0, 2, 0, 0] and decoder.sink.counts["repeated depth"] == 3
 
 
 @pytest.mark.parametrize("price", ["1e-7", "1.0E-7", "0.0000001", "0.00000010"])

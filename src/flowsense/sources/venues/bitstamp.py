@@ -33,6 +33,7 @@ from flowsense.sources.venues.sink import Sink
 DIFF, BOOK, TRADES = "diff_order_book_", "order_book_", "live_trades_"
 COMPARED = 100  # levels a side
 BUFFER, RECENT = 20_000, 100  # diffs: that wait for a snapshot, and that are known when heard again
+BEHIND = 60_000_000  # us: a diff from so long before its snapshot says that time falls
 TRUSTED = 5  # comparisons that may fail in a row, each the first after a snapshot
 LISTING = "/api/v2/markets/"
 
@@ -49,6 +50,7 @@ class Book:
 
     def __init__(self, when: int, levels: Levels) -> None:
         self.when, self.compared = when, False
+        self.since = when  # of the snapshot
         self.bids, self.asks = Ladder[Exact](1), Ladder[Exact](-1)
         self.recent = deque[Said](maxlen=RECENT)
         self.waits: Said | None = None  # to be compared
@@ -125,7 +127,7 @@ class BitstampDialect:
         book = self.books.get(symbol)
         if book is None:
             self._wait(symbol, said)
-        elif said in book.recent:
+        elif said in book.recent or -BEHIND < said.when - book.since <= 0:
             self.sink.count("repeated depth")
         elif said.when < book.when:
             self._lost(symbol, "a diff is older than the one before it", said.when)

@@ -7,6 +7,7 @@ the 1,000 that there may be, because all of them are under the checksum: a messa
 deeper down would be seen only when its level comes near the touch::
 
     subscribed             a snapshot of the symbol, whose checksum holds
+    heard again            with a time and a checksum that were heard: left out
     after it               all updates of the message, then no more than ten levels a side,
                            then the checksum: it holds
     else                   GAP, and the symbol is subscribed to anew, as it is where an update
@@ -20,6 +21,7 @@ trade it is trade_id. Trades from before the subscription are left out. `status`
 maintenance and cancel_only are HALT, post_only is AUCTION; that of a single pair is not heard.
 """
 
+from collections import deque
 from decimal import Decimal as Exact
 from typing import Any
 from zlib import crc32
@@ -37,6 +39,7 @@ from flowsense.sources.venues.sink import Sink
 DEPTH, CHECKED = 10, 10  # levels a side: subscribed to, and under the checksum
 PHASES = {"online": TRADING, "post_only": AUCTION, "cancel_only": HALT, "maintenance": HALT}
 CALLED = {"XBT": "BTC", "XDG": "DOGE"}  # by the listing, and by the stream
+RECENT = 100  # messages of a symbol that are known when they are heard again
 LISTING = "/0/public/AssetPairs"
 
 
@@ -126,10 +129,11 @@ class KrakenDialect:
         self.books = dict[str, tuple[Side, Side]]()  # bids and asks of whole ones
         self.begun = set[str]()  # whose subscription was answered, and nothing since
         self.failed = set[str]()  # subscribed to anew, and no good message since
+        self.recent = {s: deque[tuple[str, int]](maxlen=RECENT) for s in symbols}
         self.phase = TRADING
 
     def opened(self) -> None:
-        for kept in (self.books, self.begun, self.failed):
+        for kept in (self.books, self.begun, self.failed, *self.recent.values()):
             kept.clear()
         symbols = [*self.symbols]
         self._request("subscribe", {"channel": "trade", "symbol": symbols, "snapshot": False})
@@ -158,13 +162,16 @@ class KrakenDialect:
         symbol, sink = m.symbol, self.sink
         if symbol not in self.places:
             raise DecodeError(f"symbol {symbol[:40]!r} was not asked for")
-        if snapshot:
-            self.books[symbol] = Side(1), Side(-1)
-        elif symbol not in self.books:
+        if symbol not in self.books and not snapshot:
             sink.count("update before its snapshot")
             if symbol in self.begun:
                 self._again(symbol)
             return
+        elif self._known(symbol, m, snapshot):
+            sink.count("repeated depth")
+            return
+        if snapshot:
+            self.books[symbol] = Side(1), Side(-1)
         self.begun.discard(symbol)
         sides, places = self.books[symbol], self.places[symbol]
         bids, asks = (
@@ -181,6 +188,15 @@ class KrakenDialect:
             sink.snapshot(symbol, flow, when, 0)
         else:
             sink.update(symbol, flow, when, 0, scrolled)
+
+    def _known(self, symbol: str, m: Book, snapshot: bool) -> bool:
+        """It was heard before, or is a snapshot older than the book."""
+        recent, one = self.recent[symbol], (m.timestamp, m.checksum)
+        old = snapshot and bool(recent) and m.timestamp < recent[-1][0]
+        if m.timestamp and symbol in self.books and (old or one in recent):
+            return True
+        recent.append(one)
+        return False
 
     def _mismatch(self, symbol: str) -> None:
         del self.books[symbol]
