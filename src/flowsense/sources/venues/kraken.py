@@ -133,8 +133,10 @@ class KrakenDialect:
         self.phase = TRADING
 
     def opened(self) -> None:
-        for kept in (self.books, self.begun, self.failed, *self.recent.values()):
+        for kept in (self.books, self.begun, self.failed):
             kept.clear()
+        for recent in self.recent.values():
+            recent.clear()
         symbols = [*self.symbols]
         self._request("subscribe", {"channel": "trade", "symbol": symbols, "snapshot": False})
         self._request("subscribe", {"channel": "book", "symbol": symbols, "depth": self.depth})
