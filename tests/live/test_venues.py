@@ -16,8 +16,17 @@ from flowsense.schema import Decimal, Instrument
 from flowsense.sources.venues import How, venue
 from flowsense.testing.loop import run
 
-SYMBOLS = {"hyperliquid": "BTC", "kucoin": "BTC-USDT", "gate": "BTC_USDT", "dydx": "BTC-USD"}
-DEPTH = {"hyperliquid": 20}
+SYMBOLS = {
+    "hyperliquid": "BTC",
+    "kucoin": "BTC-USDT",
+    "gate": "BTC_USDT",
+    "dydx": "BTC-USD",
+    "okx": "BTC-USDT-SWAP",
+    "bybit-spot": "BTCUSDT",
+    "bybit-linear": "BTCUSDT",
+    "coinbase": "BTC-USD",
+}
+DEPTH = {"hyperliquid": 20, "okx": 400, "bybit-spot": 200, "bybit-linear": 200, "coinbase": 10}
 
 
 @dataclass

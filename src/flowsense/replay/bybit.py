@@ -84,7 +84,7 @@ class Bybit:
             self.whole.add(symbol)
         for depth in depths if symbol in self.whole else ():
             topic = f"orderbook.{depth}.{symbol}"
-            if turn.anew:
+            if turn.anew or self.updates[topic] == 0:
                 self.updates[topic] = 1
                 said.append(Said(topic, self._snapshot(shelf, depth)))
             elif changes[depth] != View({}, {}):
@@ -122,6 +122,11 @@ class Bybit:
             "RPI": False,
             "seq": shelf.sequence,
         }
+
+    def renumber(self, instrument: int) -> None:
+        """The service begins again: the next message is a snapshot with u 1."""
+        symbol = self.shelves[instrument].instrument.symbol
+        self.updates.update({t: 0 for t in self.updates if t.endswith(f".{symbol}")})
 
     def frame(self, client: Client, said: Said) -> bytes:
         return said.body if isinstance(said.body, bytes) else orjson.dumps(said.body)

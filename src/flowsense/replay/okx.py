@@ -9,9 +9,8 @@ import orjson
 from flowsense.replay import Client, Json, Said
 from flowsense.replay.shelf import Shelf, View, listed, milliseconds, shortest, turned
 from flowsense.schema import AUCTION, BEAT, HALT, SET, TRADING, Events, Instrument
-from flowsense.sources.venues.okx import LISTING, kind
+from flowsense.sources.venues.okx import DEPTH, LISTING, kind
 
-DEPTH = 400  # levels a side
 STATES = {TRADING: "live", AUCTION: "preopen", HALT: "suspend"}
 
 
@@ -20,6 +19,7 @@ class Okx:
         self.shelves = [Shelf(i) for i in instruments]
         self.by = {shelf.instrument.symbol: shelf for shelf in self.shelves}
         self.whole = set[str]()  # symbols whose book is known
+        self.ended = dict[str, int]()  # the last seqId of a count that has begun again
         self.last, self.trades = dict[str, Json](), Counter[str]()
         self.states, self.ms = dict.fromkeys(self.by, "live"), 0
 
@@ -74,6 +74,7 @@ class Okx:
             self.whole.add(symbol)
             said.append(Said(f"books:{symbol}", self._snapshot(shelf)))
         elif symbol in self.whole and np.isin(events["action"], (SET, BEAT)).any():
+            before = self.ended.pop(symbol, before)
             said.append(Said(f"books:{symbol}", self._message(shelf, "update", changes, before)))
         return said
 
@@ -83,7 +84,8 @@ class Okx:
     def _message(self, shelf: Shelf, action: str, view: View, before: int) -> Json:
         arg = {"channel": "books", "instId": shelf.instrument.symbol}
         both = {"asks": _levels(shelf, view.asks), "bids": _levels(shelf, view.bids)}
-        numbers = {"checksum": 0, "seqId": shelf.sequence, "prevSeqId": before}
+        sequence = self.ended.get(shelf.instrument.symbol, shelf.sequence)
+        numbers = {"checksum": 0, "seqId": sequence, "prevSeqId": before}
         return {"arg": arg, "action": action, "data": [both | {"ts": str(self.ms)} | numbers]}
 
     def _trade(self, shelf: Shelf, e: Events) -> Json:
@@ -101,6 +103,12 @@ class Okx:
             "seqId": shelf.sequence,
         }
         return {"arg": {"channel": "trades", "instId": symbol}, "data": [one]}
+
+    def renumber(self, instrument: int) -> None:
+        """seqId begins again; the next message names the one before, as maintenance makes it."""
+        shelf = self.shelves[instrument]
+        self.ended.setdefault(shelf.instrument.symbol, shelf.sequence)
+        shelf.sequence = 0
 
     def frame(self, client: Client, said: Said) -> bytes:
         return said.body if isinstance(said.body, bytes) else orjson.dumps(said.body)

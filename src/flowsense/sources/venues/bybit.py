@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from flowsense.errors import DecodeError
-from flowsense.schema import Decimal, Instrument
+from flowsense.schema import Instrument
 from flowsense.sources.levels import decimal, pairs
 from flowsense.sources.venues import Dialect, Venue
 from flowsense.sources.venues.chained import Chain, Step
@@ -119,7 +119,7 @@ def _instrument(category: str, symbol: str, d: Any) -> Instrument:
         raise DecodeError(f"{name}: lists no symbol {symbol!r}")
     tick = decimal(d["priceFilter"]["tickSize"])
     lot = decimal(d["lotSizeFilter"][LOTS[category]])
-    return Instrument(symbol, name, tick, lot, Decimal(1, 0), category == "inverse")
+    return Instrument(symbol, name, tick, lot, inverse=category == "inverse", depth=DEPTH)
 
 
 def _venue(category: str) -> Venue:

@@ -30,6 +30,7 @@ from flowsense.sources.venues.chained import Chain, Step
 from flowsense.sources.venues.fields import millis, whole
 from flowsense.sources.venues.sink import Sink
 
+DEPTH = 400  # levels a side
 WIDTH = 4  # of a level: price, size, nothing, orders
 PHASES = {"live": TRADING, "preopen": AUCTION, "suspend": HALT, "rebase": HALT, "settling": HALT}
 LISTING = "/api/v5/public/instruments?instType="
@@ -142,7 +143,7 @@ def _instrument(symbol: str, d: Any) -> Instrument:
     if d["instType"] != "SPOT":
         value, times = decimal(d["ctVal"]), decimal(d["ctMult"])
         contract = Decimal(value.mantissa * times.mantissa, value.exponent + times.exponent)
-    return Instrument(symbol, "okx", tick, lot, contract, d["ctType"] == "inverse")
+    return Instrument(symbol, "okx", tick, lot, contract, d["ctType"] == "inverse", depth=DEPTH)
 
 
 VENUE = Venue(
