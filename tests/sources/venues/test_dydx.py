@@ -123,6 +123,17 @@ def test_what_the_venue_refuses_is_told_in_its_words(decoder):
         DYDX.instruments(("X",), (b'{"markets":{}}',))
 
 
+def test_an_update_before_its_book_says_that_the_book_was_lost():
+    decoder = Decoder(DYDX, (BTC,))
+    decoder.hear(Heard(1, How.OPENED))
+    assert hear(decoder, told(2, {}, "v4_blockheight", "subscribed")).asks == ()
+    heard = hear(decoder, told(4, {"bids": [["99", "2"]]}))
+    assert heard.asks == (Anew("message ids do not follow"),)
+    with pytest.raises(DecodeError, match="nothing was asked for"):
+        decoder.open = True
+        decoder.take(Heard(5, How.REPLY, b"{}", "BTC-USD"))
+
+
 def test_answers_may_come_late_and_nothing_else():
     numbers = Numbers()
     numbers.asked = 2

@@ -141,6 +141,21 @@ def test_its_own_recording_gives_every_view_and_every_trade(data):
     assert found == {"CLEAR": 1, "SET": 339, "TRADE": 34, "SCROLL": 22}
 
 
+@pytest.mark.parametrize(
+    ("how", "body", "why"),
+    [
+        (How.MESSAGE, b'{"channel":"error","data":"Already subscribed"}', "Already subscribed"),
+        (How.MESSAGE, view(1000, [("100.0", "1"), ("100", "2")], []), "stands twice"),
+        (How.MESSAGE, view(1000, [], [], "X"), "was not asked for"),
+        (How.REPLY, b"{}", "nothing was asked for"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_told(decoder, how, body, why):
+    with pytest.raises(DecodeError, match=why):
+        decoder.take(Heard(5, how, body, "BTC"))
+    assert decoder.sink.n == 0
+
+
 def slowly(seed, n):
     """So that each message is of a block whose book is told."""
     for k, events in enumerate(market(seed, n, 2, width=30)):

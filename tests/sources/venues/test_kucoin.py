@@ -76,6 +76,17 @@ def test_nothing_is_said_before_the_welcome(decoder):
     )
 
 
+def test_what_the_venue_refuses_is_told_in_its_words(decoder):
+    with pytest.raises(DecodeError, match="topic is not found"):
+        decoder.take(
+            Heard(5, How.MESSAGE, b'{"type":"error","code":404,"data":"topic is not found"}')
+        )
+    with pytest.raises(DecodeError, match="lists no symbol 'X'"):
+        KUCOIN.instruments(("X",), ())
+    with pytest.raises(DecodeError, match="more digits than"):
+        decoder.take(Heard(5, How.MESSAGE, trade(1, price="9" * 39)))
+
+
 def test_updates_wait_for_a_snapshot_that_they_continue(decoder):
     assert hear(decoder, update(11, 12)).asks == (ASKED,)
     changes = [("101", "0", "14"), ("101", "5", "13")]  # of one price, out of order

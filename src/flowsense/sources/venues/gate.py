@@ -79,7 +79,8 @@ class GateDialect:
 
     def _update(self, d: dict[str, Any]) -> None:
         symbol, full = str(d["s"]), d.get("full") is True
-        u = Update(whole(d["U"]), whole(d["u"]), millis(d["t"]), pairs(d["b"], d["a"]))
+        first = whole(d.get("U", 0) if full else d["U"])  # without it nothing follows or does not
+        u = Update(first, whole(d["u"]), millis(d["t"]), pairs(d["b"], d["a"]))
         if full:
             self.spans.replace(symbol, u)
         else:
