@@ -1,0 +1,136 @@
+"""Somebody else's process: a venue that speaks on time, whether or not it is heard.
+
+All its messages are written before it begins, so that it costs as little as a sender can.
+``python -m flowsense.bench.barrage TABLE EVENTS SPEED COPIES`` prints its address, waits for a
+client, and speaks until the recording ends; then it prints by how much it was ever late, s.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from aiohttp import WSMsgType, web
+
+from flowsense.replay import Client
+from flowsense.replay.binance import UsdM
+from flowsense.replay.feed import apart
+from flowsense.schema import EVENT, SECOND, Events, Instrument
+from flowsense.store.events import read_events, read_instruments
+from flowsense.wall import elapsed, pause
+
+HOST = "127.0.0.1"
+TOGETHER = 0.0005  # s: what is due so soon goes with what is due now
+
+
+class Score(NamedTuple):
+    """What will be said, and when."""
+
+    due: list[float]  # s since the beginning
+    frames: list[bytes]
+    replies: dict[str, bytes]  # of requests, by path without query
+
+
+def score(table: tuple[Instrument, ...], events: Events, speed: float) -> Score:
+    """All messages of a USD-M venue."""
+    speaker, due, frames = UsdM(table), list[float](), list[bytes]()
+    everybody, ready = Client(), set[int]()
+    replies = dict[str, bytes]()
+    first = int(events["ts_recv"][0])
+    for moment in apart(events):
+        for said in speaker.tell(moment.what):
+            if said.topic.endswith(("@depth@0ms", "@trade")):
+                due.append((moment.ts - first) / SECOND / speed)
+                frames.append(speaker.frame(everybody, said))
+        if moment.instrument not in ready:
+            ready.add(moment.instrument)
+            path = f"/fapi/v1/depth?symbol={table[moment.instrument].symbol}&limit=1000"
+            replies[path] = speaker.get(path) or b""
+    listing = "/fapi/v1/exchangeInfo"
+    replies[listing] = speaker.get(listing) or b""
+    return Score(due, frames, replies)
+
+
+class Barrage:
+    """One client at a time."""
+
+    def __init__(self, of: Score) -> None:
+        self.score, self.late, self.done = of, 0.0, asyncio.Event()
+
+    async def request(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            body = self.score.replies.get(request.path_qs)
+            return web.Response(body=body or b"", status=200 if body else 404)
+        socket = web.WebSocketResponse(compress=False, heartbeat=None)
+        await socket.prepare(request)
+        listening = asyncio.create_task(self.listen(socket))
+        await self.speak(socket)
+        self.done.set()
+        listening.cancel()
+        return socket
+
+    async def listen(self, socket: web.WebSocketResponse) -> None:
+        """Answers pings."""
+        async for message in socket:
+            if message.type is WSMsgType.ERROR:
+                return
+
+    async def speak(self, socket: web.WebSocketResponse) -> None:
+        begin = elapsed() + 0.5
+        for due, frame in zip(self.score.due, self.score.frames, strict=True):
+            wait = begin + due - elapsed()
+            if wait > TOGETHER:
+                await pause(wait)
+            else:
+                self.late = max(self.late, -wait)
+            await socket.send_frame(frame, WSMsgType.TEXT)
+        await pause(0.5)
+
+
+async def run(of: Score) -> None:
+    barrage = Barrage(of)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", barrage.request)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, HOST, 0).start()
+    sys.stdout.write(f"{runner.addresses[0][1]} {len(of.frames)} {of.due[-1]}\n")
+    sys.stdout.flush()
+    await barrage.done.wait()
+    sys.stdout.write(f"{barrage.late}\n")
+    await runner.cleanup()
+
+
+def copies(
+    table: tuple[Instrument, ...], events: Events, count: int
+) -> tuple[tuple[Instrument, ...], Events]:
+    """The same market under so many names, a little later each."""
+    names, parts = list[Instrument](), list[Events]()
+    for c in range(count):
+        names += [i._replace(symbol=f"{i.symbol}{c or ''}") for i in table]
+        part = events.copy()
+        part["instrument"] += c * len(table)
+        part["ts_recv"] += c * SECOND // 1_000
+        parts.append(part)
+    every = np.concatenate(parts)
+    return tuple(names), every[np.argsort(every["ts_recv"], kind="stable")].view(EVENT)
+
+
+def looped(events: Events, times: int) -> Events:
+    """The recording again and again: each pass begins with its snapshot."""
+    span = int(events["ts_recv"][-1] - events["ts_recv"][0]) + SECOND // 10
+    parts = list[Events]()
+    for k in range(times):
+        part = events.copy()
+        part["ts_recv"] += k * span
+        part["ts_event"] += k * span
+        parts.append(part)
+    return np.concatenate(parts).view(EVENT)
+
+
+if __name__ == "__main__":
+    path, speed, count, times = Path(sys.argv[1]), *map(float, sys.argv[2:5])
+    known = read_instruments(path)
+    heard = np.concatenate(list(read_events(path, len(known)))).view(EVENT)
+    asyncio.run(run(score(*copies(known, looped(heard, int(times)), int(count)), speed)))
