@@ -24,6 +24,7 @@ from flowsense.cli import (
     replay,
     report,
     run,
+    serve,
     simulate,
     train,
 )
@@ -50,6 +51,7 @@ app.command(name="train", cls=Spread)(train.train)
 app.command(name="evaluate", cls=Spread)(evaluate.evaluate)
 app.command(name="backtest", cls=Spread)(backtest.backtest)
 app.command(name="paper", cls=Spread)(paper.paper)
+app.command(name="serve")(serve.serve)
 app.command(name="compare", cls=Spread)(compare.compare)
 app.command(name="replay")(replay.replay)
 app.command(name="report")(report.report)

@@ -12,7 +12,7 @@ from flowsense.engine import Engine
 from flowsense.ensemble.council import Code
 from flowsense.forecast import SIGNAL, Forecast
 from flowsense.model.calibrated import Calibrated
-from flowsense.risk.desk import HELD, Risk, Standing
+from flowsense.risk.desk import HELD, Risk, Standing, State
 from flowsense.risk.settings import Settings
 from flowsense.schema import CONTROL, Chunk, Events, Instrument, checked, zeros
 from flowsense.tape import FeatureSpec, Tape
@@ -71,21 +71,22 @@ class Decisions:
             folded, rows = self.now(), tape.rows[0]
             forecast = self.engine.forecast(tape)
             said = self.now()
-            signals = self._signals(tape, forecast)
+            self.caution, signals = self.signals(tape, forecast, self.caution)
             stale = self._stale(tape.events, rows.instrument, rows.event)
             spent = Spent(folded - begun, said - folded, self.now() - said)
             yield Decided(tape, forecast, signals, stale, spent)
             begun = self.now()
 
-    def _signals(self, tape: Tape, forecast: Forecast) -> NDArray[Any]:
+    def signals(self, tape: Tape, forecast: Forecast, caution: State) -> tuple[State, NDArray[Any]]:
+        """(n,) SIGNAL of the decision rows, and the state of the risk after them."""
         rows, out = tape.rows[0], list[NDArray[Any]]()
         if not len(rows.ts):
-            return zeros(SIGNAL)
-        self.caution, cases = self.risk.cases(self.caution, rows, forecast)
+            return caution, zeros(SIGNAL)
+        caution, cases = self.risk.cases(caution, rows, forecast)
         for a, b in pairwise(rows.instants().tolist()):
-            self.caution, signals = self.risk.signals(self.caution, cases[a:b], self.flat)
+            caution, signals = self.risk.signals(caution, cases[a:b], self.flat)
             out.append(signals)
-        return np.concatenate(out)
+        return caution, np.concatenate(out)
 
     def _stale(
         self, events: Events, who: NDArray[np.int64], event: NDArray[np.int64]

@@ -31,8 +31,9 @@ from flowsense.schema import (
     Instrument,
     zeros,
 )
+from flowsense.serve import Explanation, Model, Prediction, Status, Swap
 from flowsense.serve import Feed as FeedStatus
-from flowsense.serve import Prediction, Status, Swap
+from flowsense.serve.asking import of_events, of_row, told
 from flowsense.serve.config import PipelineConfig
 from flowsense.serve.decisions import Decided, Spent
 from flowsense.serve.inbox import Batch, Inbox
@@ -72,6 +73,7 @@ class InferencePipeline:
         self.inbox = Inbox(())
         self.recent = deque[Prediction](maxlen=config.kept)
         self.of = dict[tuple[str, str], Prediction]()
+        self.rows = dict[tuple[str, str], tuple[Decided, int]]()  # that these are of
         self.told = self.events = self.heard = 0
         self.loaded: Loaded | None = None
         self.bench: Bench | None = None
@@ -217,8 +219,9 @@ class InferencePipeline:
         for one in decided:
             closing = at + one.tape.rows[0].event
             at += len(one.tape.events)
-            told = predictions(one, self.table, risk, self.told + 1, about.version)
-            for said, event in zip(told, closing.tolist(), strict=True):
+            new = predictions(one, self.table, risk, self.told + 1, about.version)
+            for r, (said, event) in enumerate(zip(new, closing.tolist(), strict=True)):
+                self.rows[said.venue, said.symbol] = one, r
                 heard = batch.heard[bisect_right(batch.ends, event)]
                 said.latency_us.update(latencies(heard, begun, done, one.spent, elapsed()))
                 self.told = said.sequence
@@ -277,8 +280,7 @@ class InferencePipeline:
             self.archive.put(control(self.now(), Code.SWAP, len(self.models) - 1, count))
 
     def status(self) -> Status:
-        if self.loaded is None:
-            raise InputError("the pipeline was never started: start it")
+        unknown = ("", "", str(self.config.model), (), 0, (), (0, 0), 0, "")
         return Status(
             state=self.state,
             why=self.why,
@@ -288,7 +290,7 @@ class InferencePipeline:
             dropped=self.inbox.dropped,
             waiting=self.inbox.waiting,
             feeds=tuple(map(described, self.feeds)),
-            model=self.loaded.about,
+            model=Model(*unknown) if self.loaded is None else self.loaded.about,
         )
 
     def latest(self, symbol: str, venue: str = "") -> Prediction | None:
@@ -301,6 +303,25 @@ class InferencePipeline:
             raise InputError(f"instrument {symbol!r} is heard at several venues: name one")
         return self.of.get((found[0].venue, symbol))
 
+    def explain(self, symbol: str, venue: str = "") -> Explanation | None:
+        said = self.latest(symbol, venue)
+        if said is None or self.loaded is None:
+            return None
+        one, r = self.rows[said.venue, symbol]
+        spec = self.loaded.decisions.engine.fold.spec
+        return Explanation(said, {}, {}, told(spec, one.tape.rows[0], r), {})
+
+    async def of_events(self, events: bytes) -> tuple[Prediction, ...]:
+        if self.bench is None or self.loaded is None:
+            raise InputError("the pipeline does not run: start it")
+        place = Path(self.loaded.about.path)
+        return await asyncio.to_thread(of_events, self.bench, place, events)
+
+    async def of_row(self, columns: dict[str, float], symbol: str) -> Prediction:
+        if self.loaded is None:
+            raise InputError("the pipeline does not run: start it")
+        return of_row(self.loaded.decisions, columns, symbol)
+
     def since(self, sequence: int) -> tuple[Prediction, ...]:
         return tuple(p for p in self.recent if p.sequence > sequence)
 
@@ -311,10 +332,10 @@ def latencies(
     """us from the socket to here, of the message that closed a row."""
     return {
         "queue": round((begun - heard) * 1e6, 1),
-        "features": spent.features / 1e3,
+        "fold": spent.features / 1e3,
         "models": spent.models / 1e3,
         "risk": spent.risk / 1e3,
-        "hand_over": round((now - done) * 1e6, 1),
+        "publish": round((now - done) * 1e6, 1),
         "total": round((now - heard) * 1e6, 1),
     }
 

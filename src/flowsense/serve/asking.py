@@ -1,0 +1,64 @@
+"""Predictions of what somebody brings: a recording of its own, or one row of features."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from flowsense.errors import InputError
+from flowsense.schema import BOOK, QUOTE, SECOND, Instrument, zeros
+from flowsense.serve.asked import events_of
+from flowsense.serve.decisions import CAPITAL, Decided, Decisions, Spent
+from flowsense.serve.speaking import predictions
+from flowsense.serve.swapping import Bench, push
+from flowsense.served import Prediction
+from flowsense.sources import NO_BARS, NO_EVENTS, NO_OBSERVATIONS
+from flowsense.tape import FeatureSpec, Rows, Tape
+
+
+def of_events(bench: Bench, model: Path, body: bytes) -> tuple[Prediction, ...]:
+    """By the model as before its first event; without numbers. Raises InputError."""
+    loaded, events = bench.load(model, 0), events_of(body, bench.table)
+    out, risk = list[Prediction](), loaded.decisions.risk
+    for one in push(loaded.decisions, events):
+        out += predictions(one, bench.table, risk, 0, loaded.about.version)
+    return tuple(replace(one, sequence=0) for one in out)
+
+
+def of_row(decisions: Decisions, columns: dict[str, float], symbol: str) -> Prediction:
+    """By the model before its first row, which it knows nothing of. Raises InputError."""
+    table, engine = decisions.engine.fold.instruments, decisions.engine
+    rows = row_of(engine.fold.spec, columns, place(table, symbol))
+    tape = Tape(NO_EVENTS, NO_BARS, NO_OBSERVATIONS, zeros(QUOTE), (rows,), table)
+    _, forecast = engine.model.predict(engine.model.init(table), tape)
+    signals = decisions.signals(tape, forecast, decisions.risk.init(CAPITAL))[1]
+    one = Decided(tape, forecast, signals, np.zeros(1, np.bool_), Spent(0, 0, 0))
+    return predictions(one, table, decisions.risk, 0, engine.version)[0]
+
+
+def place(table: tuple[Instrument, ...], symbol: str) -> int:
+    """In the table. Raises InputError for a symbol that is not heard."""
+    found = [k for k, i in enumerate(table) if i.symbol == symbol]
+    if not found:
+        known = ", ".join(i.symbol for i in table)
+        raise InputError(f"instrument {symbol!r} is not heard: known are {known}")
+    return found[0]
+
+
+def row_of(spec: FeatureSpec, columns: dict[str, float], instrument: int) -> Rows:
+    """One row without a market beside it. Raises InputError for a column that there is not."""
+    shape = (1, len(spec.columns))
+    X, valid = np.zeros(shape, np.float32), np.zeros(shape, np.bool_)
+    known = {name: k for k, name in enumerate(spec.columns)}
+    for name, value in columns.items():
+        if name not in known:
+            raise InputError(f"features: {name} is no column of the model")
+        X[0, known[name]], valid[0, known[name]] = value, True
+    one, who = np.array([SECOND]), np.array([instrument])
+    return Rows(one, who, X, valid, np.zeros(1, np.int64), zeros(BOOK, 1), zeros(QUOTE, 1))
+
+
+def told(spec: FeatureSpec, rows: Rows, r: int) -> dict[str, float]:
+    """The columns of a row that are known."""
+    known = np.flatnonzero(rows.valid[r])
+    return {spec.columns[c]: float(rows.X[r, c]) for c in known}

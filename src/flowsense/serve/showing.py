@@ -1,0 +1,81 @@
+"""`serve --demo`: a simulated market, told as a venue tells it, and a model that forecasts it."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf
+from pathlib import Path
+from threading import Event, Thread
+
+from flowsense.features.catalogue import spec
+from flowsense.forecast import Target
+from flowsense.live.feed import Address
+from flowsense.model import Budget
+from flowsense.model.calibrated import Calibrated
+from flowsense.models import build
+from flowsense.models.settings import kind_of, settings
+from flowsense.replay import speaker
+from flowsense.replay.feed import feed
+from flowsense.replay.server import Replay
+from flowsense.simulate.market import simulate
+from flowsense.simulate.markets import leader
+from flowsense.sources.open import open_source
+from flowsense.store import checkpoint
+from flowsense.store.events import write_events
+from flowsense.train.dataset import prepare
+
+VENUE = "binance-spot"  # whose protocol is spoken
+LEARN, SHOW = 120.0, 600.0  # seconds: to learn from, and until it begins again
+TARGETS = ("mid@500ms", "mid@1s")
+FAMILIES = ("depth", "ofi", "flow")
+
+
+def model(folder: Path, seed: int) -> Path:
+    """A checkpoint of a logistic model that has learned from another stretch of the market."""
+    path = folder / "learn.parquet"
+    write(path, LEARN, seed + 1)
+    of = spec(FAMILIES)
+    data = prepare(open_source([path]), of, tuple(map(Target.parse, TARGETS)))
+    plain = Calibrated(build("logistic"))
+    fitted = plain.fit(data, data.labels, seed=seed, budget=Budget(steps=100, seconds=inf))
+    about = checkpoint.Manifest(
+        model=kind_of(fitted.model),
+        config=settings(fitted.model),
+        spec=of,
+        targets=fitted.targets,
+        instruments=data.instruments,
+        trained=(int(data.ts[0]), int(data.ts[-1]) + 1),
+        seed=seed,
+        metrics={},
+    )
+    checkpoint.save(folder / "model", about, fitted.params())
+    return folder / "model"
+
+
+def write(path: Path, seconds: float, seed: int) -> None:
+    made = simulate(leader(2), seconds, seed)
+    write_events(path, made.instruments, [made.events])
+
+
+@contextmanager
+def market(folder: Path, seed: int) -> Iterator[tuple[tuple[str, ...], Address]]:
+    """Symbols and address of the venue, which speaks on a thread of its own until the end."""
+    path = folder / "market.parquet"
+    write(path, SHOW, seed)
+    there, done, found = Event(), Event(), list[Address]()
+    told = feed(open_source([path]), VENUE, loop=True)
+
+    async def speak() -> None:
+        async with Replay(told, speaker(VENUE)(told.instruments)) as venue:
+            found.append(Address(venue.stream, venue.rest))
+            there.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = Thread(target=lambda: asyncio.run(speak()), name="flowsense venue", daemon=True)
+    thread.start()
+    there.wait(10.0)
+    try:
+        yield tuple(i.symbol for i in told.instruments), found[0]
+    finally:
+        done.set()
+        thread.join(5.0)
