@@ -116,3 +116,33 @@ def test_a_body_that_comes_too_slowly_is_given_up():
                 b"POST /api/v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{"
             )
             assert slow.recv(4_096).startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.slow
+def test_a_head_without_end_is_refused():
+    with running() as server:
+        address = "127.0.0.1", int(server.url.rpartition(":")[2])
+        with socket.create_connection(address, 5) as long:
+            long.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 70_000)
+            assert long.recv(4_096).startswith(b"HTTP/1.1 431")
+
+
+@pytest.mark.slow
+def test_who_says_nothing_is_let_go(monkeypatch):
+    monkeypatch.setattr("flowsense.serve.sockets.HEAD_S", 0.1)
+    with running() as server:
+        address = "127.0.0.1", int(server.url.rpartition(":")[2])
+        with socket.create_connection(address, 5) as idle:
+            assert idle.recv(1) == b""
+
+
+@pytest.mark.slow
+def test_more_connections_than_there_may_be_are_told_to_come_back(monkeypatch):
+    monkeypatch.setattr("flowsense.serve.sockets.CONNECTIONS", 1)
+    with running() as server:
+        address = "127.0.0.1", int(server.url.rpartition(":")[2])
+        with (
+            socket.create_connection(address, 5),
+            socket.create_connection(address, 5) as second,
+        ):
+            assert second.recv(4_096).startswith(b"HTTP/1.1 503")

@@ -11,8 +11,6 @@ from typing import Any
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.http11 import Request
 
 from flowsense.errors import InputError
 from flowsense.serve import Service
@@ -20,52 +18,12 @@ from flowsense.serve.app import app
 from flowsense.serve.hub import Hub
 from flowsense.serve.logs import configure
 from flowsense.serve.settings import Settings
-from flowsense.serve.stream import GOING
+from flowsense.serve.sockets import Hearing, Listening
 from flowsense.wall import pause, within
 
 log = structlog.get_logger("flowsense.serve")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-BUFFER = 1 << 17  # bytes that the system holds for one listener
 TOLD_S, ENDING_S, STOPPING_S = 0.3, 1.5, 2.0  # listeners hear of the end; requests; the pipeline
-CONNECTIONS = 2_000
-
-
-class Listening(WebSocketsSansIOProtocol):
-    """A WebSocket that can be closed though its listener takes nothing: uvicorn's own waits."""
-
-    linger_s = 2.0
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        own = transport.get_extra_info("socket")
-        if own is not None:
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        if not self.handshake_complete:  # it was understood; the application has yet to see it
-            self.scope["state"]["drop"] = self.drop
-
-    def drop(self, code: int, reason: str) -> None:
-        """Say why, and be gone soon, whether or not that is heard."""
-        if self.close_sent or self.disconnected:
-            return
-        self.stop_keepalive()
-        self.conn.send_close(code, reason)
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        self.writable.set()
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
-        self.close_timer = self.loop.call_later(self.linger_s, self.transport.abort)
-
-    def shutdown(self) -> None:
-        if self.handshake_complete and not self.close_sent:
-            self.drop(GOING, "The server stops.")
-        else:
-            super().shutdown()
 
 
 class Quiet(uvicorn.Server):
@@ -97,7 +55,7 @@ def server_of(made: FastAPI, settings: Settings) -> Quiet:
     own = type("Listening", (Listening,), {"linger_s": limits.linger_s})
     config = uvicorn.Config(
         made,
-        http="httptools",
+        http=Hearing,
         ws=own,
         loop="none",
         lifespan="on",
@@ -108,7 +66,6 @@ def server_of(made: FastAPI, settings: Settings) -> Quiet:
         server_header=False,
         ws_max_size=limits.frame,
         ws_per_message_deflate=False,
-        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=ENDING_S,  # type: ignore[arg-type]
     )
     return Quiet(config)

@@ -1,0 +1,121 @@
+"""Connections as uvicorn makes them, bounded where those are not: in bytes, in time, in number."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+
+from flowsense.serve.stream import GOING
+from flowsense.served import Problem
+from flowsense.wall import later
+
+BUFFER = 1 << 17  # bytes that the system holds for one listener
+HEAD, HEAD_S = 1 << 16, 10.0  # bytes of a request before its body, and seconds for them
+CONNECTIONS = 2_000
+
+
+def refusal(line: str, problem: Problem) -> bytes:
+    """A whole answer, after which the connection is closed."""
+    body = msgspec.json.encode(problem)
+    head = f"HTTP/1.1 {line}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+    return f"{head}retry-after: 1\r\nconnection: close\r\n\r\n".encode() + body
+
+
+FULL = refusal("503 Service Unavailable", Problem("full", "There are too many connections."))
+LONG = refusal(
+    "431 Request Header Fields Too Large", Problem("too_large", f"A head has at most {HEAD} bytes.")
+)
+
+
+class Hearing(HttpToolsProtocol):
+    """HTTP."""
+
+    head = 0  # bytes so far; -1: past it
+    forget: Callable[[], None] | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS:
+            self._leave(FULL)
+            return
+        self.forget = later(HEAD_S, self._late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._heard()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.head >= 0:
+            self.head += len(data)
+        super().data_received(data)
+        if self.head > HEAD:
+            self._leave(LONG)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.head = max(self.head, 0)
+        if self.forget is None:
+            self.forget = later(HEAD_S, self._late)
+
+    def on_headers_complete(self) -> None:
+        self.head = -1
+        self._heard()
+        super().on_headers_complete()
+
+    def _heard(self) -> None:
+        if self.forget is not None:
+            self.forget()
+            self.forget = None
+
+    def _late(self) -> None:
+        self.forget = None
+        self.transport.close()
+
+    def _leave(self, answer: bytes) -> None:
+        self._heard()
+        if not self.transport.is_closing():
+            self.transport.write(answer)
+            self.transport.close()
+
+
+class Listening(WebSocketsSansIOProtocol):
+    """A WebSocket that can be closed though its listener takes nothing: uvicorn's own waits."""
+
+    linger_s = 2.0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        own = transport.get_extra_info("socket")
+        if own is not None:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.handshake_complete:  # it was understood; the application has yet to see it
+            self.scope["state"]["drop"] = self.drop
+
+    def drop(self, code: int, reason: str) -> None:
+        """Say why, and be gone soon, whether or not that is heard."""
+        if self.close_sent or self.disconnected:
+            return
+        self.stop_keepalive()
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.writable.set()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(self.linger_s, self.transport.abort)
+
+    def shutdown(self) -> None:
+        if self.handshake_complete and not self.close_sent:
+            self.drop(GOING, "The server stops.")
+        else:
+            super().shutdown()

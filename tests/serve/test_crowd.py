@@ -1,0 +1,182 @@
+"""Many at once, those who misbehave among them: what is lost, and what is left. Rates on a quiet
+machine: `pytest -m soak tests/serve/test_crowd.py`.
+"""
+
+import asyncio
+import gc
+import os
+import socket
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+import websockets
+from serving import limited, running, started
+from websockets import ConnectionClosed, InvalidStatus
+
+from flowsense.testing.service import SPEC, Simulated
+from flowsense.wall import Stopwatch, pause, within
+
+HAND = (
+    b"GET /api/v1/predict/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+FDS = "/proc/self/fd"
+
+
+def address(server):
+    return "127.0.0.1", int(server.url.rpartition(":")[2])
+
+
+def stalled(server):
+    """A listener that never reads."""
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    found.connect(address(server))
+    found.sendall(HAND)
+    return found
+
+
+def say(server, n):
+    """The newest prediction n times, with new numbers."""
+    service = server.service
+    for _ in range(n):
+        service.count += 1
+        said = replace(service.kept[-1], sequence=service.count)
+        service.kept.append(said)
+        for hear in list(service.listeners):
+            hear(said)
+
+
+async def heard(server, n, until):
+    """Sequences until that one."""
+    found = []
+    async with (
+        websockets.connect(server.stream, proxy=None, close_timeout=0.1) as listener,
+        within(60),
+    ):
+        n.append(1)
+        while not found or found[-1] < until:
+            text = await listener.recv()
+            found.append(int(text.split('"sequence":')[1].split(",")[0]))
+    return found
+
+
+def crowd(server, good, seconds, rate):
+    """Good listeners beside one that stalls; -> what each has heard, and how long it all took."""
+    first = server.service.count
+    steps = int(seconds * 50)
+    last = first + steps * rate // 50
+    hub = server.service.listeners[0].__self__
+
+    async def run():
+        here, watch = [], Stopwatch()
+        listening = [asyncio.ensure_future(heard(server, here, last)) for _ in range(good)]
+        while len(here) < good or len(hub.listeners) < good + 1:
+            await pause(0.01)
+        with watch:
+            for _ in range(steps):
+                await asyncio.to_thread(server.on_loop, say, server, rate // 50)
+                await pause(0.02)
+            return await asyncio.gather(*listening), watch
+
+    with stalled(server):
+        found, watch = asyncio.run(run())
+        for _ in range(500):
+            if not hub.listeners:
+                break
+            threading.Event().wait(0.01)
+    return found, list(range(first + 1, last + 1)), watch.seconds, hub
+
+
+@pytest.mark.slow
+def test_one_that_stalls_is_dropped_and_the_others_hear_all():
+    with running(started()) as server:
+        found, expected, _, hub = crowd(server, 5, 1.5, 2_000)
+        assert found == [expected] * 5
+        assert hub.cut == 1 and not hub.listeners
+
+
+@pytest.mark.soak
+def test_one_of_fifty_stalls_and_the_others_keep_their_rate():
+    with running(started()) as server:
+        found, expected, seconds, hub = crowd(server, 49, 20.0, 100)
+        assert found == [expected] * 49 and hub.cut == 1
+        assert len(expected) / seconds > 0.95 * 100 * 20.0 / seconds
+
+
+def left(server):
+    """Descriptors and threads, when all that was has gone."""
+    gc.collect()
+    return len(os.listdir(FDS)), threading.active_count()
+
+
+def resident():
+    """Bytes in memory."""
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def come_and_go(server, n):
+    """Listeners that leave at once, ask for too much, or say what they must not."""
+    for k in range(n):
+        try:
+            async with websockets.connect(
+                server.stream + ("?since=x" if k % 5 == 4 else ""), proxy=None, close_timeout=0.1
+            ) as listener:
+                if k % 5 == 1:
+                    await listener.send(b"x" * 70_000)
+                if k % 5 == 2:
+                    listener.transport.abort()
+                if k % 5 == 3:
+                    listener.transport.write(b"\x81\x82\x00\x00\x00\x00\xff\xfe")  # no UTF-8
+                    with pytest.raises(ConnectionClosed) as closed:
+                        await listener.recv()
+                    assert closed.value.rcvd.code == 1007
+        except (ConnectionClosed, InvalidStatus):
+            continue
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir(FDS), reason="descriptors are counted as on Linux")
+@pytest.mark.parametrize(
+    "n", [100, pytest.param(5_000, marks=pytest.mark.soak)], ids=["some", "many"]
+)
+def test_who_comes_and_goes_leaves_nothing(n):
+    settings = replace(limited(rate=1e6, burst=1e6))
+    with running(started(), settings) as server:
+        hub = server.service.listeners[0].__self__
+        asyncio.run(come_and_go(server, 100))
+        before, memory = left(server), resident()
+        asyncio.run(come_and_go(server, n))
+        for _ in range(300):
+            if left(server) == before and not hub.listeners:
+                break
+            threading.Event().wait(0.01)
+        assert left(server) == before and not hub.listeners
+        assert resident() < 1.05 * memory
+
+
+class Slow(Simulated):
+    async def of_row(self, columns, symbol):
+        await pause(0.2)
+        return await super().of_row(columns, symbol)
+
+
+@pytest.mark.slow
+def test_what_is_too_much_at_once_is_told_so_and_the_rest_is_answered():
+    row = {"instrument": "BTCUSDT", "features": {SPEC.columns[0]: 1.0}}
+
+    async def run(url):
+        async with httpx.AsyncClient(base_url=url) as http:
+            asked = [http.post("/api/v1/predict", json=row) for _ in range(20)]
+            return await asyncio.gather(*asked)
+
+    with running(started(0, Slow()), limited(predictions=2)) as server:
+        found = asyncio.run(run(server.url))
+    codes = [f.status_code for f in found]
+    assert set(codes) == {200, 503} and codes.count(200) >= 2
+    assert {f.headers.get("retry-after") for f in found if f.status_code == 503} == {"1"}
