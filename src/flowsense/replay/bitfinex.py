@@ -49,7 +49,7 @@ class Speaker:
         return [orjson.dumps({"event": "unsubscribed", "status": "OK", "chanId": m["chanId"]})]
 
     def _subscribe(self, client: Client, m: Any) -> list[bytes]:
-        channel, symbol = m["channel"], m["symbol"]
+        channel, symbol = m["channel"], m["symbol"].removeprefix("t")
         topic = f"{channel}/{symbol}"
         wrong = (10_300, "symbol: invalid") if symbol not in self.shelves else None
         wrong = (10_301, "subscribe: dup") if topic in client.topics else wrong
@@ -60,7 +60,7 @@ class Speaker:
         client.topics.add(topic)
         if channel == "book" and client.told.get("flags", 0) & OB_CHECKSUM:
             client.topics.add(f"cs/{symbol}")
-        said = m | {"event": "subscribed", "chanId": client.told[topic], "pair": symbol[1:]}
+        said = m | {"event": "subscribed", "chanId": client.told[topic], "pair": symbol}
         shelf, kept = self.shelves[symbol], b",".join(self.traded[symbol][::-1])
         first = _snapshot(shelf) if channel == "book" else b"[%s]" % kept
         return [orjson.dumps(said), self.frame(client, Said(topic, first))]
@@ -101,7 +101,7 @@ class Speaker:
         if path != "/v2/conf/pub:info:pair,pub:info:pair:futures":
             return None
         pairs = [
-            [i.symbol[1:], [None, None, None, listed(i.lot), "2000.0", *[None] * 3, 0.2, 0.1]]
+            [i.symbol, [None, None, None, listed(i.lot), "2000.0", *[None] * 3, 0.2, 0.1]]
             for i in self.instruments
         ]
         return orjson.dumps([pairs, []])

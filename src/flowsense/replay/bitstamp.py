@@ -95,9 +95,10 @@ class Speaker:
 
 
 def _market(i: Instrument) -> dict[str, Any]:
+    base, counter = (max(-unit.exponent, 0) for unit in (i.lot, i.tick))
     return {
         **{"name": i.symbol.upper(), "market_symbol": i.symbol, "trading": "Enabled"},
-        **{"base_decimals": -i.lot.exponent, "counter_decimals": -i.tick.exponent},
+        **{"base_decimals": base, "counter_decimals": counter},
     }
 
 

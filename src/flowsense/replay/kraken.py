@@ -107,7 +107,10 @@ class Speaker:
             name = "/".join(NAMED.get(c, c) for c in i.symbol.split("/"))
             pairs[name.replace("/", "")] = {
                 **{"altname": name.replace("/", ""), "wsname": name, "status": "online"},
-                **{"pair_decimals": max(-i.tick.exponent, 0), "lot_decimals": -i.lot.exponent},
+                **{
+                    "pair_decimals": max(-i.tick.exponent, 0),
+                    "lot_decimals": max(-i.lot.exponent, 0),
+                },
                 **{"tick_size": listed(i.tick), "ordermin": listed(i.lot)},
             }
         return orjson.dumps({"error": [], "result": pairs})

@@ -27,7 +27,7 @@ from flowsense.sources.venues.bitfinex import VENUE
 from flowsense.sources.venues.decoder import Decoder
 
 TINY = Decimal(1, -8)
-TABLE = tuple(Instrument(s, "bitfinex", TINY, TINY, depth=250) for s in ("tBTCUSD", "tPNKETH"))
+TABLE = tuple(Instrument(s, "bitfinex", TINY, TINY, depth=250) for s in ("BTCUSD", "PNKETH"))
 TRADES, BOOK = 17001, 17002  # channels
 
 
@@ -114,15 +114,15 @@ def test_a_trade_is_told_once_and_maintenance_is_a_halt(whole):
 def test_lots_are_coarser_where_orders_are_large_and_sizes_are_rounded_up():
     pairs = [["BTCUSD", [None, None, None, "0.00006"]], ["SHIB:USD", [None, None, None, "200000"]]]
     listed = (orjson.dumps([pairs, [["BTCF0:USTF0", [None, None, None, "0.0001"]]]]),)
-    found = VENUE.instruments(("tSHIB:USD", "tBTCF0:USTF0"), listed)
+    found = VENUE.instruments(("SHIB:USD", "BTCF0:USTF0"), listed)
     assert [(i.tick, i.lot) for i in found] == [(TINY, Decimal(1, -4)), (TINY, TINY)]
     decoder = Decoder(VENUE, found)
     decoder.hear(Heard(1, How.OPENED))
     hear(decoder, '{"event":"subscribed","channel":"book","chanId":1,"symbol":"tSHIB:USD"}')
     told = hear(decoder, "[1,[[0.0000123,1,90071992547.12340001]],1]")
     assert told.events["lots"].tolist() == [0, 900_719_925_471_235]
-    with pytest.raises(DecodeError, match="lists no symbol 'tX'"):
-        VENUE.instruments(("tX",), listed)
+    with pytest.raises(DecodeError, match="lists no symbol 'X'"):
+        VENUE.instruments(("X",), listed)
 
 
 def recorded(data):
@@ -142,7 +142,7 @@ def slowly(heard):
         elif m[0] in channels and m[1] != "hb":
             symbol, levels = channels[m[0]], m[1] if isinstance(m[1][0], list) else [m[1]]
             for price, count, amount in levels:
-                side = books.setdefault((symbol, 1 if amount > 0 else -1), {})
+                side = books.setdefault((symbol[1:], 1 if amount > 0 else -1), {})
                 side.pop(price, None)
                 side |= {price: abs(amount)} if count else {}
                 said += 1
@@ -180,7 +180,7 @@ def test_a_wrong_checksum_is_mended_for_its_book_alone():
     talk = Talk("bitfinex", TABLE)
     for k, events in enumerate(market(5, 60, 2)):
         if k == 30:
-            book = next(b for b in talk.decoder.dialect.books.values() if b.symbol == "tBTCUSD")
+            book = next(b for b in talk.decoder.dialect.books.values() if b.symbol == "BTCUSD")
             book.sides[0].put(book.sides[0].prices[-1], None)
         talk.tell(events)
     assert talk.decoder.sink.counts["checksum mismatch"] == 1

@@ -15,7 +15,8 @@ exponents, and sizes of asks below 0::
 Of level updates count 0 says gone, and the sign of the amount says which side; a level that leaves
 the 250 is told of as gone. Books carry no time. `sequence` is the number, of a trade its id. It is
 told of as te, and once more as tu, which is left out, as are trades from before the subscription.
-Maintenance is a HALT of all. Books of funding are not read.
+Maintenance is a HALT of all. Symbols are those of pairs, BTCUSD and not tBTCUSD; books of funding
+are not read.
 
 Prices have five digits that count and at most eight places, so that the tick is 1e-8. Sizes have up
 to eight places; a lot is 1e-8 too, but where orders begin above 100 units it is coarser, and sizes
@@ -127,7 +128,7 @@ class BitfinexDialect:
         self.number = -1
         self._request({"event": "conf", "flags": SEQ_ALL + OB_CHECKSUM})
         for symbol in self.symbols:
-            self._request({"event": "subscribe", "channel": "trades", "symbol": symbol})
+            self._request({"event": "subscribe", "channel": "trades", "symbol": f"t{symbol}"})
             self._subscribe(symbol)
 
     def message(self, body: bytes) -> None:
@@ -188,12 +189,13 @@ class BitfinexDialect:
 
     def _event(self, m: Event) -> None:
         if m.event == "subscribed" and m.channel in ("book", "trades"):
-            if m.symbol not in self.lots:
-                raise DecodeError(f"symbol {m.symbol[:40]!r} was not asked for")
+            symbol = m.symbol.removeprefix("t")
+            if symbol not in self.lots:
+                raise DecodeError(f"symbol {symbol[:40]!r} was not asked for")
             if m.channel == "book":
-                self.books[m.chanId] = Book(m.symbol, self.lots[m.symbol])
+                self.books[m.chanId] = Book(symbol, self.lots[symbol])
             else:
-                self.trades[m.chanId] = m.symbol
+                self.trades[m.chanId] = symbol
         elif m.event == "unsubscribed":
             self._subscribe(self.closing.pop(m.chanId))
         elif m.event == "error":
@@ -213,7 +215,7 @@ class BitfinexDialect:
 
     def _subscribe(self, symbol: str) -> None:
         how = {"prec": "P0", "freq": "F0", "len": str(LENGTH)}
-        self._request({"event": "subscribe", "channel": "book", "symbol": symbol} | how)
+        self._request({"event": "subscribe", "channel": "book", "symbol": f"t{symbol}"} | how)
 
     def _request(self, said: dict[str, Any]) -> None:
         self.sink.send(orjson.dumps(said).decode())
@@ -221,7 +223,7 @@ class BitfinexDialect:
 
 def instruments(symbols: tuple[str, ...], bodies: tuple[bytes, ...]) -> tuple[Instrument, ...]:
     """In this order. Raises DecodeError for one that is not listed."""
-    known = {f"t{pair}": info for group in orjson.loads(bodies[0]) for pair, info in group}
+    known = {pair: info for group in orjson.loads(bodies[0]) for pair, info in group}
     return tuple(_instrument(symbol, known.get(symbol)) for symbol in symbols)
 
 
