@@ -157,6 +157,7 @@ async def candles(wanted: Wanted, out: Path, base: str = "") -> int:
     if pages:
         last = pq.read_table(pages[-1])["open_time"].cast(pa.int64())[-1].as_py()
     path = vendor.first(wanted, last + MILLISECOND if pages else wanted.start)
+    asked = set[str]()  # a server that sends us in circles has told all
     async with Client(base, rate=vendor.rate, key=key) as client:
         while path:
             page = understood(vendor, wanted, await client.read(path), base)
@@ -166,7 +167,8 @@ async def candles(wanted: Wanted, out: Path, base: str = "") -> int:
                 with replacing(pages[-1]) as draft:
                     pq.write_table(table(wanted, rows), draft)
                 last = rows[-1].ts
-            path = page.more if page.more != path else ""
+            asked.add(path)
+            path = page.more if page.more not in asked else ""
     return joined(wanted, pages, out)
 
 

@@ -16,6 +16,7 @@ TRIES = 8
 FIRST, MOST = 0.5, 60.0  # seconds before the second try, and before any
 PIECE = 1 << 18  # bytes
 SLOW = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=60.0)
+GOOD = (200, 206)  # 206: Databento's, where a part of what was asked for is not there
 LATER = (418, 425, 429)  # and all above 499
 DENIED = (401, 403)
 
@@ -70,7 +71,7 @@ class Client:
                 async with self.http.request(
                     how, self.base + path, data=form, allow_redirects=False
                 ) as reply:
-                    if reply.status == 200:
+                    if reply.status in GOOD:
                         return await take(reply)
                     why = await self._why(reply)
                     if reply.status not in LATER and reply.status < 500:
