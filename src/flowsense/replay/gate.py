@@ -128,8 +128,8 @@ def _row(i: Instrument) -> dict[str, Any]:
         "quote": quote,
         "fee": "0.2",
         "min_quote_amount": "3",
-        "amount_precision": -i.lot.exponent,
-        "precision": -i.tick.exponent,
+        "amount_precision": max(0, -i.lot.exponent),
+        "precision": max(0, -i.tick.exponent),
         "trade_status": "tradable",
     }
 

@@ -99,27 +99,33 @@ class Hyperliquid:
             return None
         wanted = orjson.loads(body)["type"]
         if wanted == "meta":
-            return orjson.dumps({"universe": [self._row(s) for s in self._of(PERPETUAL)]})
+            return orjson.dumps({"universe": [self._row(i) for i in self._fine(0, PERPETUAL)]})
         return orjson.dumps(self._pairs()) if wanted == "spotMeta" else None
 
-    def _of(self, decimals: int) -> list[Instrument]:
+    def _fine(self, least: int, most: int) -> list[Instrument]:
+        """Whose price and size have so many decimals together; of more than SPOT none is listed."""
         found = (shelf.instrument for shelf in self.shelves)
-        return [i for i in found if (i.tick.exponent + i.lot.exponent == -decimals)]
+        return [i for i in found if least <= max(0, -i.tick.exponent) + _decimals(i) <= most]
 
     def _row(self, i: Instrument) -> Json:
-        return {"name": i.symbol, "szDecimals": -i.lot.exponent, "maxLeverage": 20}
+        return {"name": i.symbol, "szDecimals": _decimals(i), "maxLeverage": 20}
 
     def _pairs(self) -> Json:
         """Spot: the token 0 is what all are quoted in."""
         tokens: list[Any] = [{"name": "USDC", "szDecimals": 8, "weiDecimals": 8, "index": 0}]
         pairs: list[Any] = []
-        for k, i in enumerate(self._of(SPOT)):
-            size, name = -i.lot.exponent, i.symbol.partition("/")[0]
+        for k, i in enumerate(self._fine(PERPETUAL + 1, SPOT)):
+            size, name = _decimals(i), i.symbol.partition("/")[0]
             tokens.append({"name": name, "szDecimals": size, "weiDecimals": 8, "index": k + 1})
             pairs.append(
                 {"name": i.symbol, "tokens": [k + 1, 0], "index": k, "isCanonical": k == 0}
             )
         return {"universe": pairs, "tokens": tokens}
+
+
+def _decimals(i: Instrument) -> int:
+    """Of a size."""
+    return max(0, -i.lot.exponent)
 
 
 def _channel(name: str, data: Any) -> Json:
