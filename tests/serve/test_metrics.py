@@ -62,8 +62,8 @@ def test_a_prediction_is_told_by_side_confidence_target_and_stage(metrics):
 
 def test_feeds_of_one_venue_are_added_up_and_the_most_silent_counts(metrics):
     feeds = (FEED, replace(FEED, state="resync", last=1_000_000_000))
-    metrics.heard("binance", 2_000_000, 0.001)
-    metrics.heard("binance", -4_000_000, 0.001)
+    metrics.heard("binance", 2_000_000)
+    metrics.heard("binance", -4_000_000)
 
     metrics.status(Status("running", "", 0, 1, 20, 3, 4, feeds, MODEL), now=5_000_000_000)
 
@@ -102,8 +102,8 @@ def fill(metrics):
     reasons = ("raised", "unsound", "late", "hung", "lost")
     metrics.told(replace(TOLD, abstained=tuple(f"{m}: {why}" for m in MEMBERS for why in reasons)))
     for venue in VENUES:
-        metrics.heard(venue, 1, 0.001)
-        metrics.resynced(venue)
+        metrics.heard(venue, 1)
+        metrics.resynced({venue: 1})
     feeds = tuple(replace(FEED, venue=venue, state=state) for venue in VENUES for state in FEEDS)
     metrics.status(Status("running", "", 0, 1, 20, 0, 0, feeds, MODEL), now=5_000_000_000)
     metrics.breakers([Tripped(None, Trip.LOSS, 1)], {"loss": 1})

@@ -71,7 +71,7 @@ class Feed:
         self.backoff = Backoff(self.care, Random(seed))
         self.state, self.why, self.since, self.last = "down", "", 0, 0
         self.given_up = ""  # why, by us
-        self.messages = self.events = self.connections = 0
+        self.messages = self.events = self.connections = self.resyncs = 0
         self.silence = {k: Silence(self.care, 0) for k in self.decoder.sink.index.values()}
         self.socket: Socket | None = None
         self.tasks = set[asyncio.Task[None]]()
@@ -264,5 +264,6 @@ class Feed:
         return [k for k, one in self.silence.items() if one.stale]
 
     def _is(self, state: str, why: str = "") -> None:
+        self.resyncs += state == "resync"
         self.state, self.since = state, self.now()
         self.why = why or self.why

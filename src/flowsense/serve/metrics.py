@@ -35,7 +35,7 @@ class Layout:
     """The labels that there can be. What goes beyond the most of each is told as ``other``."""
 
     instruments: tuple[tuple[str, str], ...]  # venue, symbol
-    model: Model
+    model: Model | None = None  # None: it is told later, by `Metrics.serving`
     routes: tuple[str, ...] = ()  # of the API, as templates
     rules: tuple[str, ...] = ()  # of the alerts
     paths: tuple[str, ...] = ()  # where files are written
@@ -66,11 +66,11 @@ class Layout:
         }
 
 
-def served(model: Model) -> dict[str, frozenset[str]]:
+def served(model: Model | None) -> dict[str, frozenset[str]]:
     """Labels that change when another model is swapped in."""
     return {
-        "target": frozenset(model.targets[:TARGETS]),
-        "member": frozenset(model.members[:MEMBERS]),
+        "target": frozenset(model.targets[:TARGETS] if model else ()),
+        "member": frozenset(model.members[:MEMBERS] if model else ()),
     }
 
 
@@ -83,15 +83,17 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self.skews: dict[str, deque[float]] = {}
-        self.serving(layout.model)
+        if layout.model is not None:
+            self.serving(layout.model)
 
-    def heard(self, venue: str, skew_ns: int, seconds: float) -> None:
-        """One message: ts_recv less ts_event of its newest event, and how long decoding took."""
+    def heard(self, venue: str, skew_ns: int) -> None:
+        """One message: ts_recv less ts_event of its newest event."""
         self.skews.setdefault(venue, deque(maxlen=SKEWS)).append(skew_ns / 1e6)
-        self.series.see("flowsense_stage_seconds", seconds, ("decode",))
 
-    def resynced(self, venue: str) -> None:
-        self.series.add("flowsense_feed_resyncs_total", (venue,))
+    def resynced(self, totals: Mapping[str, int]) -> None:
+        """How often books of each venue were taken anew so far."""
+        for venue, total in totals.items():
+            self.series.put("flowsense_feed_resyncs_total", total, (venue,))
 
     def told(self, p: Prediction) -> None:
         """Latencies are those of `p.latency_us`, by the names in `measured.STAGES`."""

@@ -37,6 +37,7 @@ from flowsense.serve.asking import of_events, of_row, told
 from flowsense.serve.config import PipelineConfig
 from flowsense.serve.decisions import Decided, Spent
 from flowsense.serve.inbox import Batch, Inbox
+from flowsense.serve.observer import Observer
 from flowsense.serve.speaking import predictions
 from flowsense.serve.swapping import Bench, Loaded, push
 from flowsense.sources.venues import Heard, venue
@@ -70,6 +71,7 @@ class InferencePipeline:
         self.listeners = list[Listener]()
         self.table: tuple[Instrument, ...] = ()
         self.feeds = list[Feed]()
+        self.observer: Observer | None = None
         self.inbox = Inbox(())
         self.recent = deque[Prediction](maxlen=config.kept)
         self.of = dict[tuple[str, str], Prediction]()
@@ -166,6 +168,8 @@ class InferencePipeline:
         if len(told.events):
             self.inbox.put(told.events, elapsed())
             self.arrived.set()
+            if self.observer is not None:
+                self.observer.heard(told)
 
     async def _turns(self) -> None:
         """What has arrived, whole messages, again and again."""
@@ -229,6 +233,10 @@ class InferencePipeline:
                 self.of[said.venue, said.symbol] = said
                 for listener in (*self.listeners,):
                     self._call(listener, said)
+                if self.observer is not None:
+                    self.observer.told(said)
+        if self.observer is not None:
+            self.observer.decided(decided)
 
     def _call(self, listener: Listener, said: Prediction) -> None:
         result = listener(said)
@@ -250,6 +258,12 @@ class InferencePipeline:
 
     async def reload(self, path: Path | None) -> Swap:
         """Tried beside what serves; in its place from one turn to the next."""
+        swap = await self._reload(path)
+        if self.observer is not None:
+            self.observer.swapped(swap)
+        return swap
+
+    async def _reload(self, path: Path | None) -> Swap:
         bench, before = self.bench, self.loaded
         if bench is None or before is None or self.state != "running":
             raise InputError("the pipeline does not run: start it, then reload")

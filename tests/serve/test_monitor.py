@@ -1,0 +1,98 @@
+"""A pipeline over a venue's own bytes, and all that is told of it."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from flowsense.live.feed import Address
+from flowsense.replay import speaker
+from flowsense.replay.feed import feed
+from flowsense.replay.server import Replay
+from flowsense.schema import EVENT
+from flowsense.serve.alerts import Thresholds
+from flowsense.serve.config import PipelineConfig
+from flowsense.serve.judge import Judge
+from flowsense.serve.monitor import Monitor, free
+from flowsense.serve.pipeline import InferencePipeline
+from flowsense.serve.swapping import Bench, push
+from flowsense.sources.open import open_source
+from flowsense.testing.fitted import save
+from flowsense.testing.loop import run
+from flowsense.wall import pause
+
+
+async def served(source, model, lake):
+    """20 seconds of the stream, looked at; the pipeline and its monitor."""
+    table = source.instruments
+    name = table[0].venue
+    async with Replay(feed(source, name), speaker(name)(table), speed=10.0) as venue:
+        pipeline = InferencePipeline(
+            PipelineConfig(
+                *(model, tuple(f"{name}:{i.symbol}" for i in table)),
+                addresses={name: Address(venue.stream, venue.rest)},
+                record=lake,
+                aside=False,
+            )
+        )
+        monitor = Monitor(pipeline, thresholds=Thresholds(free=2**62))
+        task = asyncio.create_task(monitor.run())
+        await pause(1.0)  # before there is anything to tell
+        await pipeline.start()
+        await pause(2.0)
+        await pipeline.reload(None)
+        await pause(0.1)
+        await pipeline.stop()
+        await monitor.look()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return pipeline, monitor
+
+
+@pytest.fixture(scope="module")
+def looked_at(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("monitor")
+    source = open_source(sorted((data / "binance_ws_raw").glob("spot_*_20240808.jsonl.zst")))
+    return run(served(source, save(folder / "model"), folder / "lake")), folder / "lake"
+
+
+@pytest.mark.slow
+def test_what_a_pipeline_did_is_told(looked_at):
+    (pipeline, monitor), _ = looked_at
+    text = monitor.metrics.render()[0].decode()
+    found = [s for family in text_string_to_metric_families(text) for s in family.samples]
+
+    def total(name, **labels):
+        return sum(s.value for s in found if s.name == name and labels.items() <= s.labels.items())
+
+    assert total("flowsense_predictions_total") == pipeline.told > 20
+    assert total("flowsense_feed_messages_total") == sum(f.messages for f in pipeline.feeds) > 100
+    assert total("flowsense_events_total") == pipeline.events
+    assert total("flowsense_stage_seconds_count", stage="total") == pipeline.told
+    assert total("flowsense_outcomes_total", target="mid@500ms") > 10
+    assert total("flowsense_swaps_total", outcome="accepted") == 1
+    assert total("flowsense_alert", rule="disk_low") == 1
+    assert {s.labels["state"] for s in found if s.name == "flowsense_feed_state"} >= {"live"}
+    assert {s.name for s in found} >= {"flowsense_feed_clock_skew_ms", "flowsense_importance"}
+    assert total("flowsense_refused_total") == 0 and len(found) < 2_000
+
+
+@pytest.mark.slow
+def test_what_came_of_forecasts_is_what_the_recording_gives(looked_at):
+    (pipeline, monitor), lake = looked_at
+    found = open_source([lake])
+    loaded = Bench(found.instruments, pipeline.config.settings).load(pipeline.config.model, 0)
+    columns = loaded.decisions.engine.fold.spec.columns
+    judge = Judge(loaded.decisions.engine.model.targets, columns, found.instruments)
+
+    for one in push(loaded.decisions, np.concatenate(list(found)).view(EVENT)):
+        judge.push(one.tape, one.forecast)
+
+    assert monitor.judge.snapshot() == judge.snapshot()
+
+
+def test_free_bytes_are_those_of_where_a_path_will_be(tmp_path):
+    found = free([tmp_path / "not" / "yet"])
+
+    assert found[str(tmp_path / "not" / "yet")] > 0
