@@ -2,6 +2,7 @@
 
 from collections import deque
 from typing import Any, TypeAlias
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import orjson
@@ -83,10 +84,12 @@ class Coinbase:
         return orjson.dumps(said.body | {"sequence_num": number})
 
     def get(self, path: str) -> bytes | None:
-        symbol = path.removeprefix(LISTING)
-        if not path.startswith(LISTING) or symbol not in self.by:
+        parts = urlsplit(path)
+        if parts.path != LISTING:
             return None
-        return orjson.dumps(self._product(self.by[symbol].instrument))
+        wanted = parse_qs(parts.query).get("product_ids", [*self.by])
+        found = [self._product(shelf.instrument) for s, shelf in self.by.items() if s in wanted]
+        return orjson.dumps({"products": found, "num_products": len(found)})
 
     def _message(self, channel: str, event: Body) -> Body:
         head = {"channel": channel, "client_id": "", "timestamp": _stamp(self.now)}

@@ -1,5 +1,7 @@
 """Coinbase: worked examples, a market told whole and with holes, and damaged bytes."""
 
+from decimal import Decimal as Exact
+
 import orjson
 import pytest
 from pyarrow import CompressedInputStream, OSFile
@@ -147,9 +149,10 @@ def test_a_listing_gives_ticks_lots_and_contracts(data):
     bodies = []
     for name in ("http_products", "http_products_future"):
         with CompressedInputStream(OSFile(str(folder / f"{name}.json.zst")), "zstd") as stream:
-            bodies += map(orjson.dumps, orjson.loads(stream.read())["products"])
+            bodies.append(stream.read())
     found = venue("coinbase")
-    assert found.listing(("BTC-USD",)) == ("/api/v3/brokerage/market/products/BTC-USD",)
+    wanted = "/api/v3/brokerage/market/products?product_ids=BTC-USD&product_ids=ETH-USD"
+    assert found.listing(("BTC-USD", "ETH-USD")) == (wanted,)
     assert found.instruments(("BTC-USD", "BIT-24APR26-CDE"), tuple(bodies)) == (
         BTC,
         Instrument("BIT-24APR26-CDE", "coinbase", Decimal(5, 0), Decimal(1, 0), Decimal(1, -2)),
@@ -157,7 +160,21 @@ def test_a_listing_gives_ticks_lots_and_contracts(data):
     with pytest.raises(DecodeError, match="BTC-USDC is told as BTC-USD"):
         found.instruments(("BTC-USDC",), tuple(bodies))
     with pytest.raises(DecodeError, match="lists no symbol"):
-        found.instruments(("X-USD",), (b'{"error":"NOT_FOUND"}',))
+        found.instruments(("X-USD",), (b'{"products":[]}',))
+
+
+@pytest.mark.slow
+def test_a_whole_recorded_book_is_told_as_it_is(decoder, data):
+    path = data / "misc_l2" / "coinbase_btcusd_l2_snapshot_2026-08-07.json.zst"
+    with CompressedInputStream(OSFile(str(path)), "zstd") as stream:
+        recorded = orjson.loads(stream.read())
+    sides = (("bid", recorded["bids"]), ("offer", recorded["asks"]))
+    levels = [(side, *level[:2]) for side, of in sides for level in of]
+    (told,) = hear(decoder, book("snapshot", 0, *levels))
+    prices, lots = told.events["price"][1:], told.events["lots"][1:]
+    assert len(prices) == 18_376 + 27_017 == len(levels)
+    assert prices.tolist() == [int(Exact(p).scaleb(2)) for _, p, _ in levels]
+    assert lots.tolist() == [int(Exact(n).scaleb(8)) for _, _, n in levels]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -19,14 +19,14 @@ those of the past, which are left out. A product that is told under another name
 BTC-USD, is refused by its listing. `status` says when trading stops.
 """
 
-from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import orjson
 
 from flowsense.errors import DecodeError
 from flowsense.schema import HALT, SECOND, TRADING, Decimal, Instrument
-from flowsense.sources.levels import Levels, decimal, exactly, flat, pairs
+from flowsense.sources.levels import Levels, decimal, exactly, flat
 from flowsense.sources.venues import Venue
 from flowsense.sources.venues.fields import whole
 from flowsense.sources.venues.sink import Sink
@@ -34,8 +34,57 @@ from flowsense.sources.venues.sink import Sink
 PATIENCE = 10 * SECOND  # in which snapshots come: whole books are some megabytes
 CHANNELS = ("heartbeats", "level2", "market_trades", "status")
 COUNTED = ("l2_data", "market_trades", "status", "heartbeats", "subscriptions")
-SIDES = {"bid": 0, "offer": 1}
-LISTING = "/api/v3/brokerage/market/products/"
+LISTING = "/api/v3/brokerage/market/products"
+
+
+class Head(msgspec.Struct):
+    type: str = ""
+    message: str = ""
+    channel: str = ""
+    timestamp: str = ""
+    sequence_num: int = -1
+    events: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class Level(msgspec.Struct, gc=False):
+    side: Literal["bid", "offer"]
+    price_level: str
+    new_quantity: str
+
+
+class Book(msgspec.Struct):
+    type: Literal["snapshot", "update"]
+    product_id: str
+    updates: list[Level]
+
+
+class Trade(msgspec.Struct, gc=False):
+    trade_id: str
+    product_id: str
+    price: str
+    size: str
+    side: Literal["BUY", "SELL"]  # of the maker
+    time: str
+
+
+class Trades(msgspec.Struct):
+    type: Literal["snapshot", "update"]
+    trades: list[Trade]
+
+
+class Product(msgspec.Struct):
+    id: str
+    status: str
+
+
+class Status(msgspec.Struct):
+    products: list[Product]
+
+
+HEAD = msgspec.json.Decoder(Head)
+BOOKS = msgspec.json.Decoder(list[Book])
+TRADES = msgspec.json.Decoder(list[Trades])
+STATUS = msgspec.json.Decoder(list[Status])
 
 
 class CoinbaseDialect:
@@ -53,24 +102,26 @@ class CoinbaseDialect:
             self._say("subscribe", channel, self.symbols)
 
     def message(self, body: bytes) -> None:
-        json = orjson.loads(body)
-        if json.get("type") == "error":
-            self.sink.anew(f"coinbase: {json.get('message')}")
+        head = HEAD.decode(body)
+        if head.type == "error":
+            self.sink.anew(f"coinbase: {head.message}")
             return
-        channel, sequence, when = json["channel"], whole(json["sequence_num"]), json["timestamp"]
+        sequence, when = whole(head.sequence_num), exactly(head.timestamp)
         if sequence <= self.last:
             self.sink.count("repeated message")
             return
         self._missed(sequence)
         self.last = sequence
-        self.sink.count(channel if channel in COUNTED else "other")
-        for event in json["events"]:
-            if channel == "l2_data":
-                self._book(event, exactly(when))
-            elif channel == "market_trades":
-                self._trades(event)
-            elif channel == "status":
-                self._status(event["products"], exactly(when))
+        self.sink.count(head.channel if head.channel in COUNTED else "other")
+        if head.channel == "l2_data":
+            for book in BOOKS.decode(head.events):
+                self._book(book, when)
+        elif head.channel == "market_trades":
+            for trades in TRADES.decode(head.events):
+                self._trades(trades)
+        elif head.channel == "status":
+            for status in STATUS.decode(head.events):
+                self._status(status.products, when)
 
     def reply(self, key: str, body: bytes) -> None:
         raise DecodeError("nothing was asked for beside the stream")
@@ -90,60 +141,52 @@ class CoinbaseDialect:
             self._say("unsubscribe", "level2", missing)
             self._say("subscribe", "level2", missing)
 
-    def _book(self, event: dict[str, Any], when: int) -> None:
-        kind, symbol, sink = event["type"], event["product_id"], self.sink
-        levels = _levels(event["updates"])
-        if kind == "snapshot":
+    def _book(self, m: Book, when: int) -> None:
+        sink, symbol, levels = self.sink, m.product_id, _levels(m.updates)
+        if m.type == "snapshot":
             sink.snapshot(symbol, levels, when, self.last)
             if all(sink.ready.values()):
                 self.asked = -PATIENCE  # none is on its way
-        elif kind != "update":
-            raise DecodeError(f"type {str(kind)[:40]!r} is neither snapshot nor update")
         elif sink.ready[symbol]:
             sink.update(symbol, levels, when, self.last)
         else:
             sink.count("update without a book")
             self._ask()
 
-    def _trades(self, event: dict[str, Any]) -> None:
-        for d in sorted(event["trades"], key=lambda d: whole(d["trade_id"])):  # they come otherwise
-            if event["type"] == "snapshot":
+    def _trades(self, m: Trades) -> None:
+        for d in sorted(m.trades, key=lambda d: whole(d.trade_id)):  # the last one comes first
+            if m.type == "snapshot":
                 self.sink.count("trade from before")
                 continue
-            one, maker = [[d["price"], d["size"]]], d["side"]
-            if maker not in ("BUY", "SELL"):
-                raise DecodeError(f"side {str(maker)[:40]!r} is neither BUY nor SELL")
-            levels = pairs(one, []) if maker == "SELL" else pairs([], one)
-            when, number = exactly(d["time"]), whole(d["trade_id"])
-            self.sink.trade(d["product_id"], levels, when, number)
+            bought = d.side == "SELL"
+            levels = flat(int(bought), int(not bought), [d.price, d.size])
+            self.sink.trade(d.product_id, levels, exactly(d.time), whole(d.trade_id))
 
-    def _status(self, products: list[dict[str, Any]], when: int) -> None:
+    def _status(self, products: list[Product], when: int) -> None:
         for d in products:
-            symbol, phase = d["id"], TRADING if d["status"] in ("online", "") else HALT
-            if self.phases.get(symbol, phase) != phase:
-                self.phases[symbol] = phase
-                self.sink.status(symbol, phase, when)
+            phase = TRADING if d.status in ("online", "") else HALT
+            if self.phases.get(d.id, phase) != phase:
+                self.phases[d.id] = phase
+                self.sink.status(d.id, phase, when)
 
     def _say(self, what: str, channel: str, symbols: tuple[str, ...]) -> None:
         of = {} if channel == "heartbeats" else {"product_ids": symbols}
         self.sink.send(orjson.dumps({"type": what} | of | {"channel": channel}).decode())
 
 
-def _levels(updates: list[dict[str, Any]]) -> Levels:
-    sides: tuple[list[list[str]], list[list[str]]] = [], []
-    for d in updates:
-        sides[SIDES[d["side"]]].append([d["price_level"], d["new_quantity"]])
-    bids, asks = sides
-    return flat(len(bids), len(asks), [*chain(*bids, *asks)])
+def _levels(updates: list[Level]) -> Levels:
+    bids = [x for d in updates if d.side == "bid" for x in (d.price_level, d.new_quantity)]
+    asks = [x for d in updates if d.side == "offer" for x in (d.price_level, d.new_quantity)]
+    return flat(len(bids) // 2, len(asks) // 2, bids + asks)
 
 
 def listing(symbols: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(LISTING + symbol for symbol in symbols)
+    return (f"{LISTING}?{'&'.join(f'product_ids={symbol}' for symbol in symbols)}",)
 
 
 def instruments(symbols: tuple[str, ...], bodies: tuple[bytes, ...]) -> tuple[Instrument, ...]:
     """With ticks and lots, in this order. Raises DecodeError for one that is not listed."""
-    known = {d.get("product_id"): d for d in map(orjson.loads, bodies)}
+    known = {d["product_id"]: d for body in bodies for d in orjson.loads(body)["products"]}
     return tuple(_instrument(symbol, known.get(symbol)) for symbol in symbols)
 
 
