@@ -18,7 +18,7 @@ from flowsense.wall import Dated
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 BEGIN = 1_700_000_000_000_000_000  # ns since 1970, when nobody says otherwise
-LONG = 0.25  # s; before it jumps so far it listens for what the kernel may still be carrying
+LONG = 0.5  # s; before it jumps so far it listens for what the kernel may still be carrying
 LISTEN = 0.001  # s on the wall
 DEAF = 20.0  # s on the wall, after which nothing will ever happen
 
