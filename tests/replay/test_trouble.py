@@ -141,11 +141,13 @@ def test_in_silence_pings_are_answered(path):
     assert run(main()) == (True, 200)
 
 
-def test_an_outage_refuses_and_ends_on_the_same_port(path):
+@pytest.mark.parametrize("last", [None, 2.25, 0.5])
+def test_an_outage_refuses_and_ends_on_the_same_port(path, last):
     async def main():
         tries = []
-        fault = {"at": 0.25, "do": "refuse", "seconds": 3}
-        async with served(path, faults=[fault], hang_up=True) as replay:
+        faults = [{"at": 0.25, "do": "refuse", "seconds": 3 if last is None else 2}]
+        faults += [{"at": 1, "do": "refuse", "seconds": last}] if last else []
+        async with served(path, faults=faults, hang_up=True) as replay:
             first = ids(await heard(replay))
             while not tries or tries[-1][1] != "ok":
                 try:
@@ -157,8 +159,9 @@ def test_an_outage_refuses_and_ends_on_the_same_port(path):
             return first, tries, ids(await heard(replay))
 
     first, tries, rest = run(main())
-    assert first == [1, 2] and {what for at, what in tries if at < 3.25} == {"refused"}
-    assert tries[-1][0] <= 3.75 and rest[-1] == N
+    end = 2.25 if last == 0.5 else 3.25
+    assert first == [1, 2] and {what for at, what in tries if at < end} == {"refused"}
+    assert tries[-1][0] <= end + 0.5 and rest[-1] == N
 
 
 @pytest.mark.parametrize(("code", "again"), [(429, True), (418, True), (401, False), (500, False)])

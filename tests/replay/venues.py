@@ -34,7 +34,7 @@ async def get(replay, path):
         return reply.status, reply.headers, await reply.read()
 
 
-async def followed(replay, symbol="ABCUSDT", name=SPOT):
+async def followed(replay, symbol="ABCUSDT", name=SPOT, events=None):
     """A decoder that has heard it all, with snapshots; the book of its events; its gaps."""
     spoken = venue(name)
     listed = tuple([(await get(replay, path))[2] for path in spoken.listing((symbol,))])
@@ -46,6 +46,8 @@ async def followed(replay, symbol="ABCUSDT", name=SPOT):
             told = decoder.hear(waiting.pop(0))
             shelf.apply(told.events)
             gaps += told.gaps
+            if events is not None:
+                events.append(told.events)
             for ask in told.asks:
                 if isinstance(ask, Get):
                     _, _, body = await get(replay, ask.path)

@@ -16,7 +16,7 @@ from flowsense.live.requests import Requests
 from flowsense.schema import CONTROL, EVENT, GAP, SECOND, Instrument, zeros
 from flowsense.sources.secret import secret
 from flowsense.sources.venues import Anew, Get, Heard, How, Send, Stop, Venue
-from flowsense.sources.venues.decoder import Decoder, Told
+from flowsense.sources.venues.decoder import NOT_UNDERSTOOD, Decoder, Told
 from flowsense.wall import Stamp, pause, within
 
 LARGEST = 16 << 20  # bytes of a message
@@ -97,7 +97,7 @@ class Feed:
             self._listen(http)
             await self._read(socket)
             why = self.given_up or f"{why} ({socket.close_code})"
-        except aiohttp.WSServerHandshakeError as error:
+        except aiohttp.ClientResponseError as error:
             why = f"the venue answered {error.status}"
             if error.status in REFUSED:
                 raise Refused(f"{self.venue.name}: {why}: {self._credentials()}") from error
@@ -122,8 +122,7 @@ class Feed:
         base = self.address.stream
         async with within(self.care.connect):
             if self.venue.address is not None:
-                async with http.post(self.address.rest + self.venue.door) as reply:
-                    base = self.venue.address(await reply.read())
+                base = await self._admitted(http, self.venue.address)
             if base.startswith(TCP):
                 return await Line.open(base)
             return await http.ws_connect(
@@ -132,6 +131,16 @@ class Feed:
                 max_msg_size=LARGEST,
                 decode_text=False,
             )
+
+    async def _admitted(self, http: aiohttp.ClientSession, address: Callable[[bytes], str]) -> str:
+        """The address that is given at the venue's door."""
+        door = self.address.rest + self.venue.door
+        async with http.post(door, raise_for_status=True) as reply:
+            body = await reply.read()
+        try:
+            return address(body)
+        except NOT_UNDERSTOOD as error:
+            raise aiohttp.ClientPayloadError(f"at the door: {error}") from error
 
     def _listen(self, http: aiohttp.ClientSession) -> None:
         """What goes on beside the reading."""

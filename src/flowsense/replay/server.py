@@ -288,10 +288,12 @@ class Replay:
         self.trouble.begin(step)
         match step.do:
             case "refuse":
-                self._task(self._refuse(step.seconds))
+                if self.site in self.runner.sites:
+                    self._task(self._refuse())
             case "stale":
                 self.stale = deepcopy(self.speaker)
             case "renumber" if isinstance(self.speaker, Renumbered):
+                self.stale = None
                 for k, symbol in enumerate(self.symbols):
                     if step.symbol in ("", symbol):
                         self.speaker.renumber(k)
@@ -314,13 +316,14 @@ class Replay:
                 seat.leave()
                 seat.transport.pause_reading()
 
-    async def _refuse(self, seconds: float) -> None:
+    async def _refuse(self) -> None:
         """Nobody is here, under this port."""
         await self.site.stop()
         assert self.runner.server
         for connection in self.runner.server.connections:
             self._hard(connection.transport)
-        await pause(seconds)
+        while step := self.trouble.now("refuse"):
+            await pause(self.trouble.left(step))
         await self._listen()
 
     @staticmethod

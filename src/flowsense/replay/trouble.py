@@ -58,7 +58,8 @@ class Trouble:
         if step.do in ON_MESSAGES:
             self.armed.append(Armed(step, step.count))
         elif step.seconds:
-            self.lasting[step.do, step.symbol] = step, elapsed() + step.seconds
+            _, until = self.lasting.get((step.do, step.symbol), (step, 0.0))
+            self.lasting[step.do, step.symbol] = step, max(until, elapsed() + step.seconds)
 
     def now(self, do: str, symbol: str = "") -> Step | None:
         """The fault of this kind that lasts, of the symbol or of all."""
