@@ -335,6 +335,7 @@ RAW = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(RAW, st.integers(0, 2**32 - 1)), min_size=1, max_size=4))
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_a_trade_of_databento_is_exact_or_refused(told):

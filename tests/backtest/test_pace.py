@@ -59,6 +59,7 @@ def test_a_pace_waits_until_the_next_record_is_due():
     assert SECOND <= clock.now() < 1.1 * SECOND
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_a_recording_takes_its_own_time_over_its_speed(tmp_path):
     made, clock, seen = market(), Virtual(), []

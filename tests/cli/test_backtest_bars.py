@@ -20,6 +20,7 @@ def traded(flowsense, barred, candles):
     return call
 
 
+@pytest.mark.slow
 def test_a_run_on_candles_ends_in_a_taker_alone(barred):
     found = orjson.loads((barred / "metrics.json").read_bytes())["backtest"]
     assert list(found) == ["taker"] and found["taker"]["on"] == "bars"

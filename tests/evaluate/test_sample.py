@@ -77,6 +77,7 @@ def test_the_band_of_calibration_is_that_of_the_outcomes_there_were():
     assert five.ece_band.high == pytest.approx(one.ece_band.high, rel=0.15)
 
 
+@pytest.mark.slow
 def test_each_path_is_scored_by_itself_beside_their_mean():
     _, _, said, blind = world()
     halves = [fold(LATE & (np.arange(N) < 2_500)), fold(LATE & (np.arange(N) >= 2_500))]

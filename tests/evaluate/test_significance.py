@@ -49,6 +49,7 @@ def test_rows_of_one_moment_stay_together():
     assert not significance.blocks(ts, SECOND, seed=0).sums(pair).any()
 
 
+@pytest.mark.slow
 def test_on_independent_rows_the_interval_is_the_binomial_one():
     rng = np.random.default_rng(4)
     ts, right = np.arange(40_000) * SECOND, rng.random(40_000) < 0.6

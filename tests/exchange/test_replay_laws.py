@@ -195,7 +195,7 @@ def first(events, own, by_order, queue):
 @pytest.fixture(scope="module")
 def tried():
     rng, n = np.random.default_rng(11), 60 if SMALL else 300
-    sides = ((int(rng.choice((-1, 1))), int(rng.integers(0, 4))) for _ in range(6 if SMALL else 9))
+    sides = ((int(rng.choice((-1, 1))), int(rng.integers(0, 4))) for _ in range(6))
     return [t for k, (side, away) in enumerate(sides) if (t := placed(k, n, side, away))]
 
 

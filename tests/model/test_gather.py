@@ -10,6 +10,8 @@ from flowsense.model.gather import LEARN, gather
 from flowsense.testing import Recording
 from flowsense.train.dataset import prepare
 
+pytestmark = pytest.mark.compiled  # they read a stream, and hold no kernel
+
 
 @pytest.fixture(scope="module")
 def data(instruments, events):

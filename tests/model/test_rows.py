@@ -14,6 +14,7 @@ from flowsense.model.sides import combine
 from flowsense.schema import Decimal, Instrument
 from flowsense.testing import Recording
 
+pytestmark = pytest.mark.compiled  # they read streams, and hold no kernel
 MID, SIZE = Target("mid", 500_000_000), Target("magnitude", 500_000_000)
 
 
@@ -22,7 +23,7 @@ def reader(instruments, events):
     return Replay(spec(("flow",)), Recording(instruments, events))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def labels(reader):
     n = sum(len(t.rows[0].ts) for t in reader)
     rng = np.random.default_rng(0)

@@ -72,6 +72,7 @@ def test_a_tree_by_hand():
     assert said([tree], X).tolist() == [[6, 0, 2], [-2, 0, 2]]
 
 
+@pytest.mark.compiled
 def test_they_are_those_of_xgboost(rows):
     settings = {"objective": "binary:logistic", "base_score": 0.5, "max_depth": 5, "nthread": 1}
     booster = xgb.train(settings, xgb.DMatrix(*rows), 20)
@@ -80,6 +81,7 @@ def test_they_are_those_of_xgboost(rows):
     np.testing.assert_allclose(found, theirs, atol=1e-5)
 
 
+@pytest.mark.compiled
 def test_they_are_those_of_lightgbm(rows):
     settings = {"objective": "binary", "boost_from_average": False, "num_threads": 1}
     booster = lgb.train(settings | {"verbosity": -1}, lgb.Dataset(*rows), 20)
@@ -87,6 +89,7 @@ def test_they_are_those_of_lightgbm(rows):
     np.testing.assert_allclose(found, booster.predict(rows[0], pred_contrib=True), atol=1e-12)
 
 
+@pytest.mark.compiled
 def test_they_sum_to_what_is_said(rows):
     settings = {"objective": "binary:logistic", "base_score": 0.5, "max_depth": 6, "nthread": 1}
     trees = of_xgboost(bytes(xgb.train(settings, xgb.DMatrix(*rows), 10).save_raw("json")))

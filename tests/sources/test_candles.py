@@ -243,6 +243,7 @@ def test_chunks_hold_whole_instants_however_the_table_is_cut():
     assert told(cut) == told(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [Candles, partial(Observations, lag="0s")])
 def test_memory_does_not_grow_with_the_table(tmp_path, make):
     peaks = []

@@ -154,7 +154,9 @@ def test_instruments_are_those_of_definitions(data):
         spoken.instruments(("TSLA",), (whole,))
 
 
-@pytest.mark.parametrize("name", ["databento", "databento/", "databento/GLBX.MDP3", "databento/A/mbo+x"])
+@pytest.mark.parametrize(
+    "name", ["databento", "databento/", "databento/GLBX.MDP3", "databento/A/mbo+x"]
+)
 def test_a_venue_without_dataset_or_schema_is_refused(name):
     with pytest.raises(InputError, match="give dataset and schemas"):
         venue(name)

@@ -116,6 +116,7 @@ def test_cut_at_any_line_the_events_are_the_same(recording, seed):
     assert np.concatenate(parts).tobytes() == whole.tobytes()
 
 
+@pytest.mark.slow
 def test_line_by_line_is_the_same_as_at_once(data):
     source = Lobster(data / "lobster" / PAIRS["AMZN"])
     files = [

@@ -81,7 +81,9 @@ def test_a_row_that_goes_back_in_time(tmp_path, quarantine):
     assert quarantine.counts == {"goes back in time": 2}
 
 
-@pytest.mark.parametrize("bad", [11, 100, 300])
+@pytest.mark.parametrize(
+    "bad", [11, *(pytest.param(n, marks=pytest.mark.slow) for n in (100, 300))]
+)
 def test_a_file_of_which_much_is_bad_is_refused(tmp_path, quarantine, bad):
     lines = dirty(quotes(), {k * 300 // bad + 1: "x,1,2,3,4" for k in range(bad)})
     path = table(tmp_path, "a.csv", QUOTES, lines)

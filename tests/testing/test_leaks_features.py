@@ -85,7 +85,11 @@ def by_open(patch):
 
 
 @pytest.mark.parametrize(
-    ("plant", "guilty"), [(by_event_time, set(KINDS)), (by_open, {"bars"})], ids=["event", "open"]
+    ("plant", "guilty"),
+    [
+        pytest.param(by_event_time, set(KINDS), id="event"),
+        pytest.param(by_open, {"bars"}, id="open", marks=pytest.mark.slow),
+    ],
 )
 def test_a_driver_that_joins_by_the_wrong_time_is_caught(
     plant, guilty, simulated, stream, monkeypatch

@@ -17,6 +17,7 @@ def normal(rng, n, r):
     return np.c_[x, r * x + np.sqrt(1 - r * r) * e]
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 @pytest.mark.parametrize("r", [0.0, 0.6, -0.9])
 def test_false_alarms_come_as_often_as_stated_whatever_the_correlation(r, high):
@@ -44,6 +45,7 @@ def test_a_break_is_told_with_its_side_and_soon(high):
     assert told >= 18
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_the_larger_the_change_the_shorter_the_delay(high):
     found = [np.median(delays(high, 0.6, after)) for after in (0.3, 0.0, -0.6)]

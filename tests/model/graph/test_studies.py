@@ -115,6 +115,7 @@ def test_a_constant_column_is_related_to_none(rows):
     assert not relations(fixed, GRID.columns).edge[5].any()
 
 
+@pytest.mark.compiled
 def test_relations_want_one_instrument_and_a_name_each(rows):
     with pytest.raises(InputError, match="of one instrument"):
         relations(rows.take(slice(0, 10)), GRID.columns)
