@@ -9,6 +9,7 @@ from sources.venues.talk import START, market
 from flowsense.live.feed import Address, Feed
 from flowsense.live.tables import instruments
 from flowsense.replay import speaker
+from flowsense.replay.faults import script
 from flowsense.replay.feed import Moment
 from flowsense.replay.server import Replay
 from flowsense.replay.shelf import Shelf
@@ -36,26 +37,38 @@ class Market:
     instruments: tuple
 
     def __iter__(self):
-        for k, events in enumerate(market(1, 30, 1)):
+        for k, events in enumerate(market(1, 40, 1)):
             yield Moment(START + k * 10**9, 0, events)
 
 
+FAULTS = (
+    {"at": 4, "do": "drop", "count": 3},
+    {"at": 9, "do": "duplicate", "count": 4},
+    {"at": 14, "do": "garble", "how": "cut"},
+    {"at": 18, "do": "reset"},
+    {"at": 24, "do": "drop"},
+)
+
+
 @pytest.mark.parametrize("name", SYMBOLS)
-def test_a_venue_is_listed_entered_and_followed(name):
-    lot = Decimal(1, -5)
-    table = (Instrument(SYMBOLS[name], name, Decimal(1, -1), lot, depth=DEPTH.get(name, 100)),)
+@pytest.mark.parametrize("faults", [(), FAULTS])
+def test_a_venue_is_listed_entered_and_followed(name, faults):
+    lot, symbol = Decimal(1, -5), SYMBOLS[name]
+    table = (Instrument(symbol, name, Decimal(1, -1), lot, depth=DEPTH.get(name, 100)),)
+    steps = script([*faults], "faults", [symbol])
+    replay = Replay(Market(table), speaker(name)(table), faults=steps, hang_up=True)
     ours, theirs, ended = Shelf(table[0]), Shelf(table[0]), asyncio.Event()
 
     def hear(heard, told):
-        if heard is not None and heard.how is How.LOST:
+        if heard is not None and heard.how is How.LOST and replay.ended.is_set():
             ended.set()
         elif not ended.is_set():
             ours.apply(told.events)
 
     async def main():
-        async with Replay(Market(table), speaker(name)(table), hang_up=True) as replay:
+        async with replay:
             address = Address(replay.stream, replay.rest)
-            assert await instruments(venue(name), (SYMBOLS[name],), address) == table
+            assert await instruments(venue(name), (symbol,), address) == table
             following = asyncio.create_task(Feed(venue(name), table, hear, address=address).run())
             await ended.wait()
             following.cancel()
