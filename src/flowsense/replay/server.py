@@ -15,7 +15,7 @@ from flowsense.replay import Said, Speaker
 from flowsense.replay.faults import Step
 from flowsense.replay.feed import Feed, Lines, Told
 from flowsense.replay.seat import Seat
-from flowsense.replay.trouble import Sent, Trouble
+from flowsense.replay.trouble import Frames, Sent, Trouble
 from flowsense.schema import SECOND
 from flowsense.sources.venues.decoder import NOT_UNDERSTOOD
 from flowsense.wall import elapsed, pause, within
@@ -266,18 +266,24 @@ class Replay:
             symbol = self.symbols[k]
             for step in self.trouble.message(symbol):
                 await self._do(step)
-            self._send(self.trouble.through(symbol, said))
+            self._send(self.trouble.through(symbol, self._frames(said)))
+
+    def _frames(self, said: list[Said]) -> Frames:
+        """As each client gets them, numbers and all, whatever becomes of them on their way."""
+        return [
+            (seat, self.speaker.frame(seat.client, one))
+            for one in said
+            for seat in self.seats
+            if one.topic in seat.client.topics
+        ]
 
     def _send(self, sent: list[Sent]) -> None:
         for one in sent:
             if one.late:
                 self._task(self._late(one)).set_name(LATE)
                 continue
-            for said in one.said:
-                for seat in self.seats:
-                    if said.topic in seat.client.topics:
-                        frame = self.speaker.frame(seat.client, said)
-                        seat.put(self.trouble.garbled(frame, one.how) if one.how else frame)
+            for seat, frame in one.frames:
+                seat.put(self.trouble.garbled(frame, one.how) if one.how else frame)
 
     async def _late(self, sent: Sent) -> None:
         await pause(sent.late)

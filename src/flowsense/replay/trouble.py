@@ -3,21 +3,22 @@
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from flowsense.replay import Said
 from flowsense.replay.faults import Step
+from flowsense.replay.seat import Seat
 from flowsense.wall import elapsed
 
+Frames: TypeAlias = list[tuple[Seat, bytes]]  # to whom
 ON_MESSAGES = ("drop", "duplicate", "delay", "swap", "garble")
 
 
 class Sent(NamedTuple):
     """What leaves the venue."""
 
-    said: list[Said]
+    frames: Frames
     late: float = 0.0  # s
     how: str = ""  # it is garbled
 
@@ -37,7 +38,7 @@ class Trouble:
         self.timed = sorted((s for s in steps if s.at is not None), key=lambda s: s.at or 0.0)
         self.numbered = [s for s in steps if s.message is not None]
         self.armed, self.counts = list[Armed](), Counter[str]()
-        self.held = dict[str, list[Said]]()  # by symbol: it waits for the next to overtake it
+        self.held = dict[str, Frames]()  # by symbol: it waits for the next to overtake it
         self.lasting = dict[tuple[str, str], tuple[Step, float]]()
         self.rng = np.random.default_rng(0)
 
@@ -73,31 +74,31 @@ class Trouble:
         """Seconds that it still lasts."""
         return max(self.lasting[step.do, step.symbol][1] - elapsed(), 0.0)
 
-    def through(self, symbol: str, said: list[Said]) -> list[Sent]:
+    def through(self, symbol: str, frames: Frames) -> list[Sent]:
         if self.now("silence", symbol):
             return []
         if symbol in self.held:
-            return [Sent(said), Sent(self.held.pop(symbol))]
+            return [Sent(frames), Sent(self.held.pop(symbol))]
         fault = next((a for a in self.armed if a.step.symbol in ("", symbol)), None)
         if fault is None:
-            return [Sent(said)]
+            return [Sent(frames)]
         fault.left -= 1
         if not fault.left:
             self.armed.remove(fault)
         match fault.step.do:
             case "duplicate":
-                return [Sent(said), Sent(said)]
+                return [Sent(frames), Sent(frames)]
             case "delay":
-                return [Sent(said, late=fault.step.seconds)]
+                return [Sent(frames, late=fault.step.seconds)]
             case "garble":
-                return [Sent(said, how=fault.step.how)]
+                return [Sent(frames, how=fault.step.how)]
             case "swap":
-                self.held[symbol] = said
+                self.held[symbol] = frames
         return []
 
     def rest(self) -> list[Sent]:
         """What still waits when nothing more is said."""
-        kept = [Sent(said) for said in self.held.values()]
+        kept = [Sent(frames) for frames in self.held.values()]
         self.held.clear()
         return kept
 
