@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from flowsense.replay import Client, Json, Said
-from flowsense.replay.shelf import Shelf, View, changed, told
+from flowsense.replay.shelf import Shelf, View, changed, turned
 from flowsense.schema import Events, Instrument
 
 SHOWN = 100  # levels a side of order_book
@@ -19,7 +19,7 @@ class Speaker:
     def __init__(self, instruments: tuple[Instrument, ...]) -> None:
         self.instruments = instruments
         self.shelves = {i.symbol: Shelf(i) for i in instruments}
-        self.views = {i.symbol: View({}, {}) for i in instruments}  # that were told
+        self.held = dict[str, View]()  # what was told of those that are not known just now
         self.trades, self.now = 0, 0  # us
 
     def connected(self, client: Client, path: str) -> list[bytes]:
@@ -42,26 +42,23 @@ class Speaker:
 
     def tell(self, events: Events) -> list[Said]:
         shelf = self.shelves[self.instruments[int(events["instrument"][0])].symbol]
-        symbol, was, out = (
-            shelf.instrument.symbol,
-            self.views[shelf.instrument.symbol],
-            list[Said](),
-        )
+        symbol, turn, out = shelf.instrument.symbol, turned(events), list[Said]()
         self.now = max(
             self.now + 1, int(events["ts_event"].max() or events["ts_recv"][-1]) // 1_000
         )
-        turn = told(shelf, events)
+        if turn.lost or turn.anew:
+            self.held.setdefault(symbol, shelf.view())
+        (changes,) = shelf.shown(events, 10**9)
         for e in turn.trades:
             channel = f"live_trades_{symbol}"
             out.append(Said(channel, _message("trade", channel, self._trade(shelf, e))))
-        if turn.lost or len(events) == len(turn.trades):
+        if turn.anew:
+            changes = changed(self.held.pop(symbol), shelf.view())
+        if symbol in self.held or changes == View({}, {}):
             return out
-        now = self.views[symbol] = shelf.view()
-        changes = changed(was, now)
         for kind, view in (("diff_order_book", changes), ("order_book", shelf.view(SHOWN))):
-            if changes != View({}, {}):
-                channel = f"{kind}_{symbol}"
-                out.append(Said(channel, _message("data", channel, self._levels(shelf, view))))
+            channel = f"{kind}_{symbol}"
+            out.append(Said(channel, _message("data", channel, self._levels(shelf, view))))
         return out
 
     def frame(self, client: Client, said: Said) -> bytes:
@@ -74,7 +71,8 @@ class Speaker:
         symbol = path.removeprefix(DEPTH).strip("/")
         if not path.startswith(DEPTH) or symbol not in self.shelves:
             return None
-        return orjson.dumps(self._levels(self.shelves[symbol], self.views[symbol]))
+        shelf = self.shelves[symbol]
+        return orjson.dumps(self._levels(shelf, self.held.get(symbol) or shelf.view()))
 
     def _levels(self, shelf: Shelf, view: View) -> dict[str, Any]:
         bids, asks = ([[shelf.price(p), shelf.size(n)] for p, n in side.items()] for side in view)

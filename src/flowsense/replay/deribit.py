@@ -1,5 +1,6 @@
 """Deribit's side of its JSON-RPC API over a WebSocket: books and trades in steps, heartbeats."""
 
+from collections.abc import Set
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -7,7 +8,7 @@ import orjson
 from msgspec import Raw, json
 
 from flowsense.replay import Client, Said
-from flowsense.replay.shelf import Shelf, View, listed, told
+from flowsense.replay.shelf import Shelf, View, listed, turned
 from flowsense.schema import HALT, MILLISECOND, Events, Instrument
 from flowsense.sources.venues.deribit import index
 
@@ -55,8 +56,8 @@ class Speaker:
         shelf = self.shelves[self.instruments[int(events["instrument"][0])].symbol]
         symbol, out = shelf.instrument.symbol, list[Said]()
         self.now = int(events["ts_event"].max() or events["ts_recv"][-1]) // MILLISECOND
-        was = shelf.view()
-        turn = told(shelf, events)
+        was, turn = (shelf.bids.keys() | (), shelf.asks.keys() | ()), turned(events)
+        levels = _changes(was, shelf.shown(events, 10**9)[0], shelf)
         if turn.phase is not None:
             data = {"price_index": index(symbol), "locked": turn.phase == HALT}
             out.append(Said("platform_state", _channel("platform_state", data)))
@@ -64,16 +65,15 @@ class Speaker:
             channel = f"trades.{symbol}.100ms"
             trades = [self._trade(shelf, e) for e in turn.trades]
             out.append(Said(channel, _channel(channel, trades)))
-        now, channel = shelf.view(), f"book.{symbol}.100ms"
+        channel = f"book.{symbol}.100ms"
         if turn.anew:
             self._count(shelf)
             out.append(Said(channel, self._snapshot(shelf, channel)))
-        elif now != was and not turn.lost:
+        elif any(levels) and not turn.lost:
             before = shelf.sequence
             self._count(shelf)
-            changes = _changes(was, shelf.differ(was, now), shelf)
-            data = self._data(shelf, "change", changes) | {"prev_change_id": before}
-            out.append(Said(channel, _channel(channel, data)))
+            data = self._data(shelf, "change", levels)
+            out.append(Said(channel, _channel(channel, data | {"prev_change_id": before})))
         return out
 
     def frame(self, client: Client, said: Said) -> bytes:
@@ -126,7 +126,7 @@ class Speaker:
         return orjson.dumps({"jsonrpc": "2.0", "id": m.get("id"), "result": result} | times)
 
 
-def _changes(was: View, changes: View, shelf: Shelf) -> tuple[list[Any], ...]:
+def _changes(was: tuple[Set[int], ...], changes: View, shelf: Shelf) -> tuple[list[Any], ...]:
     return tuple(
         [
             [
@@ -134,6 +134,7 @@ def _changes(was: View, changes: View, shelf: Shelf) -> tuple[list[Any], ...]:
                 *(number(shelf.price(p)), number(shelf.size(n))),
             ]
             for p, n in side.items()
+            if n or p in old
         ]
         for old, side in zip(was, changes, strict=True)
     )

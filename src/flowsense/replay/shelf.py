@@ -87,7 +87,8 @@ class Shelf:
     def best(self, side: int, depth: int = 10**9) -> Iterator[tuple[int, int]]:
         """Levels from the touch outwards: +1 bids, -1 asks."""
         levels = self.bids if side > 0 else self.asks
-        yield from sorted(levels.items(), key=lambda level: -side * level[0])[:depth]
+        for price in sorted(levels, reverse=side > 0)[:depth]:
+            yield price, levels[price]
 
     def view(self, depth: int = 10**9) -> View:
         return View(dict(self.best(1, depth)), dict(self.best(-1, depth)))

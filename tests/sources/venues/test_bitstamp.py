@@ -122,7 +122,7 @@ def test_an_unknown_symbol_is_not_listed():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_market_is_told_whole(seed):
-    told_whole("bitstamp", TABLE, seed)
+    told_whole("bitstamp", TABLE, seed, resets=0.02)
 
 
 @pytest.mark.parametrize("seed", range(6))
