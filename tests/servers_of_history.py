@@ -42,12 +42,12 @@ async def serving(path, handler, how="GET"):
 
 
 @contextmanager
-def on_a_thread(path, handler):
+def on_a_thread(path, handler, how="GET"):
     """The address of a server that does not need our loop."""
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    served = serving(path, handler)
+    served = serving(path, handler, how)
     try:
         yield asyncio.run_coroutine_threadsafe(served.__aenter__(), loop).result(10)
     finally:

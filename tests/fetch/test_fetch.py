@@ -199,3 +199,27 @@ def test_the_command_writes_what_a_source_reads(tmp_path, capsys):
     assert "10 candles of 1m" in capsys.readouterr().out and len(bars(out)) == 10
     with pytest.raises(InputError, match="did you mean binance-spot"):
         fetch("binance-spt", "BTCUSDT", *times, out, "1m", "")
+
+
+def test_the_command_fetches_records_of_any_schema(tmp_path, capsys, data):
+    from flowsense.cli.fetch import fetch
+
+    recording, out = Recording(data / OVER_MIDNIGHT), tmp_path / "es.dbn"
+    server = databento(Kept(), lambda: 0, KEY, recording)
+    with on_a_thread("/v0/timeseries.get_range", server, "POST") as base:
+        venue = f"databento/{recording.metadata.dataset}"
+        fetch(venue, "ESU4", "2024-07-01T23:50", "2024-07-02", out, "1m", base)
+        with pytest.raises(InputError, match="Databento has mbo"):
+            fetch(f"{venue}/mbq", "ESU4", "2024-07-01", "2024-07-02", out, "1m", base)
+    assert "bytes of ohlcv-1m" in capsys.readouterr().out and len(bars(out)) == 20
+
+
+def test_a_folder_is_no_file_and_what_is_no_dbn_is_asked_for_again(tmp_path, data):
+    with pytest.raises(InputError, match="is a folder: name a file"):
+        fetched(wanted(), tmp_path, Kept())
+    span = ns("2024-07-01T23:40"), ns("2024-07-02T00:10")
+    ask, out = Wanted("GLBX.MDP3", "X", *span, schema="ohlcv-1m"), tmp_path / "a.dbn"
+    recording, page = Recording(data / OVER_MIDNIGHT), b"<html>"
+    for nothing in (Kept(web.Response(body=page)), Kept(web.Response(body=page))):
+        with pytest.raises(InputError, match=r"is no DBN|ends inside"):
+            fetched(ask, out, nothing, databento, key=KEY, recording=recording)

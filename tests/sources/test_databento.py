@@ -5,7 +5,7 @@ import pytest
 
 from flowsense.errors import DecodeError, InputError
 from flowsense.replay.databento import Conversation, Recording, cut, failure, heartbeat
-from flowsense.schema import CLEAR, GAP
+from flowsense.schema import CLEAR, GAP, Decimal
 from flowsense.sources import chunks
 from flowsense.sources.databento import SCHEMAS
 from flowsense.sources.dbn import Dbn
@@ -159,9 +159,36 @@ def test_instruments_are_those_of_definitions(data):
 )
 def test_a_venue_without_dataset_or_schema_is_refused(name):
     with pytest.raises(InputError, match="give dataset and schemas"):
-        venue(name)
+        venue("databento" + name)
     with pytest.raises(InputError, match="leave tbbo out"):
         venue("databento/GLBX.MDP3/mbp-1+tbbo")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"hello\n",
+        b"x" * 70_000,
+        b"success=1\nXYZ\x03\0\0\0\0",
+        b"success=1\nDBN\x03\xff\xff\xff\xff",
+    ],
+)
+def test_what_no_gateway_says_ends_the_connection(data, said):
+    _, decoder, _ = connected(data / GLBX / "test_data.mbo.dbn.zst")
+    told = decoder.hear(Heard(2, How.MESSAGE, said))
+    assert [type(ask) for ask in told.asks][-1:] == [Anew] and len(decoder.errors) == 1
+
+
+def test_a_trade_between_ticks_is_told_at_the_nearest_and_counted(data):
+    path = data / GLBX / "test_data.trades.dbn.zst"
+    coarse = Dbn((path,)).instruments[0]._replace(tick=Decimal(1, 0))
+    _, _, gateway = connected(path)
+    decoder = Decoder(venue("databento/GLBX.MDP3/trades"), (coarse,))
+    decoder.hear(Heard(1, How.OPENED))
+    events, _ = talk(decoder, gateway, 1_000)
+    exact = [e["price"] * 0.25 for chunk in Dbn((path,), tick=Decimal(25, -2)) for e in chunk]
+    assert np.abs(events["price"] - exact).max() <= 0.5 and len(events) == len(exact)
+    assert decoder.sink.counts["price between ticks"] == sum(price % 1 > 0 for price in exact) > 0
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -21,7 +21,7 @@ from flowsense.fetch.client import Client
 from flowsense.schema import DAY, SECOND
 from flowsense.sources.databento import REST, SECRET
 from flowsense.sources.dbn_files import opened, pieces
-from flowsense.sources.dbn_metadata import COUNT, MAGIC
+from flowsense.sources.dbn_metadata import COUNT
 from flowsense.sources.dbn_records import SCHEMAS
 from flowsense.sources.secret import secret
 from flowsense.store.atomic import replacing
@@ -41,6 +41,7 @@ async def records(wanted: Wanted, out: Path, base: str = "") -> int:
     async with Client(base or REST, rate=RATE, key=key, basic=True) as client:
         if not head.exists():
             await client.save(PATH, form(wanted, wanted.start, wanted.end) | {"limit": "1"}, head)
+            sound(head)
         for start, end in spans(wanted):
             days.append(folder / f"{start}.dbn")
             if not days[-1].exists():
@@ -77,25 +78,22 @@ def written(ts: int) -> str:
     return f"{datetime.fromtimestamp(ts // SECOND, UTC):%Y-%m-%dT%H:%M:%S}.{ts % SECOND:09}Z"
 
 
-def sound(day: Path) -> None:
+def sound(file: Path) -> None:
     """Raises InputError, and the file is gone, where it is no DBN or is cut off."""
     try:
-        with opened(day) as (metadata, _, _):
+        with opened(file) as (metadata, _, _):
             if not metadata.dataset:
-                raise InputError(f"{day}: is no DBN")
-        for _ in pieces(day):
+                raise InputError(f"{file}: is no DBN: try again")
+        for _ in pieces(file):
             pass
     except InputError:
-        day.unlink()
+        file.unlink()
         raise
 
 
 def joined(head: Path, days: list[Path], out: Path) -> int:
     """The metadata of the whole span, then the records of each day; the parts are gone then."""
     raw = bytearray(head.read_bytes())
-    if not raw.startswith(MAGIC):
-        head.unlink()
-        raise InputError(f"{head}: is no DBN: run the same command again")
     (length,) = COUNT.unpack_from(raw, 4)
     pack_into("<Q", raw, LIMIT, 0)  # all records are here
     with replacing(out) as draft:

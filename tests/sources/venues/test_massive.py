@@ -25,7 +25,7 @@ from flowsense.schema import (
     zeros,
 )
 from flowsense.sources.secret import secret
-from flowsense.sources.venues import KEY, Heard, How, Send, Stop, venue
+from flowsense.sources.venues import KEY, Anew, Heard, How, Send, Stop, venue
 from flowsense.sources.venues.decoder import Decoder
 
 LISTED = b'{"tickers":[{"ticker":"X:BTCUSD","lastTrade":{"p":60000.5}}]}'
@@ -171,6 +171,32 @@ def test_units_of_a_pair_follow_its_price_and_it_is_named_with_its_exchange():
     for symbol in ("SHIB-USD", "BTC-USD@1"):
         with pytest.raises(DecodeError, match="no symbol"):
             venue("massive-crypto").instruments((symbol,), (shib,))
+
+
+@pytest.mark.parametrize("status", ["max_connections", "auth_timeout", "error"])
+def test_other_refusals_begin_anew(status):
+    told = tell(decoder("massive-stocks"), {"ev": "status", "status": status, "message": "why"})
+    assert [(type(ask), ask.why) for ask in told.asks] == [(Anew, f"{status}: why")]
+    assert not tell(decoder("massive-stocks"), {"ev": "status", "status": "success"}).asks
+
+
+def test_a_book_that_is_late_is_left_out_and_a_reply_to_nothing_is_no_reply():
+    found = decoder("massive-crypto")
+    book = {"ev": "XL2", "pair": "BTC-USD", "x": 1, "t": 1_000, "b": [[1, 1]], "a": [[2, 1]]}
+    assert len(tell(found, book).events) == 3
+    assert not len(tell(found, book | {"t": 999, "b": []}).events)
+    assert found.sink.counts["late book"] == 1
+    assert rows(tell(found, book | {"b": [], "a": []})) == [
+        (SET, -1, 200_000_000, 0, 0),
+        (SET, 1, 100_000_000, 0, LAST),
+    ]
+    assert type(found.hear(Heard(3, How.REPLY, b"{}", "BTC-USD@1")).asks[0]) is Anew
+
+
+def test_trades_without_an_id_are_all_told():
+    found = decoder("massive-crypto")
+    sold = {"ev": "XT", "pair": "BTC-USD", "t": 1_000, "p": 0.5, "s": 1, "c": None, "x": 1}
+    assert len(tell(found, sold, sold).events) == 2
 
 
 # the law: a market through the speaker is the market
