@@ -159,7 +159,7 @@ def test_instruments_are_those_of_definitions(data):
 )
 def test_a_venue_without_dataset_or_schema_is_refused(name):
     with pytest.raises(InputError, match="give dataset and schemas"):
-        venue("databento" + name)
+        venue(name)
     with pytest.raises(InputError, match="leave tbbo out"):
         venue("databento/GLBX.MDP3/mbp-1+tbbo")
 
