@@ -9,7 +9,7 @@ import orjson
 
 from flowsense.replay import Client, Said
 from flowsense.replay.shelf import Shelf, View, listed, turned
-from flowsense.schema import SECOND, TRADING, Events, Instrument
+from flowsense.schema import SECOND, TRADING, Decimal, Events, Instrument
 from flowsense.sources.venues.coinbase import LISTING
 
 Body: TypeAlias = dict[str, Any]
@@ -36,10 +36,11 @@ class Coinbase:
         try:
             json = orjson.loads(text)
             what, channel, symbols = json["type"], json["channel"], json.get("product_ids", [])
-            topics = [f"{channel}:{s}" for s in symbols if s in self.by] or [channel]
+            topics = [f"{channel}:{symbol}" for symbol in symbols] or [channel]
+            known = channel in FIRST and all(symbol in self.by for symbol in symbols)
         except (ValueError, KeyError, TypeError, AttributeError):
-            what = channel = ""
-        if what not in ("subscribe", "unsubscribe") or channel not in FIRST:
+            known, what = False, ""
+        if not known or what not in ("subscribe", "unsubscribe"):
             wrong = {"type": "error", "message": "failure to subscribe"}
             return [orjson.dumps(wrong)]
         said = list[Body]()
@@ -143,14 +144,16 @@ class Coinbase:
         return [self._message(BEAT, event)]
 
     def _product(self, i: Instrument) -> Body:
+        future = {"contract_size": listed(i.contract)} if i.contract != Decimal(1, 0) else None
         return {
             "product_id": i.symbol,
-            "product_type": "SPOT",
+            "product_type": "FUTURE" if future else "SPOT",
             "base_increment": listed(i.lot),
             "price_increment": listed(i.tick),
             "quote_increment": listed(i.tick),
             "status": self.states[i.symbol],
             "alias": "",
+            "future_product_details": future,
         }
 
 

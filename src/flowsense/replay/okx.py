@@ -8,7 +8,7 @@ import orjson
 
 from flowsense.replay import Client, Json, Said
 from flowsense.replay.shelf import Shelf, View, listed, milliseconds, shortest, turned
-from flowsense.schema import AUCTION, BEAT, HALT, SET, TRADING, Events, Instrument
+from flowsense.schema import AUCTION, BEAT, HALT, SET, TRADING, Decimal, Events, Instrument
 from flowsense.sources.venues.okx import DEPTH, LISTING, kind
 
 STATES = {TRADING: "live", AUCTION: "preopen", HALT: "suspend"}
@@ -38,6 +38,8 @@ class Okx:
 
     def _answer(self, client: Client, op: str, arg: dict[str, str]) -> list[Json]:
         channel, symbol = arg["channel"], arg.get("instId", "")
+        if op not in ("subscribe", "unsubscribe"):
+            return [_error("60012", f"Invalid request: {op}")]
         topic = f"{channel}:{symbol or arg['instType']}"
         if channel not in ("books", "trades", "instruments") or (symbol and symbol not in self.by):
             return [
@@ -122,8 +124,9 @@ class Okx:
         return orjson.dumps({"code": "0", "msg": "", "data": rows})
 
     def _row(self, symbol: str) -> Json:
-        shelf, base_quote = self.by[symbol], symbol.split("-")[:2]
-        i, spot = shelf.instrument, kind(symbol) == "SPOT"
+        shelf, (base, _, rest) = self.by[symbol], symbol.partition("-")
+        i, base_quote = shelf.instrument, [base, rest.partition("-")[0]]
+        spot = kind(symbol) == "SPOT" and not i.inverse and i.contract == Decimal(1, 0)
         lot = shortest(shelf.size(1))
         return {
             "instType": kind(symbol),

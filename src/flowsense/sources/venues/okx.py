@@ -121,9 +121,9 @@ def kind(symbol: str) -> str:
     ('SPOT', 'SWAP', 'FUTURES')
     """
     parts = symbol.split("-")
-    if len(parts) not in (2, 3):
+    if len(parts) > 3:
         raise InputError(f"okx: {symbol!r} is no spot pair, swap or future like BTC-USDT-SWAP")
-    return "SPOT" if len(parts) == 2 else "SWAP" if parts[2] == "SWAP" else "FUTURES"
+    return "SPOT" if len(parts) < 3 else "SWAP" if parts[2] == "SWAP" else "FUTURES"
 
 
 def listing(symbols: tuple[str, ...]) -> tuple[str, ...]:
@@ -140,7 +140,7 @@ def _instrument(symbol: str, d: Any) -> Instrument:
     if d is None:
         raise DecodeError(f"okx: lists no symbol {symbol!r}")
     tick, lot, contract = decimal(d["tickSz"]), decimal(d["lotSz"]), Decimal(1, 0)
-    if d["instType"] != "SPOT":
+    if d["ctVal"]:
         value, times = decimal(d["ctVal"]), decimal(d["ctMult"])
         contract = Decimal(value.mantissa * times.mantissa, value.exponent + times.exponent)
     return Instrument(symbol, "okx", tick, lot, contract, d["ctType"] == "inverse", depth=DEPTH)
