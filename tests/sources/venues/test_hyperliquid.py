@@ -107,6 +107,12 @@ def test_a_level_pushed_out_of_the_twenty_has_not_left_the_market(decoder):
     assert back == [(SET, 810, 100000, SCROLL), (SET, 1005, 0, LAST)]
 
 
+def test_numbers_with_an_exponent_are_counted_like_others(decoder):
+    first = hear(decoder, view(1000, [("1e2", "1e-5")], []))
+    assert first[1:] == [(SET, 1000, 1, SNAPSHOT | LAST)]
+    assert hear(decoder, trades(("B", "1.001E2", "1e0", 1001, 7))) == [(TRADE, 1001, 100000, 1)]
+
+
 def test_views_that_come_again_or_late_are_left_out(decoder):
     hear(decoder, view(1000, [("100.0", "1.5")], []))
     assert hear(decoder, view(1000, [("100.0", "1.5")], [])) == []

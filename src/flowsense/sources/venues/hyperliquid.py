@@ -22,7 +22,7 @@ import orjson
 
 from flowsense.errors import DecodeError
 from flowsense.schema import Decimal, Instrument
-from flowsense.sources.levels import Levels, flat
+from flowsense.sources.levels import Levels, flat, plain
 from flowsense.sources.venues import Venue
 from flowsense.sources.venues.fields import millis
 from flowsense.sources.venues.shown import Shown
@@ -77,7 +77,7 @@ class HyperliquidDialect:
             return
         turn = self.books[coin].replace(levels)
         if not sink.ready[coin]:
-            sink.snapshot(coin, levels, time, time)
+            sink.snapshot(coin, self.books[coin].whole(), time, time)
         elif time == sink.last[coin] and not turn.market.total:
             sink.count("repeated depth")
         else:
@@ -96,7 +96,7 @@ class HyperliquidDialect:
 
 def _taken(t: dict[str, Any]) -> Levels:
     bids = {"B": 1, "A": 0}[t["side"]]
-    return flat(bids, 1 - bids, [t["px"], t["sz"]])
+    return flat(bids, 1 - bids, [plain(t["px"]), plain(t["sz"])])
 
 
 def instruments(symbols: tuple[str, ...], bodies: tuple[bytes, ...]) -> tuple[Instrument, ...]:

@@ -10,7 +10,7 @@ from decimal import InvalidOperation
 from math import inf
 from typing import NamedTuple, TypeAlias
 
-from flowsense.sources.levels import Levels
+from flowsense.sources.levels import Levels, plain
 from flowsense.sources.venues.ladder import Changed, Ladder
 
 Level: TypeAlias = tuple[Exact, Exact, str]  # price, size, and both as written
@@ -131,7 +131,7 @@ def plainly(levels: Levels) -> Sides:
     """Bids and asks. Raises ValueError for what is no number."""
     numbers = levels.text.split(",") if levels.total else []
     found = [
-        (exact(price), exact(size), f"{price},{size}")
+        (exact(price), exact(size), f"{plain(price)},{plain(size)}")
         for price, size in zip(numbers[::2], numbers[1::2], strict=True)
     ]
     return found[: levels.bids], found[levels.bids :]
