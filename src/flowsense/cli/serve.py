@@ -1,5 +1,6 @@
 """`flowsense serve`: a fitted model on live venues, and the API that tells what it says."""
 
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,7 @@ from flowsense.errors import InputError
 if TYPE_CHECKING:
     from flowsense.live.feed import Address
 
+WEBHOOK = "FLOWSENSE_WEBHOOK"  # alerts are posted there
 VENUES = "Of a venue: binance-usdm:BTCUSDT. `flowsense list venues` names them."
 
 
@@ -31,6 +33,13 @@ LIVE: Shared = {
         Annotated[
             Path | None,
             typer.Option(metavar="LAKE", help="Keep all that is heard in this lake."),
+        ],
+        None,
+    ),
+    "models": (
+        Annotated[
+            Path | None,
+            typer.Option(metavar="DIR", help="Models of this folder may be reloaded."),
         ],
         None,
     ),
@@ -109,8 +118,10 @@ def served(
     where: tuple[str, int],
 ) -> None:
     """Until somebody ends it."""
+    from flowsense.serve.app import ROUTES
     from flowsense.serve.config import PipelineConfig
     from flowsense.serve.keys import Keys
+    from flowsense.serve.monitor import Monitor
     from flowsense.serve.pipeline import InferencePipeline
     from flowsense.serve.run import serve_app
     from flowsense.serve.settings import Settings
@@ -127,8 +138,19 @@ def served(
     )
     for name in (*config.wanted(), *places):
         venue(name)
-    settings = Settings(where[0], where[1], Keys.from_environment())
-    serve_app(InferencePipeline(config), settings, ready=lambda port: said(where[0], port, symbols))
+    pipeline = InferencePipeline(config)
+    monitor = Monitor(pipeline, routes=ROUTES, webhook=os.environ.get(WEBHOOK, ""))
+    settings = Settings(
+        *(where[0], where[1], Keys.from_environment()),
+        models=asked["models"],
+        metrics=monitor.metrics.render,
+        heard=monitor.metrics.asked,
+    )
+    serve_app(
+        *(pipeline, settings),
+        ready=lambda port: said(where[0], port, symbols),
+        beside=(("the monitor", monitor.run),),
+    )
 
 
 def said(host: str, port: int, symbols: tuple[str, ...]) -> None:

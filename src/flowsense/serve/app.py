@@ -25,6 +25,10 @@ from flowsense.served import Answer, Health, Prediction
 
 JSON = "application/json"
 BASE = "/api/v1"
+ROUTES = (
+    *(f"{BASE}/predict", f"{BASE}/models/status", f"{BASE}/models/reload"),
+    *(f"{BASE}/pipeline/start", f"{BASE}/pipeline/stop", "/health", "/metrics"),
+)
 STREAM = f"{BASE}/predict/stream"
 
 
@@ -189,16 +193,16 @@ def routes(made: FastAPI, api: Api) -> None:
     async def live(socket: WebSocket) -> None:
         await stream(socket, api.hub, api.settings.limits)
 
-    table: tuple[tuple[str, str, Callable[[Request], Awaitable[Response]]], ...] = (
-        ("POST", f"{BASE}/predict", predict),
-        ("GET", f"{BASE}/models/status", status),
-        ("POST", f"{BASE}/models/reload", reload),
-        ("POST", f"{BASE}/pipeline/start", switch(api, api.service.start)),
-        ("POST", f"{BASE}/pipeline/stop", switch(api, api.service.stop)),
-        ("GET", "/health", health),
-        ("GET", "/metrics", metrics),
+    table: tuple[tuple[str, Callable[[Request], Awaitable[Response]]], ...] = (
+        ("POST", predict),
+        ("GET", status),
+        ("POST", reload),
+        ("POST", switch(api, api.service.start)),
+        ("POST", switch(api, api.service.stop)),
+        ("GET", health),
+        ("GET", metrics),
     )
-    for method, path, route in table:
+    for path, (method, route) in zip(ROUTES, table, strict=True):
         made.add_api_route(path, route, methods=[method], response_model=None)
     made.add_api_websocket_route(STREAM, live)
 

@@ -4,9 +4,9 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 import uvicorn
@@ -22,6 +22,7 @@ from flowsense.serve.sockets import Hearing, Listening
 from flowsense.wall import pause, within
 
 log = structlog.get_logger("flowsense.serve")
+Beside: TypeAlias = Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 TOLD_S, ENDING_S, STOPPING_S = 0.3, 1.5, 2.0  # listeners hear of the end; requests; the pipeline
 
@@ -78,11 +79,12 @@ async def serve(
     stop: asyncio.Event,
     ready: Callable[[int], None] | None = None,
     start: bool = True,
+    beside: Beside = (),
 ) -> None:
     """Serves until `stop` is set. Ends within 5 s of that, the pipeline stopped, nothing left.
 
-    ready: called with the port as soon as it is listened on. start: the pipeline, too. Raises
-    InputError where the address cannot be listened on.
+    ready: called with the port as soon as it is listened on. start: the pipeline, too. beside: what
+    goes on as long, by name. Raises InputError where the address cannot be listened on.
     """
     with closing(listening(settings)) as bound:
         made = app(service, settings)
@@ -92,6 +94,8 @@ async def serve(
             while not server.started and not serving.done():
                 await pause(0.01)
             port = bound.getsockname()[1] if not serving.done() else 0
+            for name, work in beside:
+                api.tasks.spawn(name, work())
             if start and not serving.done():
                 api.tasks.spawn("start of the pipeline", service.start())
             log.info("serving", host=settings.host, port=port, keys=settings.keys.any)
@@ -134,6 +138,7 @@ def serve_app(
     *,
     ready: Callable[[int], None] | None = None,
     start: bool = True,
+    beside: Beside = (),
 ) -> None:
     """Serves until SIGINT or SIGTERM, however often they come; then the process may end with 0.
 
@@ -144,7 +149,7 @@ def serve_app(
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for each in SIGNALS:
             loop.add_signal_handler(each, stop.set)
-        await serve(service, settings, stop=stop, ready=ready, start=start)
+        await serve(service, settings, stop=stop, ready=ready, start=start, beside=beside)
 
     configure()
     with asyncio.Runner(loop_factory=loops()) as runner:

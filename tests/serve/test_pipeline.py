@@ -1,0 +1,124 @@
+"""The pipeline between a fake venue and who listens, in virtual time."""
+
+import pytest
+
+from flowsense.errors import InputError
+from flowsense.live.feed import Address
+from flowsense.replay import speaker
+from flowsense.replay.feed import Messages
+from flowsense.replay.server import Replay
+from flowsense.schema import Decimal, Instrument
+from flowsense.serve.config import PipelineConfig
+from flowsense.serve.pipeline import InferencePipeline
+from flowsense.testing.fitted import save
+from flowsense.testing.loop import run
+from flowsense.testing.streams import Recording
+from flowsense.testing.toy import by_level, by_order, merge
+from flowsense.wall import pause
+
+VENUE = "binance-spot"
+SYMBOLS = ("AAAUSDT", "BBBUSDT")
+TABLE = tuple(Instrument(s, VENUE, Decimal(1, -2), Decimal(1, 0)) for s in SYMBOLS)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save(tmp_path_factory.mktemp("pipeline") / "model")
+
+
+def market(n=1_500):
+    return Recording(TABLE, merge(*(by_level(by_order(n, 7 + k, k)) for k in range(2))))
+
+
+def with_pipeline(model, work, **more):
+    """Runs work(pipeline, venue) on a pipeline that hears the market."""
+
+    async def go():
+        async with Replay(Messages(market()), speaker(VENUE)(TABLE)) as venue:
+            config = PipelineConfig(
+                *(model, SYMBOLS, VENUE),
+                addresses={VENUE: Address(venue.stream, venue.rest)},
+                aside=False,
+                **more,
+            )
+            pipeline = InferencePipeline(config)
+            try:
+                return await work(pipeline, venue)
+            finally:
+                await pipeline.stop()
+
+    return run(go())
+
+
+def test_who_listens_hears_every_prediction_in_order(model):
+    async def work(pipeline, venue):
+        heard, beside = [], []
+        pipeline.on_prediction(heard.append)
+
+        @pipeline.on_prediction
+        async def later(said):
+            await pause(0.01)
+            beside.append(said.sequence)
+
+        await pipeline.start()
+        await pause(10.0)
+        return heard, beside, pipeline.status()
+
+    heard, beside, status = with_pipeline(model, work)
+    assert [p.sequence for p in heard] == [*range(1, len(heard) + 1)] and len(heard) > 100
+    assert beside == [p.sequence for p in heard][: len(beside)] and len(beside) > 100
+    assert {p.symbol for p in heard} == set(SYMBOLS)
+    assert status.state == "running" and status.feeds[0].state == "live"
+
+
+def test_what_is_told_can_be_asked_for_again_and_explained(model):
+    async def work(pipeline, venue):
+        await pipeline.start()
+        await pause(5.0)
+        (last,) = pipeline.since(pipeline.told - 1)
+        why = pipeline.explain(last.symbol)
+        return last, pipeline.latest(last.symbol), why
+
+    last, latest, why = with_pipeline(model, work)
+    assert latest == last == why.prediction
+    assert len(why.columns) > 30 and last.latency_us["total"] >= 0
+
+
+def test_a_full_queue_is_conflated_and_goes_on(model):
+    async def work(pipeline, venue):
+        await pipeline.start()
+        await pause(3.0)
+        for _ in range(20):
+            pipeline.inbox.put(pipeline.inbox.recent.queue[-1], 0.0)
+        before = pipeline.told
+        await pause(5.0)
+        return before, pipeline.told, pipeline.inbox
+
+    before, after, inbox = with_pipeline(model, work, queue=10)
+    assert inbox.dropped > 0 and inbox.conflations > 0 and after > before
+
+
+@pytest.mark.parametrize(
+    ("symbols", "said"),
+    [
+        ((), "no symbol"),
+        (("BTCUSDT",), "VENUE:SYMBOL"),
+        (("a:B", "a:B"), "twice"),
+    ],
+)
+def test_symbols_that_are_none_are_refused(model, symbols, said):
+    with pytest.raises(InputError, match=said):
+        PipelineConfig(model, symbols)
+
+
+def test_a_venue_that_cannot_be_reached_is_told_and_nothing_runs(model):
+    async def go():
+        nowhere = Address("ws://127.0.0.1:9", "http://127.0.0.1:9")
+        config = PipelineConfig(model, SYMBOLS, VENUE, addresses={VENUE: nowhere}, aside=False)
+        pipeline = InferencePipeline(config)
+        with pytest.raises(InputError, match="instruments cannot be read"):
+            await pipeline.start()
+        return pipeline.status()
+
+    status = run(go())
+    assert status.state == "failed" and "cannot be read" in status.why
