@@ -18,19 +18,7 @@ from flowsense.errors import InputError
 from flowsense.live.archive import Archive
 from flowsense.live.feed import Feed
 from flowsense.live.tables import instruments
-from flowsense.schema import (
-    BEAT,
-    CLEAR,
-    CONTROL,
-    EVENT,
-    LAST,
-    SECOND,
-    SET,
-    SNAPSHOT,
-    Events,
-    Instrument,
-    zeros,
-)
+from flowsense.schema import Events, Instrument
 from flowsense.serve import Explanation, Model, Prediction, Status, Swap
 from flowsense.serve import Feed as FeedStatus
 from flowsense.serve.asking import of_events, of_row, told
@@ -38,6 +26,7 @@ from flowsense.serve.config import PipelineConfig
 from flowsense.serve.decisions import Decided, Spent
 from flowsense.serve.inbox import Batch, Inbox
 from flowsense.serve.observer import Observer
+from flowsense.serve.records import beat, control, warm
 from flowsense.serve.speaking import predictions
 from flowsense.serve.swapping import Bench, Loaded, push
 from flowsense.sources.venues import Heard, venue
@@ -356,40 +345,6 @@ def latencies(
 
 async def awaited(result: Awaitable[Any]) -> None:
     await result
-
-
-def warm(bench: Bench, path: Path) -> None:
-    """Everything is compiled before the first event is heard."""
-    decisions = bench.load(path, 0).decisions
-    for k in range(len(bench.table)):
-        push(decisions, example(k))
-    for ts in (2 * SECOND, 3 * SECOND):
-        push(decisions, beat(ts))
-
-
-def example(k: int) -> Events:
-    """A book of one bid and one ask."""
-    out = zeros(EVENT, 3)
-    out["ts_event"] = out["ts_recv"] = SECOND
-    out["instrument"], out["bits"] = k, (SNAPSHOT, SNAPSHOT, SNAPSHOT | LAST)
-    out["action"], out["side"] = (CLEAR, SET, SET), (0, 1, -1)
-    out["price"], out["lots"] = (0, 10_000, 10_001), (0, 1, 1)
-    return out
-
-
-def beat(ts: int) -> Events:
-    """Time has passed."""
-    out = zeros(EVENT, 1)
-    out["ts_event"] = out["ts_recv"] = ts
-    out["action"] = BEAT
-    return out
-
-
-def control(ts: int, code: Code, lots: int, sequence: int) -> Events:
-    """What the wall clock, or somebody, decided."""
-    out = beat(ts)
-    out["action"], out["price"], out["lots"], out["sequence"] = CONTROL, code, lots, sequence
-    return out
 
 
 def described(feed: Feed) -> FeedStatus:
