@@ -2,10 +2,11 @@
 
 import orjson
 import pytest
+from sources.venues.talk import START, Talk, market, message
 
 from flowsense.replay import Client, speaker
-from flowsense.schema import Decimal, Instrument
-from flowsense.sources.venues import venue
+from flowsense.schema import CLEAR, GAP, HALT, SET, STATUS, TRADING, Decimal, Instrument
+from flowsense.sources.venues import Heard, How, venue
 
 SYMBOLS = {
     "okx": "BTC-USDT",
@@ -18,6 +19,13 @@ WHAT = {
     "bybit-spot": b'{"op":"%s","args":["publicTrade.%s"]}',
     "bybit-linear": b'{"op":"%s","args":["orderbook.50.%s"]}',
     "coinbase": b'{"type":"%s","channel":"market_trades","product_ids":["%s"]}',
+}
+
+BOOK = {
+    "okx": b'{"op":"subscribe","args":[{"channel":"books","instId":"BTC-USDT"}]}',
+    "bybit-spot": b'{"op":"subscribe","args":["orderbook.200.BTCUSDT"]}',
+    "bybit-linear": b'{"op":"subscribe","args":["orderbook.1000.BTCUSDT"]}',
+    "coinbase": b'{"type":"subscribe","channel":"level2","product_ids":["BTC-USD"]}',
 }
 
 
@@ -83,3 +91,32 @@ def test_contracts_are_listed_with_their_size(name):
     bodies = tuple(theirs.get(path) for path in venue(name).listing(("BTCUSD_PERP",)))
     (found,) = venue(name).instruments(("BTCUSD_PERP",), bodies)
     assert (found.contract, found.inverse) == (Decimal(1, 2), name == "okx")
+
+
+@pytest.mark.parametrize("name", SYMBOLS)
+def test_of_a_book_that_is_not_known_nothing_is_said_until_it_begins_again(name):
+    theirs, client = served(name)
+    theirs.asked(client, BOOK[name])
+    (first,) = market(1, 1, 1)
+    books = [
+        [said for said in theirs.tell(events) if said.topic in client.topics]
+        for events in (
+            first,
+            message(START, 0, [(CLEAR, 0, 0, 0, GAP)]),
+            message(START, 0, [(SET, 1, 990, 5, 0)]),
+            first,
+        )
+    ]
+    assert [len(said) for said in books] == [1, 0, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["okx", "coinbase"])
+def test_a_halt_is_told_and_so_is_its_end(name):
+    table = (Instrument(SYMBOLS[name], name, Decimal(1, -1), Decimal(1, -5)),)
+    talk = Talk(name, tuple(i._replace(depth=400 if name == "okx" else 10) for i in table))
+    found = []
+    for phase in (HALT, TRADING):
+        for said in talk.speaker.tell(message(START, 0, [(STATUS, 0, 0, phase, 0)])):
+            body = talk.speaker.frame(talk.client, said)
+            found += talk.decoder.hear(Heard(START, How.MESSAGE, body)).events["lots"].tolist()
+    assert found == [HALT, TRADING]
