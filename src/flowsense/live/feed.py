@@ -146,7 +146,8 @@ class Feed:
         """What goes on beside the reading."""
         self.given_up = ""
         rate = self.venue.requests
-        self.requests = Requests(http, self.address.rest, rate, self.care, self._reply)
+        headers = self.key.bearer() if self.key is not None else {}
+        self.requests = Requests(http, self.address.rest, rate, self.care, self._reply, headers)
         ts = self.now()
         for one in self.silence.values():
             one.last = ts

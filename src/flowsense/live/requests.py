@@ -21,8 +21,10 @@ class Requests:
         rate: int,
         care: Care,
         answered: Callable[[str, bytes], None],
+        headers: dict[str, str] | None = None,
     ) -> None:
         self.http, self.base, self.care, self.answered = http, base, care, answered
+        self.headers = headers or {}
         self.every = 60.0 / rate
         self.free = 0.0  # when the next may begin
         self.pending = set[str]()
@@ -51,7 +53,10 @@ class Requests:
     async def _try(self, path: str, wait: float) -> tuple[bytes | None, float]:
         """The body, or how long to wait."""
         try:
-            async with within(self.care.reply), self.http.get(self.base + path) as reply:
+            async with (
+                within(self.care.reply),
+                self.http.get(self.base + path, headers=self.headers) as reply,
+            ):
                 if reply.status == 200:
                     return await reply.read(), 0.0
                 if reply.status in TOO_MANY:

@@ -37,6 +37,7 @@ class Massive:
     def __init__(self, instruments: tuple[Instrument, ...], key: str = "") -> None:
         self.shelves = [Shelf(i) for i in instruments]
         self.key, self.numbers = key, Counter[str]()
+        self.now = 0  # ms, of the last record
         self.touches = dict[int, str]()
         self.windows = dict[tuple[int, int], Window]()
 
@@ -64,6 +65,7 @@ class Massive:
         k = int(events[0]["instrument"])
         shelf = self.shelves[k]
         now = int(max(events[-1]["ts_event"], events[-1]["ts_recv"])) // MILLISECOND
+        self.now = now
         said = [*self.closed(k, now)]
         for e in events:
             if e["action"] in (TRADE, CLOSE):
@@ -148,6 +150,18 @@ class Stocks(Massive):
     """Channels Q, T, A and AM."""
 
     letters = ("Q", "T", "", "A", "AM")
+
+    def get(self, path: str) -> bytes | None:
+        """The quote that stands."""
+        symbol = path.removeprefix("/v2/last/nbbo/")
+        k = next((k for k, s in enumerate(self.shelves) if s.instrument.symbol == symbol), None)
+        if k is None or symbol == path:
+            return None
+        touch = self.touch(self.shelves[k])
+        for name, other in (("bp", "p"), ("bs", "s"), ("ap", "P"), ("as", "S")):
+            touch = touch.replace(f'"{name}"', f'"{other}"')
+        q, now = self.numbers[f"all {k}"], self.now * MILLISECOND
+        return f'{{"status":"OK","results":{{"T":"{symbol}",{touch},"t":{now},"q":{q}}}}}'.encode()
 
 
 class Crypto(Massive):

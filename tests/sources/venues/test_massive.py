@@ -25,7 +25,7 @@ from flowsense.schema import (
     zeros,
 )
 from flowsense.sources.secret import secret
-from flowsense.sources.venues import KEY, Anew, Heard, How, Send, Stop, venue
+from flowsense.sources.venues import KEY, Anew, Get, Heard, How, Send, Stop, venue
 from flowsense.sources.venues.decoder import Decoder
 
 LISTED = b'{"tickers":[{"ticker":"X:BTCUSD","lastTrade":{"p":60000.5}}]}'
@@ -72,7 +72,21 @@ def test_the_key_is_said_when_asked_for_and_then_the_channels():
     greeted = tell(found, {"ev": "status", "status": "connected", "message": "Connected"})
     assert greeted.asks == (Send('{"action":"auth","params":"{key}"}'),)
     taken = tell(found, {"ev": "status", "status": "auth_success", "message": "authenticated"})
-    assert taken.asks == (Send('{"action":"subscribe","params":"Q.MSFT,T.MSFT"}'),)
+    assert taken.asks == (
+        Send('{"action":"subscribe","params":"Q.MSFT,T.MSFT"}'),
+        Get("MSFT", "/v2/last/nbbo/MSFT"),
+    )
+
+
+def test_the_quote_that_stood_opens_the_book_unless_a_later_one_was_faster(data):
+    body = data / "polygon/test_rest/mocks/v2/last/nbbo/AAPL.json"
+    found = Decoder(venue("massive-stocks"), venue("massive-stocks").instruments(("AAPL",), ()))
+    found.hear(Heard(1, How.OPENED))
+    assert not found.hear(Heard(2, How.REPLY, b'{"status":"NOT_FOUND"}', "AAPL")).asks
+    told = found.hear(Heard(2, How.REPLY, body.read_bytes(), "AAPL"))
+    assert [row[1:4] for row in rows(told)[1:]] == [(-1, 1556600, 14), (1, 1556500, 1)]
+    assert told.events["sequence"].tolist() == [26006043] * 3
+    assert not len(found.hear(Heard(3, How.REPLY, body.read_bytes(), "AAPL")).events)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +194,7 @@ def test_other_refusals_begin_anew(status):
     assert not tell(decoder("massive-stocks"), {"ev": "status", "status": "success"}).asks
 
 
-def test_a_book_that_is_late_is_left_out_and_a_reply_to_nothing_is_no_reply():
+def test_a_book_that_is_late_is_left_out_and_an_empty_one_empties():
     found = decoder("massive-crypto")
     book = {"ev": "XL2", "pair": "BTC-USD", "x": 1, "t": 1_000, "b": [[1, 1]], "a": [[2, 1]]}
     assert len(tell(found, book).events) == 3
@@ -190,7 +204,6 @@ def test_a_book_that_is_late_is_left_out_and_a_reply_to_nothing_is_no_reply():
         (SET, -1, 200_000_000, 0, 0),
         (SET, 1, 100_000_000, 0, LAST),
     ]
-    assert type(found.hear(Heard(3, How.REPLY, b"{}", "BTC-USD@1")).asks[0]) is Anew
 
 
 def test_trades_without_an_id_are_all_told():
@@ -240,7 +253,10 @@ def talk(speaker, found, client):
     while said:
         told = found.hear(Heard(1, How.MESSAGE, said.pop(0)))
         for ask in told.asks:
-            said += speaker.asked(client, ask.text.replace(KEY, "k").encode())
+            if isinstance(ask, Get):
+                found.hear(Heard(1, How.REPLY, speaker.get(ask.path), ask.key))
+            else:
+                said += speaker.asked(client, ask.text.replace(KEY, "k").encode())
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ message        becomes
 =============  ====================================================================================
 Q              SETs that lead to this best bid and ask, sizes in shares; a side of price or size 0
                is empty. `q` rises within a day: one that does not, and is no later, is left out
+last quote     asked of REST on each connection: opens the book, unless a Q was faster
 T              TRADE of nobody knows which side (the tape does not say), numbered by `q`; one with
                a condition of NO_FLOW, or of less than half a share, is counted and left out
 XQ, XL2        SETs that lead to the touch, or to these up to 100 levels a side; one that is older
@@ -41,6 +42,7 @@ from decimal import ROUND_HALF_EVEN, InvalidOperation
 from decimal import Decimal as Exact
 from functools import partial
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Raw, Struct
@@ -53,8 +55,10 @@ from flowsense.sources.venues.massive_forms import (
     NO_FLOW,
     READ,
     READ_KIND,
+    READ_LAST,
     READS,
     Bar,
+    Last,
     PairBook,
     PairQuote,
     PairTrade,
@@ -69,6 +73,7 @@ SECRET = "MASSIVE_API_KEY"
 STREAM, REST = "wss://socket.massive.com", "https://api.massive.com"
 CENT_PART, SHARE = Decimal(1, -4), Decimal(1, 0)
 SNAPSHOT = "/v2/snapshot/locale/global/markets/crypto/tickers?tickers="
+LAST_QUOTE = "/v2/last/nbbo/"
 LATEST = 9 * 10**12  # ms: what is later is no time
 
 
@@ -111,7 +116,11 @@ class MassiveDialect:
                 self.tell[type(found)](found)
 
     def reply(self, key: str, body: bytes) -> None:
-        raise DecodeError(f"nothing was asked for as {key[:40]!r}")
+        """The quote that stood when we came."""
+        last = READ_LAST.decode(body).results
+        if last is not None and not self.sink.ready[key]:
+            self.when[key] = last.t // MILLISECOND
+            self.sink.whole(key, self.touch(key, last), ns(self.when[key]), last.q)
 
     def status(self, m: Status) -> None:
         if m.status == "connected":
@@ -122,6 +131,9 @@ class MassiveDialect:
             )
             params = ",".join(dict.fromkeys(named))
             self.sink.send(f'{{"action":"subscribe","params":"{params}"}}')
+            if "Q" in self.channels.names:
+                for symbol in self.symbols:
+                    self.sink.get(symbol, LAST_QUOTE + quote(symbol, safe=""))
         elif m.status == "auth_failed":
             self.sink.stop(f"the key of {SECRET} was refused: set it to one of your account")
         elif "not authorized" in m.message.lower():
@@ -192,7 +204,7 @@ class MassiveDialect:
         self.when[symbol] = t
         return True
 
-    def touch(self, symbol: str, m: Quote | PairQuote) -> Levels:
+    def touch(self, symbol: str, m: Quote | Last | PairQuote) -> Levels:
         return self.both(symbol, [(m.bp, m.bs)], [(m.ap, m.as_)])
 
     def both(self, symbol: str, bids: Side, asks: Side) -> Levels:

@@ -55,6 +55,21 @@ class Quote(Struct):
     as_: Raw = msgspec.field(default=Raw(b"0"), name="as")
 
 
+class Last(Struct):
+    """The same as REST has it."""
+
+    t: int  # ns
+    q: int
+    bp: Raw = msgspec.field(default=Raw(b"0"), name="p")
+    bs: Raw = msgspec.field(default=Raw(b"0"), name="s")
+    ap: Raw = msgspec.field(default=Raw(b"0"), name="P")
+    as_: Raw = msgspec.field(default=Raw(b"0"), name="S")
+
+
+class Reply(Struct):
+    results: Last | None = None
+
+
 class Trade(Struct):
     sym: str
     t: int
@@ -115,6 +130,7 @@ FORMS = {
     **dict.fromkeys(("A", "AM", "XAS", "XA"), Bar),
 }
 READ = msgspec.json.Decoder(list[Raw])
+READ_LAST = msgspec.json.Decoder(Reply)
 READ_KIND = msgspec.json.Decoder(Kind)
 READS: dict[str, msgspec.json.Decoder[Any]] = {
     ev: msgspec.json.Decoder(form) for ev, form in FORMS.items()
