@@ -145,7 +145,7 @@ async def come_and_go(server, n):
 @pytest.mark.parametrize(
     "n", [100, pytest.param(5_000, marks=pytest.mark.soak)], ids=["some", "many"]
 )
-def test_who_comes_and_goes_leaves_nothing(n):
+def test_who_comes_and_goes_leaves_nothing(n, caplog):
     settings = replace(limited(rate=1e6, burst=1e6))
     with running(started(), settings) as server:
         hub = server.service.listeners[0].__self__
@@ -158,6 +158,7 @@ def test_who_comes_and_goes_leaves_nothing(n):
             threading.Event().wait(0.01)
         assert left(server) == before and not hub.listeners
         assert resident() < 1.05 * memory
+    assert caplog.records == []
 
 
 class Slow(Simulated):

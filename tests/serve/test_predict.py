@@ -1,12 +1,20 @@
 import json
+from io import BytesIO
 
 import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from serving import ask, limited, started, started_once
 
+from flowsense.errors import InputError
+from flowsense.schema import BEAT, EVENT
 from flowsense.serve import examples
 from flowsense.serve.asked import Recording, arrow
+from flowsense.serve.bodies import events_of
 from flowsense.served import Answer
+from flowsense.store.events import SCHEMA, write_events
 from flowsense.testing.service import SPEC, TABLE, Simulated
 
 PREDICT = "/api/v1/predict"
@@ -48,8 +56,6 @@ def test_a_row_is_forecast_by_the_columns_that_it_has():
 
 
 def test_events_as_json_arrow_and_parquet_are_forecast_alike(tmp_path):
-    from flowsense.store.events import write_events
-
     events = Simulated().events[:400]
     names = events.dtype.names
     told = {"events": [dict(zip(names, e.tolist(), strict=True)) for e in events]}
@@ -164,3 +170,49 @@ def test_what_the_model_says_that_is_no_number_is_never_told():
     found = ask("POST", PREDICT, json=BTC, service=service)
     assert found.status_code == 500 and "NaN" not in found.text
     assert json.loads(found.text)["code"] == "internal"
+
+
+def written(rows, compression=None, schema=SCHEMA):
+    """An Arrow stream of BEATs."""
+    events = np.zeros(rows, EVENT)
+    events["ts_recv"], events["action"] = np.arange(rows), BEAT
+    columns = [pa.array(np.ascontiguousarray(events[name])) for name in schema.names]
+    out, options = BytesIO(), pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(out, schema, options=options) as stream:
+        stream.write_table(pa.table(columns, schema))
+    return out.getvalue()
+
+
+def test_arrow_that_would_swell_is_refused_before_it_does():
+    bomb = written(1_000_000, "zstd")
+    with pytest.raises(InputError, match="compressed Arrow is not read"):
+        events_of(bomb, TABLE)
+    with pytest.raises(InputError, match="10001 are too many"):
+        events_of(written(10_001), TABLE)
+
+
+def test_parquet_that_would_swell_is_refused_before_it_does(tmp_path):
+    table = pa.table({"x": np.zeros(3_000_000, np.int64)})
+    pq.write_table(table, tmp_path / "x.parquet", compression="zstd", use_dictionary=False)
+    with pytest.raises(InputError, match="3000000 are too many"):
+        events_of((tmp_path / "x.parquet").read_bytes(), TABLE)
+
+
+def test_an_arrow_file_is_read_as_the_stream_in_it():
+    events = events_of(arrow(msgspec.convert(examples.ASKED["events"], Recording)), TABLE)
+    assert len(events) == 4 and set(events["instrument"]) == {0}
+
+
+@pytest.mark.parametrize("place", range(0, 1_200, 37))
+def test_a_damaged_body_is_refused_or_read_but_never_worse(place):
+    body = bytearray(written(20))
+    body[place % len(body)] ^= 0x55
+    try:
+        events_of(bytes(body), TABLE)
+    except InputError:
+        return
+
+
+def test_columns_that_are_not_those_of_events_are_refused():
+    with pytest.raises(InputError, match="columns are not"):
+        events_of(written(3, schema=SCHEMA.remove(0)), TABLE)

@@ -1,24 +1,20 @@
-"""What a request may say, and events in a body as what `Service.of_events` takes."""
+"""What a request may say."""
 
 from io import BytesIO
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from msgspec import Meta
 
-from flowsense.errors import InputError
-from flowsense.schema import CLOSE, EVENT, LARGEST, Events, Instrument, checked, zeros
+from flowsense.schema import CLOSE, EVENT, LARGEST, zeros
+from flowsense.serve.bodies import MOST, SYMBOL, VENUE
 from flowsense.serve.problems import Refused
 from flowsense.serve.wire import read
 from flowsense.store import events as recorded
-from flowsense.store import instruments as table
 
-MOST = 10_000  # events of one request
 WIDEST = 4_096  # columns of a row
-SYMBOL, VENUE = b"flowsense.symbol", b"flowsense.venue"
 ARROW = ("application/vnd.apache.arrow.file", "application/vnd.apache.arrow.stream")
 PARQUET = "application/vnd.apache.parquet"
 LARGE = 3.4e38  # of a feature: rows are float32
@@ -134,91 +130,3 @@ def arrow(asked: Recording) -> bytes:
     with pa.ipc.new_file(out, schema) as file:
         file.write_table(pa.table(columns, schema))
     return out.getvalue()
-
-
-def events_of(body: bytes, instruments: tuple[Instrument, ...]) -> Events:
-    """Events of an Arrow file or stream or of Parquet, for a pipeline of these instruments.
-
-    Their instrument is a place in that table; where the body brings a table of its own or names
-    one symbol, it is found by symbol and venue. Raises InputError.
-    """
-    try:
-        found = columns_of(body)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("events: the body is neither Arrow nor Parquet, or is damaged") from None
-    if found.schema.names != list(recorded.NAMES) or not recorded.SCHEMA.equals(found.schema):
-        raise InputError(f"events: columns are not {', '.join(recorded.NAMES)} of an EVENT")
-    if any(column.null_count for column in found.columns):
-        raise InputError("events: a column holds nulls: leave such events out")
-    events = zeros(EVENT, len(found))
-    for name in recorded.NAMES:
-        events[name] = found[name].to_numpy()
-    events["instrument"] = places(found.schema.metadata or {}, events, instruments)
-    return sound(checked(events, len(instruments)))
-
-
-def columns_of(body: bytes) -> Any:
-    """A table of at most MOST rows; what says that it holds more is not read."""
-    if body[:4] == b"PAR1":
-        file = pq.ParquetFile(pa.BufferReader(body), page_checksum_verification=True)
-        few(file.metadata.num_rows)
-        return file.read(use_threads=False)
-    source = pa.BufferReader(body)
-    if body[:6] == b"ARROW1":
-        reader = pa.ipc.open_file(source)
-        batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-    else:
-        reader = pa.ipc.open_stream(source)
-        batches = iter(reader)
-    held, n = list[Any](), 0
-    for batch in batches:
-        n += len(batch)
-        few(n)
-        held.append(batch)
-    return pa.Table.from_batches(held, reader.schema)
-
-
-def few(rows: int) -> None:
-    if rows > MOST:
-        raise InputError(f"events: {rows} are too many for one request: send {MOST} at most")
-
-
-def places(said: dict[bytes, bytes], events: Events, instruments: tuple[Instrument, ...]) -> Any:
-    """(n,) of each event, the place of its instrument in the table."""
-    if recorded.KEY in said:
-        theirs = table.decode(
-            msgspec.json.decode(msgspec.json.decode(said[recorded.KEY])["instruments"])
-        )
-        known = np.array([place(i.symbol, i.venue, instruments) for i in theirs], np.int64)
-        who = events["instrument"]
-        if len(who) and not 0 <= who.min() <= who.max() < len(known):
-            raise InputError(f"events: instrument {who.max()}, their table holds {len(known)}")
-        return known[who]
-    if SYMBOL in said:
-        return place(said[SYMBOL].decode(), said.get(VENUE, b"").decode(), instruments)
-    return events["instrument"]
-
-
-def place(symbol: str, venue: str, instruments: tuple[Instrument, ...]) -> int:
-    for k, one in enumerate(instruments):
-        if one.symbol == symbol and venue in ("", one.venue):
-            return k
-    names = ", ".join(i.symbol for i in instruments)
-    raise InputError(f"events: instrument {symbol!r} is not of this pipeline: it has {names}")
-
-
-def sound(events: Events) -> Events:
-    """What kernels do not check. Raises InputError."""
-    for name, low, high in (
-        ("price", -LARGEST, LARGEST),
-        ("lots", 0, LARGEST),
-        ("action", 1, CLOSE),
-        ("side", -1, 1),
-    ):
-        wrong = np.flatnonzero((events[name] < low) | (events[name] > high))
-        if len(wrong):
-            value = events[name][wrong[0]]
-            raise InputError(f"events[{wrong[0]}].{name}: {value}: give {low} to {high}")
-    return events

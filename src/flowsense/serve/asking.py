@@ -7,7 +7,7 @@ import numpy as np
 
 from flowsense.errors import InputError
 from flowsense.schema import BOOK, QUOTE, SECOND, Instrument, zeros
-from flowsense.serve.asked import events_of
+from flowsense.serve.bodies import events_of
 from flowsense.serve.decisions import CAPITAL, Decided, Decisions, Spent
 from flowsense.serve.speaking import predictions
 from flowsense.serve.swapping import Bench, push

@@ -99,6 +99,17 @@ class Listening(WebSocketsSansIOProtocol):
         if not self.handshake_complete:  # it was understood; the application has yet to see it
             self.scope["state"]["drop"] = self.drop
 
+    def send_receive_event_to_app(self) -> None:
+        """uvicorn's own logs a traceback for every text that is none."""
+        try:
+            if self.curr_msg_data_type == "text":
+                b"".join(self.frames).decode()
+        except UnicodeDecodeError:
+            self.frames = []
+            self.drop(1007, "This is no UTF-8.")
+            return
+        super().send_receive_event_to_app()
+
     def drop(self, code: int, reason: str) -> None:
         """Say why, and be gone soon, whether or not that is heard."""
         if self.close_sent or self.disconnected:

@@ -22,7 +22,7 @@ from flowsense.models.logistic import Logistic
 from flowsense.risk.desk import HELD, Risk, Standing
 from flowsense.risk.settings import Settings
 from flowsense.schema import BOOK, QUOTE, SECOND, Decimal, Events, Instrument, zeros
-from flowsense.serve.asked import events_of
+from flowsense.serve.bodies import events_of
 from flowsense.served import Explanation, Feed, Likelihood, Model, Prediction, Status, Swap
 from flowsense.sources import NO_BARS, NO_OBSERVATIONS
 from flowsense.tape import Rows, Tape
