@@ -14,6 +14,7 @@ from flowsense.sources.venues import Anew, Heard, How, Send, Stop, venue
 from flowsense.sources.venues.decoder import Decoder
 
 KEY = Secret("DATABENTO_API_KEY", "db-0123456789abcdefghijklmnopqrst")
+SEEDS = [*range(3), *(pytest.param(k, marks=pytest.mark.soak) for k in range(3, 60))]
 GLBX = "dbn/databento-python/GLBX.MDP3"
 BY_ORDER = "dbn/nautilus/esh4-glbx-mdp3-20231224.mbo.dbn.zst"
 
@@ -191,7 +192,7 @@ def test_a_trade_between_ticks_is_told_at_the_nearest_and_counted(data):
     assert decoder.sink.counts["price between ticks"] == sum(price % 1 > 0 for price in exact) > 0
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_a_gateway_sends_nothing_but_a_new_connection_comes_of_it(data, seed):
     rng = np.random.default_rng(seed)
     _, decoder, gateway = connected(data / GLBX / "test_data.mbp-10.dbn.zst")

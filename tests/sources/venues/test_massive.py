@@ -28,6 +28,7 @@ from flowsense.sources.secret import secret
 from flowsense.sources.venues import KEY, Anew, Get, Heard, How, Send, Stop, venue
 from flowsense.sources.venues.decoder import Decoder
 
+SEEDS = [*range(3), *(pytest.param(k, marks=pytest.mark.soak) for k in range(3, 60))]
 LISTED = b'{"tickers":[{"ticker":"X:BTCUSD","lastTrade":{"p":60000.5}}]}'
 CHANNEL = {
     "massive-stocks": ("MSFT", b""),
@@ -325,7 +326,7 @@ def mutated(rng, body):
     return body[:at] + (byte, b"", byte + body[at : at + 1])[kind] + body[at + 1 :]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_is_heard_nothing_but_a_decode_error_comes_of_it(seed):
     rng = np.random.default_rng(seed)
     book = {"ev": "XL2", "pair": "BTC-USD", "x": 1, "t": 1_000, "b": [[1.5, 2]], "a": [[1.6, 1]]}
