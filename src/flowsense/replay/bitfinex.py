@@ -6,11 +6,12 @@ from zlib import crc32
 import orjson
 
 from flowsense.replay import Client, Said
-from flowsense.replay.shelf import Shelf, listed, milliseconds, shortest, turned
+from flowsense.replay.shelf import Shelf, asking, listed, milliseconds, shortest, turned
 from flowsense.schema import HALT, Events, Instrument
 
 SEQ_ALL, OB_CHECKSUM = 65_536, 131_072
 LENGTH, CHECKED = 250, 25
+WRONG = 10_000, "event: unknown"
 KEPT = 30  # trades that a subscription begins with
 
 
@@ -34,24 +35,28 @@ class Speaker:
         ]
 
     def asked(self, client: Client, text: bytes) -> list[bytes]:
-        m = orjson.loads(text)
-        event = m["event"]
+        m = asking(text)
+        event, channel = m.get("event"), m.get("chanId")
         if event == "ping":
             return [orjson.dumps({"event": "pong", "ts": self.now, "cid": m.get("cid")})]
-        if event == "conf":
+        if event == "conf" and isinstance(m.get("flags"), int):
             client.told["flags"] = m["flags"]
             return [orjson.dumps({"event": "conf", "status": "OK", "flags": m["flags"]})]
         if event == "subscribe":
             return self._subscribe(client, m)
-        (topic,) = [t for t, channel in client.told.items() if channel == m["chanId"] and "/" in t]
-        client.topics -= {topic, topic.replace("book/", "cs/")}
-        del client.told[topic]
-        return [orjson.dumps({"event": "unsubscribed", "status": "OK", "chanId": m["chanId"]})]
+        topics = [t for t, number in client.told.items() if "/" in t and number == channel]
+        if event != "unsubscribe" or not topics:
+            code, why = (10_400, "unsubscribe: invalid") if event == "unsubscribe" else WRONG
+            return [orjson.dumps({"event": "error", "msg": why, "code": code})]
+        client.topics -= {topics[0], topics[0].replace("book/", "cs/")}
+        del client.told[topics[0]]
+        return [orjson.dumps({"event": "unsubscribed", "status": "OK", "chanId": channel})]
 
     def _subscribe(self, client: Client, m: Any) -> list[bytes]:
-        channel, symbol = m["channel"], m["symbol"].removeprefix("t")
+        channel, symbol = m.get("channel"), str(m.get("symbol")).removeprefix("t")
         topic = f"{channel}/{symbol}"
         wrong = (10_300, "symbol: invalid") if symbol not in self.shelves else None
+        wrong = wrong if channel in ("book", "trades") else (10_302, "channel: unknown")
         wrong = (10_301, "subscribe: dup") if topic in client.topics else wrong
         if wrong:
             return [orjson.dumps(m | {"event": "error", "code": wrong[0], "msg": wrong[1]})]

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from flowsense.replay import Client, Json, Said
-from flowsense.replay.shelf import Shelf, View, changed, turned
+from flowsense.replay.shelf import Shelf, View, asking, changed, turned
 from flowsense.schema import Events, Instrument
 
 SHOWN = 100  # levels a side of order_book
@@ -26,12 +26,14 @@ class Speaker:
         return []
 
     def asked(self, client: Client, text: bytes) -> list[bytes]:
-        m = orjson.loads(text)
-        event, channel = m["event"], m.get("data", {}).get("channel", "")
+        m = asking(text)
+        event, data = m.get("event"), m.get("data")
+        channel = str(data.get("channel")) if isinstance(data, dict) else ""
         if event == "bts:heartbeat":
-            return [_message(event, "", {"status": "success"})]
+            return [_message("bts:heartbeat", "", {"status": "success"})]
         kinds = [kind for kind in CHANNELS if channel.startswith(kind)]
-        if not kinds or channel.removeprefix(kinds[0]) not in self.shelves:
+        known = kinds and channel.removeprefix(kinds[0]) in self.shelves
+        if not known or event not in ("bts:subscribe", "bts:unsubscribe"):
             said = {"code": None, "message": "Incorrect JSON format."}
             return [_message("bts:error", "", said)]
         if event == "bts:subscribe":

@@ -8,19 +8,22 @@ import orjson
 from msgspec import Raw, json
 
 from flowsense.replay import Client, Said
-from flowsense.replay.shelf import Shelf, View, listed, turned
+from flowsense.replay.shelf import Shelf, View, asking, listed, turned
 from flowsense.schema import HALT, MILLISECOND, Events, Instrument
 from flowsense.sources.venues.deribit import index
 
-SIDES = ("bids", "asks")
+PARSING = {"code": -32700, "message": "Parse error"}
 
 
 class Speaker:
-    """Topics are the channels, but for those of steps: `100ms`, `agg2` and `raw` say the same."""
+    """Topics are the channels, those of 100 ms alone; every message is said when it is known."""
 
     def __init__(self, instruments: tuple[Instrument, ...]) -> None:
         self.instruments = instruments
         self.shelves = {i.symbol: Shelf(i) for i in instruments}
+        self.channels = {"platform_state"} | {
+            f"{kind}.{symbol}.100ms" for kind in ("book", "trades") for symbol in self.shelves
+        }
         self.traded = dict.fromkeys(self.shelves, 0)
         self.changes, self.now = 1_000, 0  # ids of all books; ms
 
@@ -28,19 +31,21 @@ class Speaker:
         return []
 
     def asked(self, client: Client, text: bytes) -> list[bytes]:
-        m = orjson.loads(text)
-        method = m["method"].partition("/")[2]
-        if method in ("subscribe", "unsubscribe"):
-            return self._subscribe(client, m, m["params"]["channels"], method == "subscribe")
-        if method == "set_heartbeat":
+        m = asking(text)
+        method, params = m.get("method"), m.get("params")
+        wanted = params if isinstance(params, dict) else {}
+        channels = wanted.get("channels")
+        if method in ("public/subscribe", "public/unsubscribe") and isinstance(channels, list):
+            return self._subscribe(client, m, channels, method == "public/subscribe")
+        if method == "public/set_heartbeat":
             return [self._answer(m, "ok"), _note("heartbeat", {"type": "test_request"})]
-        if method == "test":
+        if method == "public/test":
             return [self._answer(m, {"version": "1.2.26"})]
-        error = {"code": -32601, "message": "Method not found"}
+        error = {"code": -32601, "message": "Method not found"} if m else PARSING
         return [orjson.dumps({"jsonrpc": "2.0", "id": m.get("id"), "error": error})]
 
     def _subscribe(self, client: Client, m: Any, channels: list[str], come: bool) -> list[bytes]:
-        known = [c for c in channels if c == "platform_state" or c.split(".")[1] in self.shelves]
+        known = [c for c in channels if c in self.channels]
         said = [self._answer(m, known)]
         for channel in known:
             if not come:

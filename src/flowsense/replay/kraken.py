@@ -9,12 +9,13 @@ import orjson
 from msgspec import Raw, json
 
 from flowsense.replay import Client, Said
-from flowsense.replay.shelf import Shelf, View, listed, told
+from flowsense.replay.shelf import Shelf, View, asking, listed, told
 from flowsense.schema import Events, Instrument
 
 CHECKED = 10  # levels a side under the checksum
 SYSTEM = ("online", "post_only", "maintenance")  # by phase
 NAMED = {"BTC": "XBT", "DOGE": "XDG"}  # as the listing does
+CHANNELS = ("book", "trade")
 KEPT = 50  # trades that a subscription may begin with
 
 
@@ -33,12 +34,17 @@ class Speaker:
         return [self._status()]
 
     def asked(self, client: Client, text: bytes) -> list[bytes]:
-        m = orjson.loads(text)
-        if m["method"] == "ping":
+        m = asking(text)
+        method, params = m.get("method"), m.get("params")
+        if method == "ping":
             return [orjson.dumps({"method": "pong", **self._stamps(m)})]
-        return [
-            one for symbol in m["params"]["symbol"] for one in self._subscribe(client, m, symbol)
-        ]
+        wanted = params if isinstance(params, dict) else {}
+        symbols = wanted.get("symbol")
+        known = method in ("subscribe", "unsubscribe") and wanted.get("channel") in CHANNELS
+        if not known or not isinstance(symbols, list):
+            wrong = {"error": "Malformed request", "method": method, "success": False}
+            return [orjson.dumps(wrong | self._stamps(m))]
+        return [one for symbol in symbols for one in self._subscribe(client, m, symbol)]
 
     def _subscribe(self, client: Client, m: Any, symbol: str) -> list[bytes]:
         method, channel = m["method"], m["params"]["channel"]

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import orjson
 
 from flowsense.schema import (
     CLEAR,
@@ -123,6 +125,15 @@ def changed(was: View, now: View) -> View:
         for old, new in zip(was, now, strict=True)
     )
     return View(bids, asks)
+
+
+def asking(text: bytes) -> dict[str, Any]:
+    """What a client says, or nothing where it is no object of JSON."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def milliseconds(event: Events) -> int:
