@@ -26,8 +26,15 @@ SYMBOLS = {
     "bybit-spot": "BTCUSDT",
     "bybit-linear": "BTCUSDT",
     "coinbase": "BTC-USD",
+    "kraken": "BTC/USD",
+    "deribit": "BTC_USDC-PERPETUAL",
+    "bitfinex": "BTCUSD",
+    "bitstamp": "btcusd",
 }
 DEPTH = {"hyperliquid": 20, "okx": 400, "bybit-spot": 200, "bybit-linear": 200, "coinbase": 10}
+DEPTH |= {"kraken": 10, "deribit": 10, "bitstamp": 10, "bitfinex": 250}
+FINEST = (Decimal(1, -8), Decimal(1, -8))  # of what has no tick of its own
+SHOWN = {"kraken": 10}  # of the market's levels
 
 
 @dataclass
@@ -61,8 +68,9 @@ FAULTS = (
     ],
 )
 def test_a_venue_is_listed_entered_and_followed(name, faults):
-    lot, symbol = Decimal(1, -5), SYMBOLS[name]
-    table = (Instrument(symbol, name, Decimal(1, -1), lot, depth=DEPTH.get(name, 100)),)
+    symbol, units = SYMBOLS[name], (Decimal(1, -1), Decimal(1, -5))
+    units = FINEST if name == "bitfinex" else units
+    table = (Instrument(symbol, name, *units, depth=DEPTH.get(name, 100)),)
     steps = script([*faults], "faults", [symbol])
     replay = Replay(Market(table), speaker(name)(table), faults=steps, hang_up=True)
     ours, theirs, ended = Shelf(table[0]), Shelf(table[0]), asyncio.Event()
@@ -85,4 +93,4 @@ def test_a_venue_is_listed_entered_and_followed(name, faults):
     run(main())
     for moment in Market(table):
         theirs.apply(moment.what)
-    assert ours.bids and (ours.bids, ours.asks) == (theirs.bids, theirs.asks)
+    assert ours.bids and ours.view() == theirs.view(SHOWN.get(name, 1_000))
