@@ -7,16 +7,17 @@ client, and speaks until the recording ends; then it prints by how much it was e
 
 import asyncio
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from aiohttp import WSMsgType, web
+from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 from flowsense.replay import Client
 from flowsense.replay.binance import UsdM
 from flowsense.replay.feed import apart
-from flowsense.schema import EVENT, SECOND, Events, Instrument
+from flowsense.schema import EVENT, SECOND, SET, Events, Instrument
 from flowsense.store.events import read_events, read_instruments
 from flowsense.wall import elapsed, pause
 
@@ -43,7 +44,7 @@ def score(table: tuple[Instrument, ...], events: Events, speed: float) -> Score:
             if said.topic.endswith(("@depth@0ms", "@trade")):
                 due.append((moment.ts - first) / SECOND / speed)
                 frames.append(speaker.frame(everybody, said))
-        if moment.instrument not in ready:
+        if moment.instrument not in ready and (moment.what["action"] == SET).any():
             ready.add(moment.instrument)
             path = f"/fapi/v1/depth?symbol={table[moment.instrument].symbol}&limit=1000"
             replies[path] = speaker.get(path) or b""
@@ -84,7 +85,8 @@ class Barrage:
                 await pause(wait)
             else:
                 self.late = max(self.late, -wait)
-            await socket.send_frame(frame, WSMsgType.TEXT)
+            with suppress(ClientConnectionResetError):  # it has heard enough
+                await socket.send_frame(frame, WSMsgType.TEXT)
         await pause(0.5)
 
 
