@@ -83,6 +83,15 @@ def test_panels_have_names_of_their_own_and_do_not_overlap():
     assert all(p["datasource"]["uid"] == "${source}" and p["type"] for p in PANELS)
 
 
+def test_the_page_lists_every_metric_and_every_alert_and_no_other():
+    rows = re.findall(r"^\| `\w+` \|.*$", (ROOT / "docs/monitoring.md").read_text(), re.MULTILINE)
+    lines = [f"| `{f.name}` | {f.kind} | {', '.join(f.labels)} | {f.says} |" for f in FAMILIES]
+
+    assert [row for row in rows if "flowsense_" in row.split("|")[1]] == lines
+    said = dict(re.findall(r"\| `(\w+)` \| (critical|warning) \|", "\n".join(rows)))
+    assert said == {name: severity for name, (severity, _) in RULES.items()}
+
+
 def test_prometheus_has_the_rules_of_the_service_with_their_severity():
     found = dict(re.findall(r"alert: (\w+)\n(?:.|\n)*?severity: (\w+)", RULE_FILE.read_text()))
 

@@ -76,6 +76,7 @@ def test_what_a_pipeline_did_is_told(looked_at):
     assert {s.labels["state"] for s in found if s.name == "flowsense_feed_state"} >= {"live"}
     assert {s.name for s in found} >= {"flowsense_feed_clock_skew_ms", "flowsense_importance"}
     assert total("flowsense_refused_total") == 0 and len(found) < 2_000
+    assert not [s for s in found if "other" in s.labels.values()]
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ docs/monitoring.md prints it, and the board and the alert rules of deploy/ ask f
 
 from flowsense.serve.series import Family
 
-STAGES = ("queue", "features", "models", "risk", "hand_over", "total")
+STAGES = ("queue", "fold", "models", "risk", "publish", "total")  # as `Prediction.latency_us`
 FEEDS = ("connecting", "live", "resync", "stale", "down", "stopped")  # as `Feed.state`
 STATES = ("stopped", "starting", "running", "stopping", "failed")  # as `Status.state`
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.25, 1.0)
