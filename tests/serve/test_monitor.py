@@ -13,9 +13,11 @@ from flowsense.replay.server import Replay
 from flowsense.schema import EVENT
 from flowsense.serve.alerts import Thresholds
 from flowsense.serve.config import PipelineConfig
+from flowsense.serve.decisions import Spent
 from flowsense.serve.judge import Judge
+from flowsense.serve.measured import STAGES
 from flowsense.serve.monitor import Monitor, free
-from flowsense.serve.pipeline import InferencePipeline
+from flowsense.serve.pipeline import InferencePipeline, latencies
 from flowsense.serve.swapping import Bench, push
 from flowsense.sources.open import open_source
 from flowsense.testing.fitted import save
@@ -97,3 +99,7 @@ def test_free_bytes_are_those_of_where_a_path_will_be(tmp_path):
     found = free([tmp_path / "not" / "yet"])
 
     assert found[str(tmp_path / "not" / "yet")] > 0
+
+
+def test_the_stages_of_a_prediction_are_those_that_are_told():
+    assert tuple(latencies(0.0, 0.0, 0.0, Spent(1, 1, 1), 0.0)) == STAGES
