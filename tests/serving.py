@@ -92,7 +92,7 @@ def running(service=None, settings=None):
     url = f"{HOME}:{port}"
     try:
         with Client(url) as client:
-            client.health()  # the pipeline was started before that was answered
+            client.health()  # without a key; the pipeline was started before that was answered
         yield Running(service, url, loop)
     finally:
         loop.call_soon_threadsafe(stop.set)

@@ -43,6 +43,7 @@ ARROW = "application/vnd.apache.arrow.stream"
 FRAME = 1 << 22  # bytes of a message from the server
 LEAVING = 0.1  # seconds for the server to say goodbye, where one stops listening
 WAITS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds before each try to come back, the last again
+LATER = (409, 429, 500, 502, 503, 504)  # answers that may be others a little later
 FINAL = (1002, 1003, 1007, 1008, 1009)  # close codes: coming back as one was would not help
 Events = Iterable[Mapping[str, int]] | bytes
 
@@ -127,7 +128,10 @@ class Place:
     def __init__(self, url: str, symbols: Sequence[str], since: int | None, format: str) -> None:
         self.url, self.format, self.since, self.tries = url, format, since, 0
         self.symbols = ",".join(symbols)
-        self.again = since is not None  # whether anything may have been missed
+        self.again = False  # it was reached before, so that it is worth waiting for
+
+    def reached(self) -> None:
+        self.again = True
 
     @property
     def address(self) -> str:
@@ -149,11 +153,12 @@ class Place:
 
     def wait(self, error: Exception) -> float:
         """Seconds before the next try. Raises ApiError where there must be none."""
-        if isinstance(error, InvalidStatus) and error.response.status_code < 500:
+        if isinstance(error, InvalidStatus):
             status = error.response.status_code
-            message = f"The stream is refused ({status})."
-            hint = "check key, host, symbols and format; the server may have all listeners it takes"
-            raise ApiError(Problem("refused", message, hint=hint), status) from None
+            if not self.again or status not in LATER:
+                raise ApiError(problem(error.response.body or b"", status), status) from None
+        elif not self.again:
+            raise unreachable(self.url, error) from None
         if isinstance(error, ConnectionClosed) and error.rcvd and error.rcvd.code in FINAL:
             said = Problem("closed", f"The stream was closed: {error.rcvd.reason}")
             raise ApiError(said) from None
@@ -234,13 +239,14 @@ class Client:
     def stream(
         self, symbols: Sequence[str] = (), *, since: int | None = None, format: str = "msgpack"
     ) -> Iterator[Message]:
-        """Every prediction from now on, or from a number; it comes back by itself when cut off,
-        where it was, and says so where something is lost. Raises ApiError.
+        """Every prediction from now on, or from a number; once it was reached it comes back by
+        itself when cut off, where it was, and says so where something is lost. Raises ApiError.
         """
         place = Place(self.url, symbols, since, format)
         while True:
             try:
                 with synchronous.connect(place.address, **self.options) as socket:
+                    place.reached()
                     while True:
                         yield place.heard(socket.recv())
             except LOST as error:
@@ -319,6 +325,7 @@ class AsyncClient:
         while True:
             try:
                 async with asynchronous.connect(place.address, **self.options) as socket:
+                    place.reached()
                     while True:
                         yield place.heard(await socket.recv())
             except LOST as error:

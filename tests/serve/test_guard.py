@@ -6,6 +6,8 @@ import structlog
 from serving import ADMIN, READ, ask, asked, limited, started
 
 from flowsense.errors import InputError
+from flowsense.serve.app import STREAM
+from flowsense.serve.guard import Guard
 from flowsense.serve.keys import Keys
 from flowsense.serve.rates import Rates
 from flowsense.serve.settings import Settings
@@ -231,3 +233,16 @@ def test_buckets_are_bounded(monkeypatch):
     for k in range(100):
         assert rates.take(str(k)) == 0.0
     assert len(rates.buckets) == 10
+
+
+def test_a_socket_is_refused_by_a_code_where_there_are_no_words():
+    """The server may not know how to answer a WebSocket over HTTP."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    host = [(b"host", b"127.0.0.1"), (b"origin", b"http://evil.example")]
+    scope = {"type": "websocket", "path": STREAM, "query_string": b"", "headers": host}
+    asyncio.run(Guard(None, Settings())(scope, None, send))
+    assert [(m["type"], m["code"]) for m in sent] == [("websocket.close", 1008)]

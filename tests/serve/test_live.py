@@ -6,10 +6,11 @@ from contextlib import ExitStack, closing
 
 import pytest
 import websockets.sync.client
-from serving import running
+from serving import READ, running, started
 from websockets import ConnectionClosed, InvalidStatus
 
 from flowsense.client import ApiError, Client
+from flowsense.serve.keys import Keys
 from flowsense.serve.settings import Settings
 from flowsense.testing.service import SPEC, Simulated, market
 
@@ -19,6 +20,12 @@ def server():
     """Shared by tests that do not mind what others have made it predict."""
     with running() as server:
         server.advance(400)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def keyed():
+    with running(started(), Settings(port=0, keys=Keys.of({READ: "read"}))) as server:
         yield server
 
 
@@ -68,17 +75,62 @@ def test_a_number_of_before_a_restart_leaves_a_hole(client):
 
 
 @pytest.mark.parametrize(
-    "query", ["?format=xml", "?since=-1", "?since=a", "?symbols=X", "?x=1", "?token=abc"]
+    ("query", "status"),
+    [
+        ("?format=xml", 422),
+        ("?since=-1", 422),
+        ("?since=a", 422),
+        ("?since=99999999999999999999", 422),
+        ("?symbols=X", 404),
+        ("?x=1", 422),
+        ("?token=abc", 400),
+    ],
 )
-def test_a_wish_that_cannot_be_met_is_refused_before_anything_is_accepted(server, query):
-    with pytest.raises(InvalidStatus) as refused:
-        connect(server, query)
-    assert refused.value.response.status_code == 403
+def test_a_wish_that_cannot_be_met_is_refused_before_anything_is_accepted(server, query, status):
+    with pytest.raises(InvalidStatus) as refused, connect(server, query):
+        pass
+    found = refused.value.response
+    assert found.status_code == status
+    assert json.loads(found.body).keys() == {"code", "message", "field", "hint"}
 
 
-def test_the_client_says_what_may_be_wrong_with_its_wish(client):
-    with pytest.raises(ApiError, match="symbols"):
+def test_the_client_says_what_is_wrong_with_its_wish(client):
+    with pytest.raises(ApiError, match="there are BTCUSDT, ETHUSDT") as refused:
         some(client, 1, symbols=["X"])
+    assert refused.value.code == "unknown_instrument"
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": f"Bearer {'x' * 32}"}, 401),
+        ({"Authorization": f"Bearer {READ}", "Origin": "http://evil.example"}, 403),
+        ({"Authorization": f"Bearer {READ}"}, 101),
+    ],
+)
+def test_only_who_has_a_key_may_listen(keyed, told, status):
+    try:
+        with connect(keyed, additional_headers=told) as listener:
+            found = listener.response
+    except InvalidStatus as refused:
+        found = refused.response
+    assert found.status_code == status
+
+
+def test_the_client_brings_its_key(keyed):
+    with Client(keyed.url, key=READ) as client:
+        assert some(client, 1, since=0)[0].prediction.sequence == 1
+    with Client(keyed.url) as client, pytest.raises(ApiError, match="A key is needed"):
+        some(client, 1)
+
+
+def test_a_stream_that_was_never_reached_is_not_waited_for():
+    with Client("http://127.0.0.1:9") as client:
+        with pytest.raises(ApiError, match="cannot be reached"):
+            some(client, 1)
+        with pytest.raises(ApiError, match="cannot be reached"):
+            client.status()
 
 
 @pytest.mark.parametrize(

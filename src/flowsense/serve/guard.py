@@ -80,15 +80,13 @@ class Guard:
             await self.inner(scope, again(body, receive), answer)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Whatever is refused is so before anything is accepted."""
         try:
             scope.setdefault("state", {})["who"] = self.admitted(scope)
+            await self.inner(scope, receive, send)
         except Refused as refused:
-            await receive()  # websocket.connect
-            log.info("refused", path=scope["path"], code=refused.problem.code)
-            reason = refused.problem.message[:120]
-            await send({"type": "websocket.close", "code": REFUSED, "reason": reason})
-            return
-        await self.inner(scope, receive, send)
+            log.info("refused", path=scope["path"][:200], code=refused.problem.code)
+            await deny(scope, send, refused)
 
     def admitted(self, scope: Scope) -> Who | None:
         """Who asks; None on the few open paths without a key. Raises Refused."""
@@ -159,16 +157,27 @@ class Answering:
 
     async def refuse(self, refused: Refused) -> None:
         """Nothing where an answer has begun."""
-        if self.status:
-            return
-        body = msgspec.json.encode(refused.problem)
-        told = {"content-type": "application/json", "content-length": str(len(body))}
-        if refused.status in (408, 413):
-            told["connection"] = "close"  # what is left of the body is not read
-        both = (told | refused.headers).items()
-        start = [(k.encode(), v.encode()) for k, v in both]
-        await self({"type": "http.response.start", "status": refused.status, "headers": start})
-        await self({"type": "http.response.body", "body": body})
+        if not self.status:
+            await answered(self, "http.response", refused)
+
+
+async def answered(send: Send, kind: str, refused: Refused) -> None:
+    body = msgspec.json.encode(refused.problem)
+    told = {"content-type": "application/json", "content-length": str(len(body))}
+    if refused.status in (408, 413):
+        told["connection"] = "close"  # what is left of the body is not read
+    start = [(k.encode(), v.encode()) for k, v in (told | refused.headers).items()]
+    await send({"type": f"{kind}.start", "status": refused.status, "headers": start})
+    await send({"type": f"{kind}.body", "body": body})
+
+
+async def deny(scope: Scope, send: Send, refused: Refused) -> None:
+    """A WebSocket that was not accepted: in full, where the server can say it; else by a code."""
+    if "websocket.http.response" in (scope.get("extensions") or {}):
+        await answered(send, "websocket.http.response", refused)
+    else:
+        reason = refused.problem.message[:120]
+        await send({"type": "websocket.close", "code": REFUSED, "reason": reason})
 
 
 def headers(scope: Scope) -> dict[str, str]:

@@ -8,7 +8,6 @@ from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from flowsense.errors import InputError
-from flowsense.serve.guard import REFUSED
 from flowsense.serve.hub import Hub, Listener
 from flowsense.serve.problems import Refused, shown
 from flowsense.serve.settings import Limits
@@ -56,22 +55,13 @@ def wish(socket: WebSocket) -> Wish:
 
 
 async def stream(socket: WebSocket, hub: Hub, limits: Limits) -> None:
-    """One listener, until it goes, stalls, or we go."""
-    try:
-        asked = wish(socket)
-        known = {s for feed in hub.service.status().feeds for s in feed.symbols}
-        if strange := asked.symbols - known:
-            message = f"There is no instrument {shown(min(strange))}."
-            raise Refused(404, "unknown_instrument", message, field="symbols")
-    except Refused as refused:
-        await socket.close(REFUSED, refused.problem.message[:120])
-        return
-    except InputError as error:
-        await socket.close(LATER, str(error)[:120])
-        return
-    if hub.closing or len(hub.listeners) >= limits.listeners:
-        await socket.close(LATER, "There are too many listeners.")
-        return
+    """One listener, until it goes, stalls, or we go. Raises Refused before it is accepted."""
+    asked = wish(socket)
+    if hub.closing:
+        raise Refused(503, "stopping", "The server stops.", after=1.0)
+    if len(hub.listeners) >= limits.listeners:
+        raise Refused(503, "full", "There are too many listeners.", after=1.0)
+    known(asked.symbols, hub)
     listener = Listener(limits.queue, asked.symbols)
     missed = hub.join(listener, asked.since)
     try:
@@ -79,6 +69,18 @@ async def stream(socket: WebSocket, hub: Hub, limits: Limits) -> None:
         await attend(Speaking(socket, asked.format, limits.send_s), listener, hub, missed)
     finally:
         hub.leave(listener)
+
+
+def known(symbols: frozenset[str], hub: Hub) -> None:
+    """Raises Refused."""
+    try:
+        there = {s for feed in hub.service.status().feeds for s in feed.symbols}
+    except InputError as error:
+        raise Refused(503, "not_ready", f"{error}.", after=1.0) from None
+    if strange := symbols - there:
+        message = f"There is no instrument {shown(min(strange))}."
+        hint = f"there are {', '.join(sorted(there)[:20])}"
+        raise Refused(404, "unknown_instrument", message, field="symbols", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
