@@ -212,6 +212,7 @@ def test_a_plain_family_sees_each_event_once_and_the_book_of_its_row(instruments
         assert rows.X[k, -1] == 10_000 - rows.book["bid_px"][k, 0]
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(
     ("name", "law"),
     [

@@ -24,6 +24,7 @@ def test_mirroring_twice_is_the_market_itself(market: Market):
     assert mirrored(mirrored(market.events, 7), 7).tobytes() == market.events.tobytes()
 
 
+@pytest.mark.compiled
 def test_a_column_that_does_not_obey_is_named(monkeypatch, market: Market):
     wrong = tuple(c._replace(mirror="") if c.name == "imb_l3" else c for c in depth.COLUMNS)
     monkeypatch.setattr(depth, "COLUMNS", wrong)
