@@ -1,11 +1,15 @@
 """A pipeline over a venue's own bytes, and all that is told of it."""
 
 import asyncio
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from grids import cut, says
 from prometheus_client.parser import text_string_to_metric_families
 
+from flowsense.features.catalogue import spec
+from flowsense.forecast import Target
 from flowsense.live.feed import Address
 from flowsense.replay import speaker
 from flowsense.replay.feed import feed
@@ -16,10 +20,11 @@ from flowsense.serve.config import PipelineConfig
 from flowsense.serve.decisions import Spent
 from flowsense.serve.judge import Judge
 from flowsense.serve.measured import STAGES
-from flowsense.serve.monitor import Monitor, free
+from flowsense.serve.monitor import Monitor, free, merged
 from flowsense.serve.pipeline import InferencePipeline, latencies
 from flowsense.serve.swapping import Bench, push
 from flowsense.sources.open import open_source
+from flowsense.testing import tape_of
 from flowsense.testing.fitted import save
 from flowsense.testing.loop import run
 from flowsense.wall import pause
@@ -99,6 +104,26 @@ def test_free_bytes_are_those_of_where_a_path_will_be(tmp_path):
     found = free([tmp_path / "not" / "yet"])
 
     assert found[str(tmp_path / "not" / "yet")] > 0
+
+
+def test_tapes_that_are_judged_at_once_are_judged_as_one_after_the_other(instruments, events):
+    targets = tuple(map(Target.parse, ("mid@500ms", "ofi@1s")))
+    tape = tape_of(spec(("depth",)), instruments, events)
+    rows, edges = tape.rows[0], tape.rows[0].instants()[::9].tolist()
+    forecast = says(np.random.default_rng(1).random(len(rows.ts)), 0.2, targets=targets)
+    pieces = [
+        (tape._replace(rows=(rows.take(slice(a, b)),)), cut(forecast, a, b))
+        for a, b in pairwise(edges)
+    ]
+    single, at_once = (Judge(targets, spec(("depth",)).columns, instruments) for _ in range(2))
+
+    for piece in pieces:
+        single.push(*piece)
+    for some in (pieces[:40], pieces[40:]):
+        at_once.push(*merged(*zip(*some, strict=True)))
+
+    assert at_once.snapshot() == single.snapshot()
+    assert single.standing()["mid@500ms"].outcomes > 50
 
 
 def test_the_stages_of_a_prediction_are_those_that_are_told():

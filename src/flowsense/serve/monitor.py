@@ -9,9 +9,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from shutil import disk_usage
+from typing import Any
+
+import numpy as np
 
 from flowsense.forecast import Forecast
 from flowsense.model.calibrated import Calibrated
@@ -24,11 +29,12 @@ from flowsense.serve.webhook import Webhook
 from flowsense.served import Prediction, Swap
 from flowsense.sources import NO_EVENTS
 from flowsense.sources.venues.decoder import Told
-from flowsense.tape import Tape
+from flowsense.tape import Rows, Tape
 from flowsense.train.run import Weighed
 from flowsense.wall import elapsed, pause
 
 EVERY_S = 0.5
+FAR = 1 << 32  # more events than a tape has
 MOST = 20_000  # tapes with rows that wait to be judged; then the oldest are left out
 
 
@@ -130,10 +136,21 @@ class Monitor:
         return self.judge
 
     def _judged(self) -> None:
-        """Those that wait now; more may come meanwhile."""
-        for _ in range(len(self.waiting)):
-            judge, tape, forecast = self.waiting.popleft()
-            judge.push(tape, forecast)
+        """Those that wait now, at once; more may come meanwhile."""
+        found = [self.waiting.popleft() for _ in range(len(self.waiting))]
+        for judge, some in groupby(found, itemgetter(0)):
+            _, tapes, forecasts = zip(*some, strict=True)
+            judge.push(*merged(tapes, forecasts))
+
+
+def merged(tapes: Sequence[Tape], forecasts: Sequence[Forecast]) -> tuple[Tape, Forecast]:
+    """The rows of consecutive tapes as those of one; instants stay apart."""
+    own = [t.rows[0]._replace(event=t.rows[0].event + k * FAR) for k, t in enumerate(tapes)]
+    columns: list[Any] = [np.concatenate(column) for column in zip(*own, strict=True)]
+    parts = ((f.proba, f.value, f.ready) for f in forecasts)
+    proba, value, ready = map(np.concatenate, zip(*parts, strict=True))
+    said = Forecast(forecasts[0].targets, proba, value, ready)
+    return tapes[0]._replace(rows=(Rows(*columns),)), said
 
 
 def totals(pipeline: InferencePipeline) -> dict[str, int]:
