@@ -18,17 +18,8 @@ from flowsense.train.run import run
 TARGETS = (Target("mid", 500_000_000), Target("magnitude", 10**9))
 
 
-@pytest.fixture(scope="module")
-def runs(source, tmp_path_factory):
-    """A recording split once, with two models."""
-    place = tmp_path_factory.mktemp("runs")
-    config = RunConfig(("logistic", "imbalance"), targets=TARGETS, validation="split:50/10/40")
-    run(source, config).save(place / "one")
-    return place
-
-
-def file(runs, model):
-    return runs / "one" / "forecasts" / f"{model}.parquet"
+def file(saved, model):
+    return saved / "forecasts" / f"{model}.parquet"
 
 
 def edited(path, to, **columns):
@@ -44,11 +35,11 @@ def edited(path, to, **columns):
     return to
 
 
-def test_scores_are_those_of_the_run(runs):
-    found = pair(file(runs, "logistic"), file(runs, "imbalance"))
-    metrics = json.loads((runs / "one" / "metrics.json").read_bytes())["models"]
+def test_scores_are_those_of_the_run(saved):
+    found = pair(file(saved, "antisymmetric"), file(saved, "imbalance"))
+    metrics = json.loads((saved / "metrics.json").read_bytes())["models"]
     assert list(found["targets"]) == ["magnitude@1s", "mid@500ms"]
-    for letter, model in (("a", "logistic"), ("b", "imbalance")):
+    for letter, model in (("a", "antisymmetric"), ("b", "imbalance")):
         cells, own = found["targets"]["mid@500ms"]["cells"], metrics[model]["mid@500ms"]
         assert found["targets"]["mid@500ms"]["n"] == own["n"]
         for name in ("accuracy", "side_balanced", "log_loss"):
@@ -58,8 +49,8 @@ def test_scores_are_those_of_the_run(runs):
         assert mae == pytest.approx(metrics[model]["magnitude@1s"]["mae"], rel=1e-6)
 
 
-def test_neither_the_order_of_lines_nor_of_files_decides(runs, tmp_path):
-    a, b = file(runs, "logistic"), file(runs, "imbalance")
+def test_neither_the_order_of_lines_nor_of_files_decides(saved, tmp_path):
+    a, b = file(saved, "antisymmetric"), file(saved, "imbalance")
     table = pq.read_table(a)
     order = np.random.default_rng(0).permutation(len(table))
     pq.write_table(table.take(order), tmp_path / "logistic.parquet")
@@ -71,10 +62,10 @@ def test_neither_the_order_of_lines_nor_of_files_decides(runs, tmp_path):
             assert cell["difference"] == -turned[target]["cells"][name]["difference"]
 
 
-def test_a_run_stands_for_its_chosen_model(runs):
-    chosen = json.loads((runs / "one" / "metrics.json").read_bytes())["chosen"]
-    found = side(runs / "one")
-    assert (found.model, found.path) == (chosen, file(runs, chosen))
+def test_a_run_stands_for_its_chosen_model(saved):
+    chosen = json.loads((saved / "metrics.json").read_bytes())["chosen"]
+    found = side(saved)
+    assert (found.model, found.path) == (chosen, file(saved, chosen))
     assert side(found.path).run is None
 
 
@@ -91,16 +82,16 @@ def test_every_path_of_both_is_compared(source, tmp_path):
     assert 2 * sum(t["rows"] for t in found["targets"].values()) == found["common"]
 
 
-def test_only_common_rows_are_compared(runs, tmp_path):
-    table = pq.read_table(file(runs, "imbalance"))
+def test_only_common_rows_are_compared(saved, tmp_path):
+    table = pq.read_table(file(saved, "imbalance"))
     pq.write_table(table.slice(0, table.num_rows // 3), tmp_path / "part.parquet")
-    found = pair(file(runs, "logistic"), tmp_path / "part.parquet")
+    found = pair(file(saved, "antisymmetric"), tmp_path / "part.parquet")
     assert found["common"] == found["b"]["rows"] < found["a"]["rows"]
     assert found["left_out"] == ["magnitude@1s: only A forecasts it"]
 
 
-def test_what_came_may_be_looked_up_in_the_recording(runs, tmp_path, source):
-    path = file(runs, "imbalance")
+def test_what_came_may_be_looked_up_in_the_recording(saved, tmp_path, source):
+    path = file(saved, "imbalance")
     bare = edited(path, tmp_path / "bare.parquet", y=None, move=None, known_at=None, fold=None)
     found = pair(bare, path, prices=source)
     assert found["common"] == found["a"]["rows"] == found["b"]["rows"]
@@ -108,15 +99,15 @@ def test_what_came_may_be_looked_up_in_the_recording(runs, tmp_path, source):
         assert all(c["difference"] == pytest.approx(0, abs=1e-9) for c in one["cells"].values())
 
 
-def test_what_came_must_be_known(runs, tmp_path):
-    path = file(runs, "imbalance")
+def test_what_came_must_be_known(saved, tmp_path):
+    path = file(saved, "imbalance")
     bare = edited(path, tmp_path / "bare.parquet", y=None)
     with pytest.raises(InputError, match="does not say what came: name the recording with --pri"):
         pair(path, bare)
 
 
-def test_forecasts_of_another_recording_are_refused(runs, tmp_path):
-    path = file(runs, "imbalance")
+def test_forecasts_of_another_recording_are_refused(saved, tmp_path):
+    path = file(saved, "imbalance")
     other = edited(
         path,
         tmp_path / "other.parquet",
@@ -127,14 +118,14 @@ def test_forecasts_of_another_recording_are_refused(runs, tmp_path):
 
 
 @pytest.mark.parametrize("column", ["ts", "instrument", "target", "horizon_ns"])
-def test_no_common_row_is_refused(runs, tmp_path, column):
+def test_no_common_row_is_refused(saved, tmp_path, column):
     change = {
         "ts": lambda x: pa.array(x.cast(pa.int64()).to_numpy() + 1).cast(x.type),
         "instrument": lambda x: pa.array(["OTHER"] * len(x)),
         "target": lambda x: pa.array(["ofi"] * len(x)),
         "horizon_ns": lambda x: pa.array(x.to_numpy() + 1),
     }
-    path = file(runs, "imbalance")
+    path = file(saved, "imbalance")
     if column == "target":
         only = pq.read_table(path).filter(pa.compute.field("horizon_ns") == 500_000_000)
         path = tmp_path / "mid.parquet"
@@ -162,8 +153,8 @@ def test_folders_that_are_no_runs_are_refused(tmp_path, content, why):
         side(tmp_path)
 
 
-def test_files_that_are_no_forecasts_are_refused(runs, tmp_path):
-    path = file(runs, "imbalance")
+def test_files_that_are_no_forecasts_are_refused(saved, tmp_path):
+    path = file(saved, "imbalance")
     with pytest.raises(InputError, match="no such file"):
         pair(path, Path("gone.parquet"))
     wrong = edited(path, tmp_path / "p.parquet", p_up=lambda p: pa.array(p.to_numpy() * 2))

@@ -27,69 +27,57 @@ class Nameless(Majority):
 TARGETS = (Target("mid", 500_000_000), Target("magnitude", 10**9))
 
 
-@pytest.fixture(scope="module")
-def result(source):
-    return run(source, RunConfig(("imbalance", "antisymmetric"), targets=TARGETS))
-
-
-@pytest.fixture(scope="module")
-def folder(result, tmp_path_factory):
-    place = tmp_path_factory.mktemp("run") / "out"
-    result.save(place)
-    return place
-
-
-def test_the_files_are_those_promised(folder, result):
-    names = {p.name for p in folder.iterdir()}
+def test_the_files_are_those_promised(saved, two):
+    names = {p.name for p in saved.iterdir()}
     expected = {"metrics.json", "curves.json", "manifest.json", "report.html"}
     assert names == expected | {"forecasts", "checkpoints"}
-    metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics["schema"] == 1 and metrics["models"].keys() == result.metrics["models"].keys()
-    assert "NaN" not in (folder / "metrics.json").read_text()
+    metrics = json.loads((saved / "metrics.json").read_text())
+    assert metrics["schema"] == 1 and metrics["models"].keys() == two.metrics["models"].keys()
+    assert "NaN" not in (saved / "metrics.json").read_text()
 
 
 @pytest.mark.parametrize("name", ["imbalance", "antisymmetric"])
-def test_a_checkpoint_loads_and_forecasts_the_same(folder, result, name):
-    model, spec = load_model(folder / "checkpoints" / name)
-    said, data = result.forecasts[name][0], result.material.learn
+def test_a_checkpoint_loads_and_forecasts_the_same(saved, two, name):
+    model, spec = load_model(saved / "checkpoints" / name)
+    said, data = two.forecasts[name][0], two.material.learn
     again = forecast(model, data)
-    test = result.material.folds[0].test
+    test = two.material.folds[0].test
     assert spec == data.spec
     assert again.proba[test].tobytes() == said.proba[test].tobytes()
     assert again.value[test].tobytes() == said.value[test].tobytes()
 
 
-def test_a_damaged_checkpoint_is_refused(folder, tmp_path):
-    file = folder / "checkpoints" / "imbalance" / "manifest.json"
+def test_a_damaged_checkpoint_is_refused(saved, tmp_path):
+    file = saved / "checkpoints" / "imbalance" / "manifest.json"
     text = file.read_bytes()
     file.write_bytes(text.replace(b'"seed": 0', b'"seed": 1').replace(b'"seed":0', b'"seed":1'))
     with pytest.raises(CheckpointError):
-        load_model(folder / "checkpoints" / "imbalance")
+        load_model(saved / "checkpoints" / "imbalance")
     file.write_bytes(text)
 
 
-def test_the_forecasts_score_the_same_when_read_back(folder, result, source):
-    path = folder / "forecasts" / "antisymmetric.parquet"
+def test_the_forecasts_score_the_same_when_read_back(saved, two, source):
+    path = saved / "forecasts" / "antisymmetric.parquet"
     table = pq.read_table(path)
-    assert table.num_rows == sum(int(f.test.sum()) for f in result.material.folds)
+    assert table.num_rows == sum(int(f.test.sum()) for f in two.material.folds)
     found = score(path, source, share=1e-9).models["antisymmetric"]["mid@500ms"]
-    own = result.metrics["models"]["antisymmetric"]["mid@500ms"]
+    own = two.metrics["models"]["antisymmetric"]["mid@500ms"]
     assert found.accuracy == pytest.approx(own["accuracy"], abs=0.01)
     assert abs(found.n - own["n"]) <= 3  # the first instant sets thresholds
 
 
 @pytest.mark.slow
-def test_the_report_alone_can_be_written(result, tmp_path):
-    result.report(tmp_path / "r.html")
+def test_the_report_alone_can_be_written(two, tmp_path):
+    two.report(tmp_path / "r.html")
     assert "<html" in (tmp_path / "r.html").read_text()[:200]
 
 
-def test_folders_that_hold_other_things_are_not_touched(folder, tmp_path):
+def test_folders_that_hold_other_things_are_not_touched(saved, tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     for place, why in ((tmp_path, "holds something"), (tmp_path / "mine.txt", "is a file")):
         with pytest.raises(InputError, match=why):
             check_folder(place)
-    check_folder(folder)
+    check_folder(saved)
     assert np.array_equal(sorted(p.name for p in tmp_path.iterdir()), ["mine.txt"])
 
 
