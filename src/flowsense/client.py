@@ -156,7 +156,7 @@ class Place:
         if isinstance(error, InvalidStatus):
             status = error.response.status_code
             if not self.again or status not in LATER:
-                raise ApiError(problem(error.response.body or b"", status), status) from None
+                raise ApiError(problem(bytes(error.response.body or b""), status), status) from None
         elif not self.again:
             raise unreachable(self.url, error) from None
         if isinstance(error, ConnectionClosed) and error.rcvd and error.rcvd.code in FINAL:

@@ -24,23 +24,27 @@ PROGRAM = """
 import asyncio
 from flowsense.serve.run import serve_app
 from flowsense.serve.settings import Settings
-from flowsense.testing.service import Simulated, market
+from flowsense.testing.service import Simulated
 from flowsense.wall import pause
 
 class Busy(Simulated):
     async def start(self):
         await super().start()
         while self.state == "running":
-            self.advance(5)
+            self.advance(1)
             await pause(0.001)
 
     async def stop(self):
         await super().stop()
         print("stopped", flush=True)
 
-serve_app(Busy(market(8_000, 3)), Settings(port=0), ready=lambda port: print(port, flush=True))
+serve_app(Busy(), Settings(port=0), ready=lambda port: print(port, flush=True))
 print("ended", flush=True)
 """
+
+
+def address_of(server):
+    return "127.0.0.1", int(server.url.rpartition(":")[2])
 
 
 def ended(program, *signals):
@@ -89,11 +93,12 @@ class Stuck(Simulated):
 
 
 @pytest.mark.slow
-def test_a_pipeline_that_does_not_stop_keeps_nobody():
+def test_a_pipeline_that_does_not_stop_keeps_nobody(monkeypatch):
+    monkeypatch.setattr("flowsense.serve.run.STOPPING_S", 0.1)
     watch = Stopwatch()
     with watch, running(Stuck()):
         pass
-    assert watch.seconds < 6.0
+    assert watch.seconds < 5.0
 
 
 class Broken(Simulated):
@@ -110,8 +115,7 @@ def test_a_start_that_fails_makes_health_red():
 @pytest.mark.slow
 def test_a_body_that_comes_too_slowly_is_given_up():
     with running(settings=limited(body_s=0.1)) as server:
-        address = "127.0.0.1", int(server.url.rpartition(":")[2])
-        with socket.create_connection(address, 5) as slow:
+        with socket.create_connection(address_of(server), 5) as slow:
             slow.sendall(
                 b"POST /api/v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{"
             )
@@ -120,29 +124,31 @@ def test_a_body_that_comes_too_slowly_is_given_up():
 
 @pytest.mark.slow
 def test_a_head_without_end_is_refused():
-    with running() as server:
-        address = "127.0.0.1", int(server.url.rpartition(":")[2])
-        with socket.create_connection(address, 5) as long:
-            long.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 70_000)
-            assert long.recv(4_096).startswith(b"HTTP/1.1 431")
+    with running() as server, socket.create_connection(address_of(server), 5) as long:
+        long.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 70_000)
+        assert long.recv(4_096).startswith(b"HTTP/1.1 431")
+
+
+@pytest.mark.slow
+def test_what_is_no_request_is_refused_as_all_is():
+    with running() as server, socket.create_connection(address_of(server), 5) as rude:
+        rude.sendall(b"\x16\x03\x01\x02\x00\x01")
+        assert b'{"code":"not_http"' in rude.recv(4_096)
 
 
 @pytest.mark.slow
 def test_who_says_nothing_is_let_go(monkeypatch):
     monkeypatch.setattr("flowsense.serve.sockets.HEAD_S", 0.1)
-    with running() as server:
-        address = "127.0.0.1", int(server.url.rpartition(":")[2])
-        with socket.create_connection(address, 5) as idle:
-            assert idle.recv(1) == b""
+    with running() as server, socket.create_connection(address_of(server), 5) as idle:
+        assert idle.recv(1) == b""
 
 
 @pytest.mark.slow
 def test_more_connections_than_there_may_be_are_told_to_come_back(monkeypatch):
     monkeypatch.setattr("flowsense.serve.sockets.CONNECTIONS", 1)
-    with running() as server:
-        address = "127.0.0.1", int(server.url.rpartition(":")[2])
-        with (
-            socket.create_connection(address, 5),
-            socket.create_connection(address, 5) as second,
-        ):
-            assert second.recv(4_096).startswith(b"HTTP/1.1 503")
+    with (
+        running() as server,
+        socket.create_connection(address_of(server), 5),
+        socket.create_connection(address_of(server), 5) as second,
+    ):
+        assert second.recv(4_096).startswith(b"HTTP/1.1 503")

@@ -19,17 +19,20 @@ HEAD, HEAD_S = 1 << 16, 10.0  # bytes of a request before its body, and seconds 
 CONNECTIONS = 2_000
 
 
-def refusal(line: str, problem: Problem) -> bytes:
+def refusal(line: str, problem: Problem, *more: str) -> bytes:
     """A whole answer, after which the connection is closed."""
     body = msgspec.json.encode(problem)
-    head = f"HTTP/1.1 {line}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-    return f"{head}retry-after: 1\r\nconnection: close\r\n\r\n".encode() + body
+    told = ("content-type: application/json", f"content-length: {len(body)}", *more)
+    return "\r\n".join((f"HTTP/1.1 {line}", *told, "connection: close", "", "")).encode() + body
 
 
-FULL = refusal("503 Service Unavailable", Problem("full", "There are too many connections."))
+FULL = refusal(
+    "503 Service Unavailable", Problem("full", "There are too many connections."), "retry-after: 1"
+)
 LONG = refusal(
     "431 Request Header Fields Too Large", Problem("too_large", f"A head has at most {HEAD} bytes.")
 )
+NONE = refusal("400 Bad Request", Problem("not_http", "This is no request of HTTP."))
 
 
 class Hearing(HttpToolsProtocol):
@@ -55,6 +58,9 @@ class Hearing(HttpToolsProtocol):
         super().data_received(data)
         if self.head > HEAD:
             self._leave(LONG)
+
+    def send_400_response(self, msg: str) -> None:
+        self._leave(NONE)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
