@@ -38,6 +38,7 @@ from flowsense.sources.venues.sink import Sink
 
 DEPTH, CHECKED = 10, 10  # levels a side: subscribed to, and under the checksum
 PHASES = {"online": TRADING, "post_only": AUCTION, "cancel_only": HALT, "maintenance": HALT}
+SIDES = {"buy": 1, "sell": -1}  # of the taker
 CALLED = {"XBT": "BTC", "XDG": "DOGE"}  # by the listing, and by the stream
 RECENT = 100  # messages of a symbol that are known when they are heard again
 LISTING = "/0/public/AssetPairs"
@@ -234,9 +235,6 @@ class KrakenDialect:
 
     def _request(self, method: str, params: dict[str, Any]) -> None:
         self.sink.send(orjson.dumps({"method": method, "params": params}).decode())
-
-
-SIDES = {"buy": 1, "sell": -1}  # of the taker
 
 
 def checksum(bids: Side, asks: Side) -> int:
