@@ -100,7 +100,7 @@ def test_a_test_request_is_answered_and_a_locked_index_is_a_halt(decoder):
     (ask,) = hear(decoder, orjson.dumps(beat)).asks
     assert orjson.loads(ask.text)["method"] == "public/test"
     state = {"price_index": "sol_usdc", "locked": True}
-    for locked, phases in ((False, []), (True, [(1, HALT)]), (False, [(1, TRADING)])):
+    for locked, phases in ((False, []), ("partial", [(1, HALT)]), (False, [(1, TRADING)])):
         told = hear(decoder, note("platform_state", state | {"locked": locked}))
         assert told.events[["instrument", "lots"]].tolist() == phases
 

@@ -132,7 +132,8 @@ def test_trades_have_the_takers_side_and_halts_are_told(whole):
     hear(whole, orjson.dumps({"channel": "trade", "type": "snapshot", "data": [trade]}))
     assert whole.sink.counts["trade from before"] == 1
     system = orjson.dumps({"channel": "status", "type": "update", "data": [{"system": "X"}]})
-    for word, phase in (("online", []), ("maintenance", [HALT, HALT]), ("online", [TRADING] * 2)):
+    phases = ("online", []), ("maintenance", [HALT] * 2), ("new", []), ("online", [TRADING] * 2)
+    for word, phase in phases:
         told = hear(whole, system.replace(b"X", word.encode()))
         assert told.events["lots"][told.events["action"] == STATUS].tolist() == phase
 

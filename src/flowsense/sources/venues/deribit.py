@@ -77,7 +77,7 @@ class Trade(msgspec.Struct):
 
 class State(msgspec.Struct):
     price_index: str = ""
-    locked: bool = False
+    locked: bool | str = False  # also "true", "partial", "false"
 
 
 class Step(msgspec.Struct):
@@ -183,12 +183,13 @@ class DeribitDialect:
         self.sink.trade(m.instrument_name, levels, m.timestamp * MILLISECOND, m.trade_seq)
 
     def _state(self, m: State) -> None:
-        if not m.price_index or m.locked == (m.price_index in self.locked):
+        locked = m.locked not in (False, "false")
+        if not m.price_index or locked == (m.price_index in self.locked):
             return
-        (self.locked.add if m.locked else self.locked.remove)(m.price_index)
+        (self.locked.add if locked else self.locked.remove)(m.price_index)
         for symbol in self.symbols:
             if index(symbol) == m.price_index:
-                self.sink.status(symbol, HALT if m.locked else TRADING, 0)
+                self.sink.status(symbol, HALT if locked else TRADING, 0)
 
     def _request(self, method: str, params: dict[str, Any], which: int) -> None:
         said = {"jsonrpc": "2.0", "id": which, "method": f"public/{method}", "params": params}

@@ -53,7 +53,7 @@ class Head(msgspec.Struct):
     method: str = ""
     result: msgspec.Raw = msgspec.Raw()
     success: bool = True
-    error: str = ""
+    error: str | None = None
 
 
 class Asked(msgspec.Struct):
@@ -227,8 +227,10 @@ class KrakenDialect:
         self.sink.trade(m.symbol, levels, exactly(m.timestamp), m.trade_id)
 
     def _status(self, system: str) -> None:
-        phase = PHASES[system]
-        if phase != self.phase:
+        phase = PHASES.get(system)
+        if phase is None:
+            self.sink.count("unknown status")
+        elif phase != self.phase:
             self.phase = phase
             for symbol in self.symbols:
                 self.sink.status(symbol, phase, 0)
