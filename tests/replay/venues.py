@@ -40,7 +40,9 @@ async def followed(replay, symbol="ABCUSDT", name=SPOT, events=None):
     listed = tuple([(await get(replay, path))[2] for path in spoken.listing((symbol,))])
     decoder = Decoder(spoken, spoken.instruments((symbol,), listed))
     shelf, waiting = Shelf(decoder.sink.instruments[symbol]), [Heard(1, How.OPENED)]
-    address, gaps = replay.stream + spoken.path((symbol,)), []
+    paths = (spoken.path, *([spoken.beside] if spoken.beside else []))
+    streams = "/".join(path((symbol,)).partition("=")[2] for path in paths)
+    address, gaps = f"{replay.stream}/stream?streams={streams}", []
     async with aiohttp.ClientSession() as session, session.ws_connect(address) as ws:
         while True:
             told = decoder.hear(waiting.pop(0))

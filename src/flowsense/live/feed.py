@@ -125,12 +125,23 @@ class Feed:
                 base = await self._admitted(http, self.venue.address)
             if base.startswith(TCP):
                 return await Line.open(base)
-            return await http.ws_connect(
-                base + self.venue.path(self.decoder.symbols),
-                heartbeat=15.0,
-                max_msg_size=LARGEST,
-                decode_text=False,
-            )
+            return await self._dial(http, base + self.venue.path(self.decoder.symbols))
+
+    @staticmethod
+    async def _dial(http: aiohttp.ClientSession, address: str) -> Socket:
+        return await http.ws_connect(
+            address, heartbeat=15.0, max_msg_size=LARGEST, decode_text=False
+        )
+
+    async def _second(self, http: aiohttp.ClientSession, path: str) -> None:
+        """The stream beside the first; when it ends, so does that."""
+        async with within(self.care.connect):
+            socket = await self._dial(http, self.address.stream + path)
+        try:
+            await self._read(socket)
+        finally:
+            await socket.close()
+        self._anew(f"the venue closed the second connection ({socket.close_code})")
 
     async def _admitted(self, http: aiohttp.ClientSession, address: Callable[[bytes], str]) -> str:
         """The address that is given at the venue's door."""
@@ -154,6 +165,8 @@ class Feed:
         self._take(How.OPENED)
         self._is("resync")
         self._beside(self._watch())
+        if self.venue.beside is not None:
+            self._beside(self._second(http, self.venue.beside(self.decoder.symbols)))
         if self.venue.ping:
             self._beside(self._ping())
 

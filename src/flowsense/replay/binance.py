@@ -35,6 +35,7 @@ DEPTH = re.compile(r"([^@]+)@depth(@\d+ms)?")
 FIRST = 1_000_000  # update id that the venue stands at when a recording of EVENTs begins
 RAW = "raw"  # of a client: it gets the data without the envelope
 METHODS = "`SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`"
+PUBLIC, MARKET = ROOTS = "/public", "/market"  # of the USD-M market, each with streams of its own
 DIGITS = 8  # decimals of every number of the spot market
 
 
@@ -87,8 +88,16 @@ class Binance:
             names = parse_qs(url.query).get("streams", [""])[0]
         else:
             client.told[RAW], names = 1, unquote(url.path.partition("/ws")[2])
-        client.topics |= {*names.split("/")} - {""}
+        client.told |= {root: 1 for root in ROOTS if url.path.startswith(root)}
+        self._subscribe(client, names.split("/"))
         return []
+
+    @staticmethod
+    def _subscribe(client: Client, names: list[Any]) -> None:
+        """Behind a root of its own a stream of another kind is accepted and never told."""
+        root = next((root for root in ROOTS if client.told.get(root)), "")
+        mine = (name for name in names if isinstance(name, str) and name)
+        client.topics |= {name for name in mine if root in ("", root_of(name))}
 
     def asked(self, client: Client, text: bytes) -> list[bytes]:
         try:
@@ -101,7 +110,7 @@ class Binance:
         params, result = given if isinstance(given, list) else [], cast(Any, None)
         match json.get("method"):
             case "SUBSCRIBE":
-                client.topics |= {p for p in params if isinstance(p, str)}
+                self._subscribe(client, params)
             case "UNSUBSCRIBE":
                 client.topics -= {p for p in params if isinstance(p, str)}
             case "LIST_SUBSCRIPTIONS":
@@ -303,6 +312,11 @@ def told(shelf: Shelf, events: Events) -> View:
 
 def levels(sets: Events) -> dict[int, int]:
     return dict(zip(sets["price"].tolist(), sets["lots"].tolist(), strict=True))
+
+
+def root_of(stream: str) -> str:
+    _, _, kind = stream.partition("@")
+    return PUBLIC if kind.startswith(("depth", "rpiDepth", "bookTicker")) else MARKET
 
 
 def refusal(number: Any, code: int, why: str) -> bytes:

@@ -90,6 +90,7 @@ class Venue(NamedTuple):
     listing: Callable[[tuple[str, ...]], tuple[str, ...]]
     instruments: Callable[[tuple[str, ...], tuple[bytes, ...]], tuple[Instrument, ...]]
     path: Callable[[tuple[str, ...]], str] = lambda symbols: ""  # of the stream, for these symbols
+    beside: Callable[[tuple[str, ...]], str] | None = None  # the same of a second one, where needed
     ping: str = ""  # what keeps the connection open; "": frames of the protocol do
     ping_ns: int = 15_000_000_000
     door: str = ""  # path that is posted to for an address with a token

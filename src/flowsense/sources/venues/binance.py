@@ -3,7 +3,8 @@
 The rules by which updates continue a snapshot are those of `sources.binance`, which reads
 recordings of the same messages. A snapshot is asked for when updates wait for one, once at a time;
 one that turns out too old is asked for again. A connection lives for 24 hours at most, which
-`serverShutdown` announces.
+`serverShutdown` announces. Since April 2026 the depth and the trades of USD-M are behind addresses
+of their own ("Important WebSocket Change Notice"), so that two connections are heard as one.
 """
 
 from collections import Counter
@@ -101,10 +102,10 @@ class BinanceDialect:
         self.sink.get(symbol, f"{self.places.base}/depth?symbol={symbol}&limit={LIMIT}")
 
 
-def path(places: Places, symbols: tuple[str, ...]) -> str:
+def path(root: str, streams: tuple[str, ...], symbols: tuple[str, ...]) -> str:
     """Of the combined stream: what is named in it is subscribed to."""
-    names = (f"{s.lower()}@{which}" for s in symbols for which in (places.depth, "trade"))
-    return f"/stream?streams={'/'.join(names)}"
+    names = (f"{symbol.lower()}@{which}" for symbol in symbols for which in streams)
+    return f"{root}/stream?streams={'/'.join(names)}"
 
 
 def listing(places: Places, symbols: tuple[str, ...]) -> tuple[str, ...]:
@@ -140,7 +141,7 @@ def venue(name: str, stream: str, rest: str, places: Places) -> Venue:
         dialect=partial(_dialect, places),
         listing=partial(listing, places),
         instruments=partial(instruments, name, places),
-        path=partial(path, places),
+        path=partial(path, "", (places.depth, "trade")),
     )
 
 
@@ -159,6 +160,9 @@ USDM = venue(
     "wss://fstream.binance.com",
     "https://fapi.binance.com",
     Places(Market.USDM, "depth@0ms", "/fapi/v1"),
+)._replace(
+    path=partial(path, "/public", ("depth@0ms",)),
+    beside=partial(path, "/market", ("trade",)),
 )
 COINM = venue(
     "binance-coinm",
