@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import IntFlag, StrEnum
+from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -98,18 +99,24 @@ class Target(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "Target":
         """``mid@500ms``, ``barrier@30s``, ``barrier:2x@30s``. Raises InputError."""
-        name, _, horizon = text.partition("@")
-        kind, colon, width = name.partition(":")
-        close = get_close_matches(kind.lower(), get_args(Kind), 1)
-        if kind not in get_args(Kind) and close and horizon:
-            raise InputError(f"target {text!r}: {kind!r} is unknown: did you mean {close[0]}?")
-        if kind not in get_args(Kind) or not horizon:
-            raise InputError(f"target {text!r}: write kind@horizon, like mid@500ms or ofi@1s")
-        found = Width.parse(width) if colon else None
-        if found is not None and found.unit not in WIDTHS.get(kind, ()):
-            units = ", ".join(f"{k} in {' or '.join(units)}" for k, units in WIDTHS.items())
-            raise InputError(f"target {text!r}: {found} is no width of {kind}: give one to {units}")
-        return cls(kind, duration(horizon), found)  # type: ignore[arg-type]
+        return parsed(text)
+
+
+@lru_cache(maxsize=1_024)
+def parsed(text: str) -> Target:
+    """Models keep their targets as text and are asked for them with every row."""
+    name, _, horizon = text.partition("@")
+    kind, colon, width = name.partition(":")
+    known = get_args(Kind)
+    if kind not in known and horizon and (close := get_close_matches(kind.lower(), known, 1)):
+        raise InputError(f"target {text!r}: {kind!r} is unknown: did you mean {close[0]}?")
+    if kind not in known or not horizon:
+        raise InputError(f"target {text!r}: write kind@horizon, like mid@500ms or ofi@1s")
+    found = Width.parse(width) if colon else None
+    if found is not None and found.unit not in WIDTHS.get(kind, ()):
+        units = ", ".join(f"{k} in {' or '.join(units)}" for k, units in WIDTHS.items())
+        raise InputError(f"target {text!r}: {found} is no width of {kind}: give one to {units}")
+    return Target(kind, duration(horizon), found)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
