@@ -1,12 +1,13 @@
 import asyncio
 from dataclasses import replace
 
+import httpx
 import pytest
 import structlog
 from serving import ask, started
 
 from flowsense.errors import InputError
-from flowsense.serve.app import app
+from flowsense.serve.app import STARTING, app
 from flowsense.serve.hub import Hub, Listener
 from flowsense.serve.settings import Settings
 from flowsense.serve.tasks import Tasks
@@ -66,6 +67,45 @@ def test_what_is_no_number_is_not_sent_but_counted():
     with structlog.testing.capture_logs() as logs:
         hub.hear(bad)
     assert taken(listener) == [] and hub.unsaid == 1 and "magnitude is inf" in str(logs)
+
+
+def test_who_listens_is_counted():
+    told = []
+    hub, listener = Hub(started(), lambda now, cut: told.append((now, cut))), Listener(4, ALL)
+    hub.join(listener, None)
+    hub.cut += 1
+    hub.leave(listener)
+    assert told == [(1, 0), (0, 1)]
+
+
+class Late(Simulated):
+    """Its first start fails."""
+
+    tried = 0
+
+    async def start(self):
+        self.tried += 1
+        if self.tried == 1:
+            raise OSError("no way to the venue")
+        await super().start()
+
+
+def test_a_start_that_succeeds_later_makes_health_green():
+    async def run():
+        made = app(Late(), Settings())
+        api = made.state.api
+        with structlog.testing.capture_logs():
+            await asyncio.gather(
+                api.tasks.spawn(STARTING, api.service.start()), return_exceptions=True
+            )
+        red = api.health()
+        transport = httpx.ASGITransport(made)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            await client.post("/api/v1/pipeline/start")
+        return red, api.health()
+
+    red, green = asyncio.run(run())
+    assert not red.live and green.ready
 
 
 def test_after_the_end_nothing_is_heard():

@@ -114,12 +114,13 @@ def test_a_start_that_fails_makes_health_red():
 
 @pytest.mark.slow
 def test_a_body_that_comes_too_slowly_is_given_up():
-    with running(settings=limited(body_s=0.1)) as server:
-        with socket.create_connection(address_of(server), 5) as slow:
-            slow.sendall(
-                b"POST /api/v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{"
-            )
-            assert slow.recv(4_096).startswith(b"HTTP/1.1 408")
+    head = b"POST /api/v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{"
+    with (
+        running(settings=limited(body_s=0.1)) as server,
+        socket.create_connection(address_of(server), 5) as slow,
+    ):
+        slow.sendall(head)
+        assert slow.recv(4_096).startswith(b"HTTP/1.1 408")
 
 
 @pytest.mark.slow

@@ -145,6 +145,7 @@ def served(
         models=asked["models"],
         metrics=monitor.metrics.render,
         heard=monitor.metrics.asked,
+        crowd=monitor.metrics.clients,
     )
     serve_app(
         *(pipeline, settings),

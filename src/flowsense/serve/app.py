@@ -17,6 +17,7 @@ from flowsense.serve.guard import Guard
 from flowsense.serve.hub import Hub
 from flowsense.serve.openapi import document
 from flowsense.serve.problems import Refused, of_status, shown
+from flowsense.serve.reference import POLICY, page
 from flowsense.serve.settings import Settings
 from flowsense.serve.stream import stream
 from flowsense.serve.tasks import Tasks
@@ -29,6 +30,7 @@ ROUTES = (
     *(f"{BASE}/predict", f"{BASE}/models/status", f"{BASE}/models/reload"),
     *(f"{BASE}/pipeline/start", f"{BASE}/pipeline/stop", "/health", "/metrics"),
 )
+STARTING = "start of the pipeline"
 STREAM = f"{BASE}/predict/stream"
 
 
@@ -136,7 +138,7 @@ class Api:
 
 def app(service: Service, settings: Settings) -> FastAPI:
     """The API of a service; `state.api` of what it returns is what its routes share."""
-    api = Api(service, settings, Hub(service))
+    api = Api(service, settings, Hub(service, settings.crowd))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -148,7 +150,7 @@ def app(service: Service, settings: Settings) -> FastAPI:
 
     made = FastAPI(
         title="flowsense",
-        docs_url=None,  # pages that fetch scripts from elsewhere
+        docs_url=None,  # it fetches scripts from elsewhere; ours does not
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
@@ -179,6 +181,10 @@ def routes(made: FastAPI, api: Api) -> None:
         with refusals():
             return answer(await api.service.reload(path))
 
+    async def start() -> None:
+        await api.service.start()
+        api.tasks.failed.pop(STARTING, None)
+
     async def health(request: Request) -> Response:
         flag(request, None)
         found = api.health()
@@ -190,6 +196,11 @@ def routes(made: FastAPI, api: Api) -> None:
         body, kind = api.settings.metrics()
         return Response(body, headers={"content-type": kind})
 
+    async def reference(request: Request) -> Response:
+        flag(request, None)
+        headers = {"content-security-policy": POLICY}
+        return Response(page(), headers=headers, media_type="text/html")
+
     async def live(socket: WebSocket) -> None:
         await stream(socket, api.hub, api.settings.limits)
 
@@ -197,13 +208,14 @@ def routes(made: FastAPI, api: Api) -> None:
         ("POST", predict),
         ("GET", status),
         ("POST", reload),
-        ("POST", switch(api, api.service.start)),
+        ("POST", switch(api, start)),
         ("POST", switch(api, api.service.stop)),
         ("GET", health),
         ("GET", metrics),
     )
     for path, (method, route) in zip(ROUTES, table, strict=True):
         made.add_api_route(path, route, methods=[method], response_model=None)
+    made.add_api_route("/docs", reference, methods=["GET"], response_model=None)
     made.add_api_websocket_route(STREAM, live)
 
 

@@ -22,7 +22,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OPEN = frozenset({"/health", "/openapi.json"})  # without a key
+OPEN = frozenset({"/health", "/openapi.json", "/docs"})  # without a key
 SECRETS = frozenset(
     {"key", "api_key", "apikey", "api-key", "token", "access_token", "auth", "authorization"}
     | {"password", "secret", "bearer", "jwt"}

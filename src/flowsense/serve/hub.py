@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 import structlog
 
@@ -46,8 +47,8 @@ class Listener:
 class Hub:
     """Hears the service once for all listeners; on the loop's thread alone."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
+    def __init__(self, service: Service, crowd: Callable[[int, int], None] | None = None) -> None:
+        self.service, self.crowd = service, crowd
         self.listeners: set[Listener] = set()
         self.closing = False
         self.unsaid = 0  # predictions that were not finite
@@ -73,6 +74,7 @@ class Hub:
     def join(self, listener: Listener, since: int | None) -> list[Prediction | Hole]:
         """From now on it hears everything; -> what it missed since a number, oldest first."""
         self.listeners.add(listener)
+        self._count()
         newest = self.service.status().predictions
         listener.told = newest
         if since is None or since == newest:
@@ -89,6 +91,11 @@ class Hub:
 
     def leave(self, listener: Listener) -> None:
         self.listeners.discard(listener)
+        self._count()
+
+    def _count(self) -> None:
+        if self.crowd is not None:
+            self.crowd(len(self.listeners), self.cut)
 
     def close(self) -> None:
         """Every listener is told to go. May be called again."""

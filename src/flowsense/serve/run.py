@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from flowsense.errors import InputError
 from flowsense.serve import Service
-from flowsense.serve.app import app
+from flowsense.serve.app import STARTING, app
 from flowsense.serve.hub import Hub
 from flowsense.serve.logs import configure
 from flowsense.serve.settings import Settings
@@ -97,7 +97,7 @@ async def serve(
             for name, work in beside:
                 api.tasks.spawn(name, work())
             if start and not serving.done():
-                api.tasks.spawn("start of the pipeline", service.start())
+                api.tasks.spawn(STARTING, service.start())
             log.info("serving", host=settings.host, port=port, keys=settings.keys.any)
             if ready is not None and port:
                 ready(port)

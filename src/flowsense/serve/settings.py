@@ -42,6 +42,7 @@ class Settings:
     models: Path | None = None  # folder that models may be loaded from; None: the same path alone
     limits: Limits = field(default_factory=Limits)
     metrics: Callable[[], tuple[bytes, str]] | None = None  # body and content type of /metrics
+    crowd: Callable[[int, int], None] | None = None  # listeners now, and cut off so far: stalled
     heard: Callable[[str, int, float], None] | None = None  # path, status, seconds of each request
 
     def __post_init__(self) -> None:
