@@ -8,25 +8,32 @@ import pytest
 from grids import cut, says
 from prometheus_client.parser import text_string_to_metric_families
 
+from flowsense.ensemble.blend import Blend
+from flowsense.ensemble.members import Ensemble
 from flowsense.features.catalogue import spec
 from flowsense.forecast import Target
 from flowsense.live.feed import Address
+from flowsense.model import Budget
+from flowsense.model.calibrated import Calibrated
+from flowsense.models import build
 from flowsense.replay import speaker
 from flowsense.replay.feed import feed
 from flowsense.replay.server import Replay
 from flowsense.schema import EVENT
 from flowsense.serve.alerts import Thresholds
 from flowsense.serve.config import PipelineConfig
-from flowsense.serve.decisions import Spent
+from flowsense.serve.decisions import Decisions, Spent
 from flowsense.serve.judge import Judge
 from flowsense.serve.measured import STAGES
-from flowsense.serve.monitor import Monitor, free, merged
+from flowsense.serve.monitor import Monitor, free, merged, weights
 from flowsense.serve.pipeline import InferencePipeline, latencies
 from flowsense.serve.swapping import Bench, push
 from flowsense.sources.open import open_source
-from flowsense.testing import tape_of
+from flowsense.testing import Recording, tape_of
 from flowsense.testing.fitted import save
 from flowsense.testing.loop import run
+from flowsense.testing.service import SPEC, TABLE, TARGETS, market
+from flowsense.train.dataset import prepare
 from flowsense.wall import pause
 
 
@@ -128,3 +135,14 @@ def test_tapes_that_are_judged_at_once_are_judged_as_one_after_the_other(instrum
 
 def test_the_stages_of_a_prediction_are_those_that_are_told():
     assert tuple(latencies(0.0, 0.0, 0.0, Spent(1, 1, 1), 0.0)) == STAGES
+
+
+def test_members_of_an_ensemble_are_told_with_their_shares():
+    data = prepare(Recording(TABLE, market(600, 1)), SPEC, TARGETS)
+    members = (build("imbalance"), build("vote"))
+    plain = Calibrated(Ensemble(members, Blend(learn=False, table=False)))
+    model = plain.fit(data, data.labels, seed=0, budget=Budget(steps=2))
+
+    found = weights(Decisions(model, SPEC, TABLE))
+
+    assert found == {"imbalance": 0.5, "vote": 0.5}

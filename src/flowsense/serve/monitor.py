@@ -18,10 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from flowsense.ensemble.members import Ensemble
+from flowsense.ensemble.shares import shares
+from flowsense.ensemble.states import part
 from flowsense.forecast import Forecast
 from flowsense.model.calibrated import Calibrated
 from flowsense.serve.alerts import RULES, Thresholds, Watch
-from flowsense.serve.decisions import Decided
+from flowsense.serve.decisions import Decided, Decisions
 from flowsense.serve.judge import Judge
 from flowsense.serve.metrics import Layout, Metrics
 from flowsense.serve.pipeline import InferencePipeline
@@ -115,6 +118,7 @@ class Monitor:
             risk, caution = loaded.decisions.risk, loaded.decisions.caution
             metrics.breakers(risk.tripped(caution), risk.trips(caution))
             metrics.resynced(totals(pipeline))
+            metrics.weighed(weights(loaded.decisions))
             await asyncio.to_thread(self._judged)
             judge.tell(metrics.series)
         for alert in self.watch.look(pipeline.now()):
@@ -151,6 +155,16 @@ def merged(tapes: Sequence[Tape], forecasts: Sequence[Forecast]) -> tuple[Tape, 
     proba, value, ready = map(np.concatenate, zip(*parts, strict=True))
     said = Forecast(forecasts[0].targets, proba, value, ready)
     return tapes[0]._replace(rows=(Rows(*columns),)), said
+
+
+def weights(decisions: Decisions) -> dict[str, float]:
+    """Shares of an ensemble's members in the target that is acted on; else nothing."""
+    model = decisions.engine.model
+    inner = model.model if isinstance(model, Calibrated) else model
+    if not isinstance(inner, Ensemble):
+        return {}
+    own = part(decisions.engine.state, len(inner.members))
+    return shares(inner.combiner, own, inner.names, decisions.risk.place)
 
 
 def totals(pipeline: InferencePipeline) -> dict[str, int]:
