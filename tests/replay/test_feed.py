@@ -73,8 +73,10 @@ def test_single_orders_are_told_as_their_levels():
             (TRADE, -1, 10, 1, LAST, 0, 0),
             (CANCEL, 1, 10, 2, LAST, 0, 2),
         ),
-        (CANCEL, 1, 7, 2, LAST, 0, 77),
+        *((CANCEL, 1, 7, 2, LAST, 0, 77), (CLEAR, 0, 0, 0, SNAPSHOT), (ADD, -1, 12, 6, LAST, 0, 9)),
+        *((CLEAR, 0, 0, 0, GAP), (CANCEL, -1, 12, 6, LAST, 0, 9)),
     )
+    events["ts_recv"][8] = events["ts_recv"][7]
     events["ts_recv"][4] = events["ts_recv"][3]
     assert told(Messages(Table(events, L3))) == [
         [(SET, 1, 10, 5, LAST)],
@@ -82,6 +84,8 @@ def test_single_orders_are_told_as_their_levels():
         [(SET, 1, 10, 3, 0), (SET, 1, 9, 4, LAST)],
         [(TRADE, -1, 10, 1, 0), (SET, 1, 10, 2, LAST)],
         [(SET, 1, 10, 0, LAST)],
+        [(CLEAR, 0, 0, 0, SNAPSHOT), (SET, -1, 12, 6, LAST)],
+        [(CLEAR, 0, 0, 0, GAP)],
     ]
 
 

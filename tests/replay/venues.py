@@ -15,8 +15,8 @@ SPOT = "binance-spot"
 BOTH = "/stream?streams=abcusdt@depth/abcusdt@trade"
 
 
-def served(path, *, name=SPOT, verbatim=True, faults=(), **how):
-    told = feed(open_source(path), name, verbatim=verbatim)
+def served(path, *, name=SPOT, verbatim=True, loop=False, faults=(), **how):
+    told = feed(open_source(path), name, verbatim=verbatim, loop=loop)
     symbols = [i.symbol for i in told.instruments]
     steps = script([*faults], "faults", symbols)
     return Replay(told, speaker(name)(told.instruments), faults=steps, **how)

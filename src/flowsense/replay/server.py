@@ -6,6 +6,7 @@ import struct
 from collections.abc import Collection, Coroutine
 from copy import deepcopy
 from math import ceil, inf
+from os import strerror
 from typing import Protocol, Self, runtime_checkable
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -131,7 +132,9 @@ class Replay:
         try:
             await self.site.start()
         except OSError as error:
-            raise InputError(f"port {self.port}: cannot be had ({error.strerror})") from None
+            await self.runner.cleanup()
+            why = strerror(error.errno or 0)
+            raise InputError(f"port {self.port}: {why}: give another, or 0") from None
         assert self.runner.addresses
         self.port = int(self.runner.addresses[0][1])
 
