@@ -119,6 +119,14 @@ def test_a_column_that_was_constant_and_moves_is_seen_on_both_sides():
     assert reference.psi(histogram(reference.edges, constant, ~every))[0] > 5
 
 
+def test_what_is_not_finite_is_missing_in_a_reference_too():
+    X = np.array([[1], [np.nan], [3], [np.inf]], np.float32)
+
+    found = Reference.of(X, np.ones(X.shape, bool))
+
+    assert np.isfinite(found.edges).all() and found.share[0, BINS - 1] == 0.5
+
+
 def test_a_reference_needs_rows():
     with pytest.raises(InputError, match="without rows"):
         Reference.of(np.zeros((0, 2), np.float32), np.zeros((0, 2), bool))

@@ -77,6 +77,16 @@ def test_feeds_of_one_venue_are_added_up_and_the_most_silent_counts(metrics):
     assert found["flowsense_pipeline_state", "running"] == 1
 
 
+def test_a_venue_that_never_spoke_is_silent_since_the_start_and_none_is_once_it_is_stopped(metrics):
+    never = replace(FEED, state="connecting", last=0)
+    status = Status("running", "", 2_000_000_000, 0, 0, 0, 0, (never,), MODEL)
+    metrics.status(status, now=9_000_000_000)
+
+    assert scraped(metrics)["flowsense_feed_staleness_seconds", "binance"] == 7
+    metrics.status(replace(status, state="stopped"), now=9_000_000_000)
+    assert metrics.series.read("flowsense_feed_staleness_seconds") == {}
+
+
 def test_a_clock_that_was_set_back_gives_no_negative_staleness(metrics):
     metrics.status(Status("running", "", 0, 1, 0, 0, 0, (FEED,), MODEL), now=1_000_000_000)
 

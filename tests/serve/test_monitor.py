@@ -107,6 +107,29 @@ def test_what_came_of_forecasts_is_what_the_recording_gives(looked_at):
     assert monitor.judge.snapshot() == judge.snapshot()
 
 
+def test_before_the_pipeline_starts_there_is_little_to_tell_and_never_the_webhook(tmp_path):
+    config = PipelineConfig(tmp_path / "model", ("binance-spot:BTCUSDT",))
+    monitor = Monitor(
+        InferencePipeline(config), webhook="https://hooks.example/canary-77", paths=(tmp_path,)
+    )
+
+    run(monitor.look())
+
+    body = monitor.metrics.render()[0]
+    assert b"flowsense_disk_free_bytes" in body and b"canary" not in body
+    assert "canary" not in repr(vars(monitor))
+
+
+def test_a_pipeline_that_cannot_start_is_an_alarm(tmp_path):
+    config = PipelineConfig(tmp_path / "none", ("binance-spot:BTCUSDT",))
+    pipeline = InferencePipeline(config)
+    monitor, pipeline.state = Monitor(pipeline), "failed"
+
+    run(monitor.look())
+
+    assert monitor.metrics.series.read("flowsense_alert")["pipeline_down",] == 1
+
+
 def test_free_bytes_are_those_of_where_a_path_will_be(tmp_path):
     found = free([tmp_path / "not" / "yet"])
 

@@ -86,7 +86,7 @@ class Reference(NamedTuple):
             raise InputError("drift: a reference without rows: give those it was trained on")
         edges = np.zeros((X.shape[1], EDGES), np.float32)
         for f in range(X.shape[1]):
-            known = X[valid[:, f], f]
+            known = X[valid[:, f] & np.isfinite(X[:, f]), f]
             if len(known):
                 edges[f] = np.quantile(known, np.linspace(0.1, 0.9, EDGES), method="lower")
         return cls(edges, histogram(edges, X, valid) / len(X))

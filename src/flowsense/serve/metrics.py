@@ -125,13 +125,23 @@ class Metrics:
         put("flowsense_events_total", status.events)
         put("flowsense_dropped_total", status.dropped)
         put("flowsense_queue_events", status.waiting)
-        for state in STATES:
-            put("flowsense_pipeline_state", float(state == status.state), (state,))
+        self.stands(status.state)
+        self.series.forget("flowsense_feed_staleness_seconds")
         for venue in dict.fromkeys(feed.venue for feed in status.feeds):
-            tell(self.series, [feed for feed in status.feeds if feed.venue == venue], now)
+            feeds = [feed for feed in status.feeds if feed.venue == venue]
+            tell(self.series, feeds)
+            if status.state == "running":  # silence is none where nobody listens
+                since = min(feed.last or status.started or now for feed in feeds)
+                silent = max(now - since, 0) / 1e9
+                put("flowsense_feed_staleness_seconds", silent, (venue,))
             if venue in self.skews:
                 skew = median(self.skews[venue])
                 put("flowsense_feed_clock_skew_ms", skew, (venue,))
+
+    def stands(self, state: str) -> None:
+        """The state of the pipeline, which there is before it has a model."""
+        for other in STATES:
+            self.series.put("flowsense_pipeline_state", float(other == state), (other,))
 
     def machine(self, lag_s: float, free: Mapping[str, int]) -> None:
         """How late the event loop woke up, and the free bytes of each path written to."""
@@ -187,7 +197,7 @@ class Metrics:
         return own + generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
-def tell(series: Series, feeds: list[Feed], now: int) -> None:
+def tell(series: Series, feeds: list[Feed]) -> None:
     """The connections to one venue, together."""
     key = (feeds[0].venue,)
     for what in ("messages", "events", "reconnects", "gaps", "malformed"):
@@ -196,6 +206,3 @@ def tell(series: Series, feeds: list[Feed], now: int) -> None:
     for state in FEEDS:
         count = sum(feed.state == state for feed in feeds)
         series.put("flowsense_feed_state", count, (*key, state))
-    silent = [max(now - feed.last, 0) / 1e9 for feed in feeds if feed.last]
-    if silent:
-        series.put("flowsense_feed_staleness_seconds", max(silent), key)

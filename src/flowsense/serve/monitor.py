@@ -111,7 +111,8 @@ class Monitor:
     async def look(self, late: float = 0.0) -> None:
         """All that is told by time and not by event; `late`: seconds that the loop was."""
         pipeline, metrics = self.pipeline, self.metrics
-        metrics.machine(late, free(self.paths))
+        metrics.machine(late, await asyncio.to_thread(free, self.paths))
+        metrics.stands(pipeline.state)
         loaded, judge = pipeline.loaded, self._judge()
         if loaded is not None and judge is not None:
             metrics.status(pipeline.status(), pipeline.now())
