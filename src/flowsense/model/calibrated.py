@@ -74,6 +74,8 @@ class Calibrated:
 
     def apply(self, said: Forecast) -> Forecast:
         """The model's own forecast, scaled; what is not ready stays as it is."""
+        if not len(said.ready):
+            return said
         proba, value = said.proba.copy(), said.value.copy()
         curves = self.curves if len(self.curves) else straight(len(self.targets))
         for t, target in enumerate(self.targets):

@@ -32,7 +32,7 @@ class PipelineConfig:
     addresses: Mapping[str, Address] = field(default_factory=dict)
     care: Care = field(default_factory=Care)
     record: Path | None = None
-    turn: int = 100  # events at once, or one message that has more
+    turn: int = 500  # events at once, or one message that has more: what a few ms fold
     queue: int = MOST  # events that wait for the engine
     kept: int = 10_000  # predictions that can be asked for again
     aside: bool = True  # the engine works on a thread of its own
