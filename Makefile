@@ -32,7 +32,7 @@ lint: dev ## format, lint, types and layers alone
 	$(BIN)/lint-imports
 
 # Compiled code cannot be traced: the first run counts the kernels, as plain Python.
-KERNELS := $(addprefix tests/,book exchange simulate sources features model backtest risk)
+KERNELS := $(addprefix tests/,book exchange simulate sources features model backtest risk online serve/test_outcomes.py)
 
 test: dev ## the whole suite with its branch coverage
 	NUMBA_DISABLE_JIT=1 $(PYTEST) -q -m "not slow and not soak and not compiled" \

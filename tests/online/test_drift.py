@@ -32,6 +32,7 @@ def test_it_alarms_where_river_does(seed):
     assert alarms(x) == found and len(found) > 0
 
 
+@pytest.mark.compiled
 def test_a_fall_from_75_to_50_percent_is_found_within_100_samples_in_the_mean():
     delays = [
         min(a for a in alarms(errors(k, (1_000, 0.25), (500, 0.5))) if a >= 1_000) - 999
@@ -41,6 +42,7 @@ def test_a_fall_from_75_to_50_percent_is_found_within_100_samples_in_the_mean():
     assert np.mean(delays) < 70 and np.quantile(delays, 0.85) <= 100
 
 
+@pytest.mark.compiled
 def test_it_alarms_once_for_each_drift_and_hardly_ever_without():
     after = [len(alarms(errors(k, (1_000, 0.25), (1_000, 0.5)))) for k in range(100)]
     quiet = [len(alarms(errors(k, (10_000, share)))) for k in range(25) for share in (0.25, 0.45)]

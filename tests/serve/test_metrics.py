@@ -133,14 +133,14 @@ def fill(metrics):
 
 
 def test_strange_labels_are_told_as_other_and_never_become_series(metrics):
-    for k in range(3_000):
+    for k in range(500):
         metrics.told(replace(TOLD, symbol=f"x{k}", forecasts=(), vetoes=(f"veto {k}",)))
         metrics.asked(f"/{k}", 200 + k, 0.1)
 
     found = scraped(metrics)
 
-    assert found["flowsense_predictions_total", "up", "other", "binance"] == 3_000
-    assert found["flowsense_vetoes_total", "other"] == 3_000
+    assert found["flowsense_predictions_total", "up", "other", "binance"] == 500
+    assert found["flowsense_vetoes_total", "other"] == 500
     assert len(found) < 200
 
 

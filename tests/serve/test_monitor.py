@@ -1,10 +1,13 @@
 """A pipeline over a venue's own bytes, and all that is told of it."""
 
 import asyncio
+import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from grids import cut, says
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -34,7 +37,7 @@ from flowsense.testing.fitted import save
 from flowsense.testing.loop import run
 from flowsense.testing.service import SPEC, TABLE, TARGETS, market
 from flowsense.train.dataset import prepare
-from flowsense.wall import pause
+from flowsense.wall import elapsed, pause
 
 
 async def served(source, model, lake):
@@ -128,6 +131,33 @@ def test_a_pipeline_that_cannot_start_is_an_alarm(tmp_path):
     run(monitor.look())
 
     assert monitor.metrics.series.read("flowsense_alert")["pipeline_down",] == 1
+
+
+def test_a_full_disk_is_posted_within_a_second_with_its_path_and_bytes(tmp_path):
+    got = list[dict]()
+
+    async def take(request):
+        got.append(await request.json() | {"after": elapsed()})
+        return web.Response()
+
+    async def main():
+        app = web.Application()
+        app.router.add_post("/hook", take)
+        async with TestServer(app) as server:
+            config = PipelineConfig(tmp_path / "model", ("binance-spot:BTCUSDT",), record=tmp_path)
+            full, address = Thresholds(free=2**62), str(server.make_url("/hook"))
+            monitor = Monitor(InferencePipeline(config), webhook=address, thresholds=full)
+            task = asyncio.create_task(monitor.run())
+            await pause(2.0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return monitor
+
+    series = run(main()).metrics.series
+    (alert,) = got
+    assert alert["rule"] == "disk_low" and alert["after"] < 1
+    assert re.fullmatch(rf"{tmp_path}: \d+ bytes free", alert["says"])
+    assert series.read("flowsense_alerts_total") == {("sent",): 1}
 
 
 def test_free_bytes_are_those_of_where_a_path_will_be(tmp_path):

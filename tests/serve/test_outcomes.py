@@ -80,6 +80,7 @@ def test_the_latest_outcomes_count_most():
     assert found.weight == pytest.approx(100, rel=0.01) and found.outcomes == 600
 
 
+@pytest.mark.compiled
 def test_who_is_calibrated_stays_below_the_limit_and_who_is_not_passes_it():
     rng, over = np.random.default_rng(2), 0
     for _ in range(10):
@@ -131,6 +132,7 @@ def test_targets_without_a_side_that_rows_tell_are_left_out():
     )
 
 
+@pytest.mark.compiled
 def test_cut_anywhere_stored_and_restored_it_is_the_same(instruments, events):
     """Two instruments, overlapping horizons, a pause."""
     targets = tuple(map(Target.parse, ("mid@500ms", "ofi@1s")))
