@@ -11,6 +11,11 @@ import urllib.request
 
 import pytest
 from binance_wire import spot, written
+from replay.venues import served
+
+from flowsense.cli.leaving import Left
+from flowsense.cli.replay import serve
+from flowsense.testing.loop import run
 
 
 @pytest.fixture
@@ -55,3 +60,19 @@ def test_it_says_where_it_is_and_ends_when_told(path):
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "") and time.monotonic() - since < 5
     assert out == "ended: 0 messages of it, told to 0 connections\n"
+
+
+def test_it_says_what_to_ask_for_and_ends_with_the_recording(path, capsys):
+    run(serve(served(path, at_once=True), "binance-spot", Left()))
+    said = capsys.readouterr().out
+    assert (
+        "/stream?streams=abcusdt@depth@100ms/abcusdt@trade" in said and "WebSocket  ws://" in said
+    )
+    assert said.endswith("ended: 4 messages of it, told to 0 connections\n")
+
+
+def test_asked_to_end_it_ends(path, capsys):
+    left = Left()
+    left.asked = True
+    run(serve(served(path), "binance-spot", left))
+    assert capsys.readouterr().out.endswith("ended: 0 messages of it, told to 0 connections\n")

@@ -78,6 +78,7 @@ class Replay:
         if not speed > 0:
             raise InputError(f"speed {speed}: give a number above 0, or inf")
         self.feed, self.speaker, self.speed = feed, speaker, speed
+        self.verbatim = speaker if isinstance(speaker, Verbatim) else None
         self.symbols = tuple(i.symbol for i in feed.instruments)
         self.trouble, self.hang_up, self.port = Trouble(faults), hang_up, port
         if any(s.do == "renumber" for s in faults) and not isinstance(speaker, Renumbered):
@@ -103,9 +104,9 @@ class Replay:
         return f"http://{HOST}:{self.port}"
 
     async def __aenter__(self) -> Self:
-        if isinstance(self.feed, Lines) and isinstance(self.speaker, Verbatim):
+        if isinstance(self.feed, Lines) and self.verbatim is not None:
             for k, snapshot in enumerate(self.feed.snapshots()):
-                self.speaker.begins(k, snapshot)
+                self.verbatim.begins(k, snapshot)
         await self.runner.setup()
         await self._listen()
         if isinstance(self.speaker, Behind):
@@ -249,12 +250,12 @@ class Replay:
 
     async def _until(self, now: float) -> None:
         """When the recording is so many seconds old."""
-        due = self.begin + now / self.speed
         if self.speed == inf:
-            await asyncio.gather(*(seat.room() for seat in self.seats if seat.full))
+            for seat in [seat for seat in self.seats if seat.full]:
+                await seat.room()
             await pause(0)  # each, so that a snapshot is of about now
-        elif due > elapsed():
-            await pause(due - elapsed())
+        elif (left := self.begin + now / self.speed - elapsed()) > 0:
+            await pause(left)
         elif self.moments % RUN == 0:
             await pause(0)
 
@@ -263,8 +264,8 @@ class Replay:
         if not isinstance(what, bytes):
             said = self.speaker.tell(what)
         else:
-            assert isinstance(self.speaker, Verbatim), "who makes the feed knows its speaker"
-            said = self.speaker.recorded(k, moment.ts, what)
+            assert self.verbatim is not None, "who makes the feed knows its speaker"
+            said = self.verbatim.recorded(k, moment.ts, what)
         if said:
             symbol = self.symbols[k]
             for step in self.trouble.message(symbol):
