@@ -59,7 +59,7 @@ def test_schemathesis_finds_nothing():
 @pytest.mark.soak
 def test_schemathesis_finds_nothing_in_a_thousand_of_each():
     made, wrong = found_by_schemathesis(1_000)
-    assert made > 3_000 and wrong == []
+    assert made > 2_000 and wrong == []
 
 
 def test_it_describes_what_is_served():

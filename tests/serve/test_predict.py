@@ -216,3 +216,35 @@ def test_a_damaged_body_is_refused_or_read_but_never_worse(place):
 def test_columns_that_are_not_those_of_events_are_refused():
     with pytest.raises(InputError, match="columns are not"):
         events_of(written(3, schema=SCHEMA.remove(0)), TABLE)
+
+
+def named(said):
+    """An Arrow stream of one BEAT with this in its schema."""
+    return written(1, schema=SCHEMA.with_metadata(said))
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({b"flowsense.events": b"{}"}, "damaged instrument table"),
+        ({b"flowsense.events": b"["}, "damaged instrument table"),
+        ({b"flowsense.symbol": b"X"}, "'X' is not of this pipeline"),
+        ({b"flowsense.symbol": b"BTCUSDT", b"flowsense.venue": b"x"}, "not of this pipeline"),
+        ({b"flowsense.symbol": b"\xff"}, "not of this pipeline"),
+    ],
+)
+def test_a_recording_of_something_else_is_refused(said, why):
+    with pytest.raises(InputError, match=why):
+        events_of(named(said), TABLE)
+
+
+@pytest.mark.parametrize(("column", "value"), [("action", 99), ("lots", -1), ("side", 5)])
+def test_an_event_that_cannot_be_is_refused_by_place(column, value):
+    events = Simulated().events[:3].copy()
+    events[column][1] = value
+    columns = [pa.array(np.ascontiguousarray(events[name])) for name in SCHEMA.names]
+    out = BytesIO()
+    with pa.ipc.new_stream(out, SCHEMA) as stream:
+        stream.write_table(pa.table(columns, SCHEMA))
+    with pytest.raises(InputError, match=rf"events\[1\].{column}: {value}: give"):
+        events_of(out.getvalue(), TABLE)

@@ -97,7 +97,8 @@ def places(said: dict[bytes, bytes], events: Events, instruments: tuple[Instrume
             raise InputError(f"events: instrument {who.max()}, their table holds {len(known)}")
         return known[who]
     if SYMBOL in said:
-        return place(said[SYMBOL].decode(), said.get(VENUE, b"").decode(), instruments)
+        symbol, venue = (said.get(key, b"").decode(errors="replace") for key in (SYMBOL, VENUE))
+        return place(symbol, venue, instruments)
     return events["instrument"]
 
 

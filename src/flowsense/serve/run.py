@@ -105,6 +105,7 @@ async def serve(
             await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
         finally:
+            log.info("stopping", listeners=len(api.hub.listeners))
             api.hub.close()
             await gone(api.hub)
             server.should_exit = True
@@ -128,6 +129,7 @@ async def quit(serving: asyncio.Task[Any], service: Service) -> None:
     try:
         async with within(STOPPING_S):
             await service.stop()
+        log.info("stopped")
     except TimeoutError:
         log.error("the pipeline did not stop in time", seconds=STOPPING_S)
 
