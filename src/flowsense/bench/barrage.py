@@ -29,13 +29,14 @@ class Score(NamedTuple):
     """What will be said, and when."""
 
     due: list[float]  # s since the beginning
+    trade: list[bool]  # what is said of trades has a connection of its own
     frames: list[bytes]
     replies: dict[str, bytes]  # of requests, by path without query
 
 
 def score(table: tuple[Instrument, ...], events: Events, speed: float) -> Score:
     """All messages of a USD-M venue."""
-    speaker, due, frames = UsdM(table), list[float](), list[bytes]()
+    speaker, due, frames, trade = UsdM(table), list[float](), list[bytes](), list[bool]()
     everybody, ready = Client(), set[int]()
     replies = dict[str, bytes]()
     first = int(events["ts_recv"][0])
@@ -44,20 +45,22 @@ def score(table: tuple[Instrument, ...], events: Events, speed: float) -> Score:
             if said.topic.endswith(("@depth@0ms", "@trade")):
                 due.append((moment.ts - first) / SECOND / speed)
                 frames.append(speaker.frame(everybody, said))
+                trade.append(said.topic.endswith("@trade"))
         if moment.instrument not in ready and (moment.what["action"] == SET).any():
             ready.add(moment.instrument)
             path = f"/fapi/v1/depth?symbol={table[moment.instrument].symbol}&limit=1000"
             replies[path] = speaker.get(path) or b""
     listing = "/fapi/v1/exchangeInfo"
     replies[listing] = speaker.get(listing) or b""
-    return Score(due, frames, replies)
+    return Score(due, trade, frames, replies)
 
 
 class Barrage:
-    """One client at a time."""
+    """One client, which has two connections: for books and for trades."""
 
     def __init__(self, of: Score) -> None:
         self.score, self.late, self.done = of, 0.0, asyncio.Event()
+        self.sockets = dict[bool, web.WebSocketResponse]()
 
     async def request(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() != "websocket":
@@ -66,8 +69,11 @@ class Barrage:
         socket = web.WebSocketResponse(compress=False, heartbeat=None)
         await socket.prepare(request)
         listening = asyncio.create_task(self.listen(socket))
-        await self.speak(socket)
-        self.done.set()
+        self.sockets["@trade" in request.path_qs] = socket
+        if len(self.sockets) == 2:
+            await self.speak()
+            self.done.set()
+        await self.done.wait()
         listening.cancel()
         return socket
 
@@ -77,16 +83,16 @@ class Barrage:
             if message.type is WSMsgType.ERROR:
                 return
 
-    async def speak(self, socket: web.WebSocketResponse) -> None:
-        begin = elapsed() + 0.5
-        for due, frame in zip(self.score.due, self.score.frames, strict=True):
+    async def speak(self) -> None:
+        begin, of = elapsed() + 0.5, self.score
+        for due, trade, frame in zip(of.due, of.trade, of.frames, strict=True):
             wait = begin + due - elapsed()
             if wait > TOGETHER:
                 await pause(wait)
             else:
                 self.late = max(self.late, -wait)
             with suppress(ClientConnectionResetError):  # it has heard enough
-                await socket.send_frame(frame, WSMsgType.TEXT)
+                await self.sockets[trade].send_frame(frame, WSMsgType.TEXT)
         await pause(0.5)
 
 
