@@ -80,6 +80,12 @@ def test_a_signal_ends_it_soon_with_0_and_says_so(signals):
     assert seconds < 5.0
 
 
+def test_answers_are_sent_at_once():
+    """asyncio turns Nagle's algorithm off only for sockets that say that they are of TCP."""
+    with closing(listening(Settings(port=0))) as bound:
+        assert bound.proto == socket.IPPROTO_TCP
+
+
 def test_an_address_that_is_taken_is_refused():
     with closing(listening(Settings(port=0))) as bound:
         port = bound.getsockname()[1]

@@ -105,6 +105,12 @@ class Listening(WebSocketsSansIOProtocol):
         if not self.handshake_complete:  # it was understood; the application has yet to see it
             self.scope["state"]["drop"] = self.drop
 
+    async def send(self, message: Any) -> None:
+        """uvicorn's own logs a fault after every refusal in full."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True
+
     def send_receive_event_to_app(self) -> None:
         """uvicorn's own logs a traceback for every text that is none."""
         try:
