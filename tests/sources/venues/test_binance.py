@@ -4,7 +4,7 @@ import numpy as np
 import orjson
 import pytest
 
-from flowsense.schema import CLEAR, GAP, LAST, SNAPSHOT
+from flowsense.schema import CLEAR, GAP, LAST, SECOND, SNAPSHOT
 from flowsense.sources.binance import open as recorded
 from flowsense.sources.files import blocks
 from flowsense.sources.venues import Get, Heard, How, venue
@@ -93,6 +93,15 @@ def test_a_hole_is_seen_on_the_next_message_and_closed_by_a_snapshot(decoder):
     assert [(g.since, g.until, g.ts) for g in told.gaps] == [(12, 14, 6)] and len(told.asks) == 1
     told = decoder.hear(Heard(7, How.REPLY, shot(14), "BTCUSDT"))
     assert told.events["bits"].tolist() == [SNAPSHOT, SNAPSHOT, SNAPSHOT | LAST, LAST]
+
+
+def test_a_snapshot_that_updates_never_reach_is_asked_for_again(decoder):
+    decoder.hear(Heard(2, How.MESSAGE, depth(11, 11)))
+    assert decoder.hear(Heard(3, How.REPLY, shot(9_000), "BTCUSDT")).asks == ()
+    assert decoder.hear(Heard(4 * SECOND, How.MESSAGE, depth(12, 12))).asks == ()
+    (wanted,) = decoder.hear(Heard(6 * SECOND, How.MESSAGE, depth(13, 13))).asks
+    told = decoder.hear(Heard(7 * SECOND, How.REPLY, shot(12), wanted.key))
+    assert decoder.sink.ready["BTCUSDT"] and len(told.events) == 4
 
 
 @pytest.mark.parametrize(

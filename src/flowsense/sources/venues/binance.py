@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from flowsense.errors import DecodeError
-from flowsense.schema import BEAT, GAP, SET, SNAPSHOT, Decimal, Instrument
+from flowsense.schema import BEAT, GAP, SECOND, SET, SNAPSHOT, Decimal, Instrument
 from flowsense.sources.binance_lines import Kind, Line, Market, Message, message_of
 from flowsense.sources.binance_sync import Piece, Sync, snapshot, update
 from flowsense.sources.levels import decimal
@@ -24,6 +24,7 @@ from flowsense.sources.venues import Dialect, Venue
 from flowsense.sources.venues.sink import Sink
 
 NOWHERE = Path("binance")  # a message heard has no line
+PATIENCE = 5 * SECOND  # that updates have to reach a snapshot: ids may have begun again
 LIMIT = 1_000  # levels a side of a snapshot
 
 
@@ -43,10 +44,12 @@ class BinanceDialect:
         self.places, self.symbols, self.sink = places, symbols, sink
         self.syncs = dict[str, Sync]()
         self.asked = set[str]()  # symbols whose snapshot is on its way
+        self.held = dict[str, int]()  # ns, since when a snapshot waits for updates to reach it
 
     def opened(self) -> None:
         self.syncs = {symbol: Sync(self.places.market) for symbol in self.symbols}
         self.asked.clear()
+        self.held.clear()
 
     def message(self, body: bytes) -> None:
         json = orjson.loads(body)
@@ -68,6 +71,7 @@ class BinanceDialect:
         m = message_of(self._line(), orjson.loads(body), "trade", self.sink.counts)
         if m is None or m.kind is not Kind.SNAPSHOT or m.symbol not in ("", key):
             raise DecodeError(f"no snapshot of {key}")
+        self.held[key] = self.sink.ts_recv
         self._advance(key, m._replace(symbol=key), snapshot)
         self._ask(key)
 
@@ -94,10 +98,15 @@ class BinanceDialect:
             sink.update(symbol, m.levels, m.ts_event, m.last)
 
     def _ask(self, symbol: str) -> None:
-        """For a snapshot, where updates wait for one."""
+        """For a snapshot, where updates wait for one, or never reach the one that is there."""
         sync = self.syncs[symbol]
-        if sync.whole or sync.snapshot is not None or not sync.buffer or symbol in self.asked:
+        if sync.whole or not sync.buffer or symbol in self.asked:
             return
+        if sync.snapshot is not None:
+            if self.sink.ts_recv - self.held[symbol] < PATIENCE:
+                return
+            self.sink.count("snapshot of other ids")
+            self.syncs[symbol] = sync._replace(snapshot=None)
         self.asked.add(symbol)
         self.sink.get(symbol, f"{self.places.base}/depth?symbol={symbol}&limit={LIMIT}")
 
