@@ -32,8 +32,8 @@ TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 NAME = re.compile(r"`(flowsense(?:\.\w+)+)`")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SPOKEN = re.compile(r"`(flowsense [^`]+)`")
-LONG = ("README.md", "backtest-bars.md", "claims.md", "live-and-backtest.md")
-SLOW = dict.fromkeys(LONG, pytest.mark.slow)
+LONG = ("README", "backtest-bars", "claims", "live-and-backtest", "paper", "risk")
+SLOW = {f"{name}.md": pytest.mark.slow for name in LONG}
 WHOLE = get_command(app)
 every = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 

@@ -57,6 +57,7 @@ def test_scenarios_strike_when_the_most_was_held():
     assert struck(result._replace(marks=marks[:9]), bare=True) == (4 * MINUTE, 2 * MINUTE)
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_bars_that_break_cost_who_holds_them():
     """Who is in all the time loses a share of the tenth by which prices fall, and has it back."""

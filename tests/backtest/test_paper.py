@@ -33,6 +33,7 @@ def whole(made, tmp_path_factory):
     return traded(opened(folder, made, TWO), pieces(made.events, [300]))
 
 
+@pytest.mark.slow
 def test_it_earns_what_a_backtest_does(made, tmp_path):
     arms = Arms(TWO, made.instruments)
     arms.push(chunk(made.events))
@@ -276,6 +277,7 @@ def test_an_arm_is_named_like_a_folder(made, tmp_path, name):
     assert not (tmp_path / "paper").exists()
 
 
+@pytest.mark.slow
 def test_what_is_kept_does_not_grow(made, tmp_path):
     paper = opened(
         tmp_path / "paper", made, MAKER, Care(folded_ns=0, share=np.inf, status_ns=2**62)

@@ -110,6 +110,7 @@ def two_markets(n=60, seed=3):
     return tape(whole, 2), said
 
 
+@pytest.mark.slow
 def test_fold_law():
     both, said = two_markets()
     whole = heard(Adaptive(), both, said)[0]

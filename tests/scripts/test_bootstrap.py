@@ -116,6 +116,7 @@ def test_a_python_without_venv_says_what_to_install(bootstrap, project, monkeypa
     assert not project.exists()
 
 
+@pytest.mark.slow
 def test_uv_looks_where_pip_was_told_to(bootstrap, tmp_path, monkeypatch):
     (tmp_path / "pip.conf").write_text("[global]\nfind-links = /a /b\n[install]\nfind-links = /b\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))

@@ -71,6 +71,7 @@ def test_who_listens_hears_every_prediction_in_order(model):
     assert status.state == "running" and status.feeds[0].state == "live"
 
 
+@pytest.mark.slow
 def test_what_is_told_can_be_asked_for_again_and_explained(model):
     async def work(pipeline, venue):
         await pipeline.start()
@@ -84,6 +85,7 @@ def test_what_is_told_can_be_asked_for_again_and_explained(model):
     assert len(why.columns) > 30 and last.latency_us["total"] >= 0
 
 
+@pytest.mark.slow
 def test_a_full_queue_is_conflated_and_goes_on(model):
     async def work(pipeline, venue):
         await pipeline.start()

@@ -89,6 +89,7 @@ def test_what_is_refused_for_good_is_not_tried_again_and_the_next_is_sent():
     assert lines[0]["why"] == "status 404"
 
 
+@pytest.mark.slow
 def test_who_hangs_is_waited_for_5_seconds_at_a_time_and_given_up():
     got, counts, took, _ = delivered([None])
 

@@ -161,6 +161,7 @@ def test_ids_that_fall_while_time_rises_are_a_new_session():
     assert told(events) == [*BOOK, ("set", 12), ("trade", 9), *after]
 
 
+@pytest.mark.slow
 def test_the_updates_kept_are_bounded_and_the_oldest_go():
     many = [update(i, i, bids=[], asks=[]) for i in range(1, BUFFER + 3)]
 

@@ -328,7 +328,7 @@ def test_a_log_obeys_the_laws_of_a_stream(log):
     check_stream(spec(("depth", "ofi", "orders"), ("interval:1s",)), source.instruments, events)
 
 
-@pytest.mark.parametrize("size", [1, 7, 100])
+@pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.slow), 7, 100])
 def test_blocks_cut_anywhere_give_the_same_events(log, monkeypatch, size):
     path = log(*market(9))
     whole = np.concatenate(list(*bitstamp.open([path])))

@@ -224,6 +224,7 @@ def test_other_units_change_the_numbers_and_nothing_else(tmp_path):
     assert np.array_equal(all_bars(finer)["ts_recv"], all_bars(source)["ts_recv"])
 
 
+@pytest.mark.slow
 def test_chunks_hold_whole_instants_however_the_table_is_cut():
     n, symbols = 9000, 3
     rng = np.random.default_rng(3)

@@ -61,6 +61,7 @@ def test_groups_become_chunks_of_whole_messages():
     assert max(map(len, chunks)) < CHUNK + 2_000
 
 
+@pytest.mark.slow
 def test_a_recording_of_several_groups(tmp_path, instruments):
     events = np.zeros(GROUP * 2 + 5, EVENT)
     events["sequence"], events["bits"] = np.arange(len(events)), LAST

@@ -84,11 +84,12 @@ def by_open(patch):
     patch.setattr(fold, "told", told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plant", "guilty"),
     [
         pytest.param(by_event_time, set(KINDS), id="event"),
-        pytest.param(by_open, {"bars"}, id="open", marks=pytest.mark.slow),
+        pytest.param(by_open, {"bars"}, id="open"),
     ],
 )
 def test_a_driver_that_joins_by_the_wrong_time_is_caught(

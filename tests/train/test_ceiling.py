@@ -79,6 +79,7 @@ def test_excited_flow_has_a_ceiling_that_is_exact(tmp_path):
     assert score["ceiling"]["accuracy"] > 0.64 and isinstance(score["share_of_skill"], float)
 
 
+@pytest.mark.slow
 def test_a_size_has_no_ceiling_and_a_direction_has_one(tmp_path, quick):
     targets = ["mid@500ms", "magnitude@500ms"]
     (scores,) = run_on(tmp_path / "m", Market.tiny(), 200, ["majority"], targets).values()

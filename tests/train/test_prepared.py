@@ -122,6 +122,7 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seals", [2, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 5))])
 def test_what_was_sealed_is_not_made_again(seals, recording, memory, tmp_path, monkeypatch):
     monkeypatch.setattr(preparing, "SEALED", 1)

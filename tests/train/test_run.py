@@ -129,6 +129,7 @@ def test_test_files_are_scored_alone_and_late_enough(learn):
     assert found.metrics["models"]["imbalance"]["mid@500ms"]["n"] > 0
 
 
+@pytest.mark.slow
 def test_a_horizon_that_is_too_long_is_left_out_and_named(source):
     long = Target("mid", 120 * 10**9)
     config = RunConfig(CONFIG.models, CONFIG.families, targets=(TARGETS[0], long))

@@ -27,6 +27,7 @@ def test_false_alarms_come_as_often_as_stated_whatever_the_correlation(r, high):
     assert 0.6 < alarms / (pairs * n / EVERY) < 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_heavy_tails_raise_at_most_twice_as_many():
     rng, alarms = np.random.default_rng(10), 0

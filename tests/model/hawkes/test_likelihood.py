@@ -50,6 +50,7 @@ def test_points_of_one_instant_do_not_excite_each_other():
     assert math.isclose(value, -4 - 2 * 0.5 * (1 - math.exp(-1)), rel_tol=1e-12)
 
 
+@pytest.mark.slow
 def test_two_exponentials_equal_the_slow_sum(known, slow):
     alpha = np.stack([known.alpha[:, :, 0] * 0.5] * 2, axis=2)
     process = Process(known.mu, alpha, np.array([1.0, 20.0]), np.eye(2), NOON)
