@@ -21,6 +21,7 @@ from flowsense.cli import (
     paper,
     prepare,
     query,
+    record,
     replay,
     report,
     run,
@@ -52,6 +53,7 @@ app.command(name="evaluate", cls=Spread)(evaluate.evaluate)
 app.command(name="backtest", cls=Spread)(backtest.backtest)
 app.command(name="paper", cls=Spread)(paper.paper)
 app.command(name="serve")(serve.serve)
+app.command(name="record")(record.record)
 app.command(name="compare", cls=Spread)(compare.compare)
 app.command(name="replay")(replay.replay)
 app.command(name="report")(report.report)

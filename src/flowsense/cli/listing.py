@@ -66,12 +66,29 @@ def sources() -> Iterator[tuple[str, ...]]:
 
 
 def venues() -> Iterator[tuple[str, ...]]:
-    """Name, what it charges, of what: for `backtest --venue`."""
+    """Those heard live, with where; then names of fees, with what is charged, of what."""
     from flowsense.exchange.venues import STATED, VENUES, told
+    from flowsense.registry import names
+    from flowsense.sources.venues import ENTRIES
 
+    yield "to hear live, with `serve` and `record`", "", ""
+    for name in names("venue", ENTRIES):
+        line = ENTRIES[name].line if name in ENTRIES else "of another package"
+        yield f"  {name}", where(name), line
+    yield "", "", ""
+    yield "fees, for `backtest --venue`", "", ""
     for name, fees in VENUES.items():
-        yield name, told(fees), fees.line
+        yield f"  {name}", told(fees), fees.line
     yield "", "", f"lowest tiers as stated in {STATED}: check them with the venue"
+
+
+def where(name: str) -> str:
+    """The host that a venue's stream is at."""
+    from urllib.parse import urlsplit
+
+    from flowsense.sources.venues import venue
+
+    return urlsplit(venue(name).stream).hostname or "" if name != "databento" else "by the dataset"
 
 
 def features() -> Iterator[tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """`flowsense serve`: a fitted model on live venues, and the API that tells what it says."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,6 +82,8 @@ def serve(
     """
     from tempfile import TemporaryDirectory
 
+    from flowsense.live.tables import wanted
+
     with ExitStack() as stack:
         if demo:
             from flowsense.serve import showing
@@ -91,12 +93,27 @@ def serve(
             folder = Path(stack.enter_context(TemporaryDirectory()))
             model = showing.model(folder, seed)
             names, address = stack.enter_context(showing.market(folder, seed))
-            wanted, places = tuple(f"{showing.VENUE}:{s}" for s in names), {showing.VENUE: address}
-        else:
-            wanted, places = tuple(symbols or ()), dict(map(placed, ctx.params["at"] or ()))
-        if model is None or not wanted:
+            found, at = tuple(f"{showing.VENUE}:{s}" for s in names), {showing.VENUE: address}
+        elif model is None or not symbols:
             raise InputError("name a run and what it shall forecast, or give --demo")
-        served(model, wanted, places, ctx.params, (host, port))
+        else:
+            found = tuple(symbols)
+            at = places(ctx.params["at"] or (), wanted(found))
+        served(model, found, at, ctx.params, (host, port))
+
+
+def places(texts: Iterable[str], wanted: Iterable[str]) -> "dict[str, Address]":
+    """By venue, each of which has to be wanted and known. Raises InputError."""
+    from flowsense.sources.venues import venue
+
+    found = dict(map(placed, texts))
+    for name in (*wanted, *found):
+        venue(name)
+    if extra := set(found) - set(wanted):
+        raise InputError(
+            f"--at {min(extra)}: no symbol is of that venue: name one, or leave it out"
+        )
+    return found
 
 
 def placed(text: str) -> tuple[str, "Address"]:
@@ -113,7 +130,7 @@ def placed(text: str) -> tuple[str, "Address"]:
 def served(
     model: Path,
     symbols: tuple[str, ...],
-    places: "dict[str, Address]",
+    at: "dict[str, Address]",
     asked: Mapping[str, Any],
     where: tuple[str, int],
 ) -> None:
@@ -125,7 +142,6 @@ def served(
     from flowsense.serve.pipeline import InferencePipeline
     from flowsense.serve.run import serve_app
     from flowsense.serve.settings import Settings
-    from flowsense.sources.venues import venue
     from flowsense.train.shelf import chosen
 
     config = PipelineConfig(
@@ -133,11 +149,9 @@ def served(
         symbols,
         confidence_threshold=asked["confidence"],
         min_agreement=asked["agreement"],
-        addresses=places,
+        addresses=at,
         record=asked["record"],
     )
-    for name in (*config.wanted(), *places):
-        venue(name)
     pipeline = InferencePipeline(config)
     monitor = Monitor(pipeline, routes=ROUTES, webhook=os.environ.get(WEBHOOK, ""))
     settings = Settings(

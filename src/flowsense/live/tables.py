@@ -1,5 +1,7 @@
 """Which instruments a venue lists, before anything of them is heard."""
 
+from collections.abc import Iterable
+
 import aiohttp
 
 from flowsense.errors import DecodeError, InputError
@@ -15,6 +17,22 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PATIENCE = 20.0  # seconds for all replies
 
 
+def wanted(symbols: Iterable[str], source: str = "") -> dict[str, tuple[str, ...]]:
+    """Symbols by venue, in the order given; of `source` where none is named. Raises InputError."""
+    found = dict[str, tuple[str, ...]]()
+    for text in symbols:
+        venue, colon, symbol = text.partition(":")
+        venue, symbol = (venue, symbol) if colon else (source, text)
+        if not venue or not symbol:
+            raise InputError(f"symbol {text!r}: write VENUE:SYMBOL, binance-usdm:BTCUSDT")
+        if symbol in found.get(venue, ()):
+            raise InputError(f"symbol {text!r} is named twice: leave one out")
+        found[venue] = (*found.get(venue, ()), symbol)
+    if not found:
+        raise InputError("no symbol: name one or more, like binance-usdm:BTCUSDT")
+    return found
+
+
 async def instruments(
     venue: Venue, symbols: tuple[str, ...], address: Address | None = None
 ) -> tuple[Instrument, ...]:
@@ -22,6 +40,8 @@ async def instruments(
 
     Raises InputError where the venue cannot be reached, lists them not, or wants a key.
     """
+    if len(symbols) > venue.most:
+        raise InputError(f"{venue.name}: {len(symbols)} symbols: give {venue.most} at most")
     base = address.rest if address else venue.rest
     key = secret(venue.secret) if venue.secret else None
     headers = {} if key is None else key.basic() if venue.basic else key.bearer()

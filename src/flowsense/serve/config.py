@@ -7,6 +7,7 @@ from pathlib import Path
 from flowsense.errors import InputError
 from flowsense.live.care import Care
 from flowsense.live.feed import Address
+from flowsense.live.tables import wanted
 from flowsense.risk.settings import Settings
 from flowsense.serve.inbox import MOST
 
@@ -45,18 +46,7 @@ class PipelineConfig:
 
     def wanted(self) -> dict[str, tuple[str, ...]]:
         """Symbols by venue, in the order given. Raises InputError."""
-        found = dict[str, tuple[str, ...]]()
-        for text in self.symbols:
-            venue, colon, symbol = text.partition(":")
-            venue, symbol = (venue, symbol) if colon else (self.source, text)
-            if not venue or not symbol:
-                raise InputError(f"symbol {text!r}: write VENUE:SYMBOL, binance-usdm:BTCUSDT")
-            if symbol in found.get(venue, ()):
-                raise InputError(f"symbol {text!r} is named twice: leave one out")
-            found[venue] = (*found.get(venue, ()), symbol)
-        if not found:
-            raise InputError("pipeline: no symbol: name one or more, like binance-usdm:BTCUSDT")
-        return found
+        return wanted(self.symbols, self.source)
 
     @property
     def settings(self) -> Settings:
