@@ -21,7 +21,7 @@ class Care:
     settled: float = 10.0  # connected for so long, a loss is a first one again
     silent: float = 10.0  # at least, before an instrument counts as stale
     gaps: float = 5.0  # of its usual gap between messages, likewise
-    stale: float = 1.0  # after that until the connection is given up
+    stale: float = 0.5  # after that until the connection is given up
     reply: float = 10.0  # that a request may take
     look: float = 0.25  # between two looks for silence
 
@@ -37,7 +37,7 @@ class Backoff:
     def next(self, away: bool) -> float:
         """Seconds to wait. away: nobody listens there."""
         wait = self.care.first if self.tries == 0 else 2.0 ** (self.tries - 1)
-        self.tries += 1
+        self.tries = min(self.tries + 1, 2) if away else self.tries + 1  # it has refused nothing
         wait = min(wait, self.care.away if away else self.care.most)
         return wait * (0.75 + 0.25 * self.random.random())
 
@@ -47,14 +47,21 @@ class Silence:
     """Of one instrument: how long it is used to be silent, and whether it is for too long."""
 
     care: Care
-    last: int  # ns, of the newest message
+    last: int  # ns of a clock that nobody sets, of the newest message
     usual: deque[int] = field(default_factory=lambda: deque(maxlen=GAPS))
     stale: bool = False
     patience: float = 1.0  # more where a new connection did not end it
+    begun: bool = False  # something was heard on this connection
+
+    def opened(self, ts: int) -> None:
+        self.last, self.begun = ts, False
 
     def heard(self, ts: int) -> None:
-        self.usual.append(ts - self.last)
-        self.last, self.patience = ts, 1.0
+        """A connection's first message is no sign of life: many venues begin with a snapshot."""
+        if self.begun:
+            self.usual.append(ts - self.last)
+            self.patience = 1.0
+        self.last, self.begun = ts, True
 
     def limit(self) -> int:
         """ns of silence that are a fault."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from math import inf
 from random import Random
 from typing import Any, TypeAlias
 
@@ -17,7 +18,7 @@ from flowsense.schema import CONTROL, EVENT, GAP, SECOND, Instrument, zeros
 from flowsense.sources.secret import secret
 from flowsense.sources.venues import Anew, Get, Heard, How, Send, Stop, Venue
 from flowsense.sources.venues.decoder import NOT_UNDERSTOOD, Decoder, Told
-from flowsense.wall import Stamp, pause, within
+from flowsense.wall import Stamp, elapsed, pause, within
 
 LARGEST = 16 << 20  # bytes of a message
 AWAY = (ConnectionRefusedError, aiohttp.ClientConnectorError)
@@ -80,6 +81,9 @@ class Feed:
     async def run(self) -> None:
         """Until cancelled. Raises Refused."""
         async with aiohttp.ClientSession() as http:
+            headers = self.key.bearer() if self.key is not None else {}
+            base, rate = self.address.rest, self.venue.requests
+            self.requests = Requests(http, base, rate, self.care, self._reply, headers)
             try:
                 while True:
                     away = await self._connection(http)
@@ -90,11 +94,12 @@ class Feed:
     async def _connection(self, http: aiohttp.ClientSession) -> bool:
         """One, from opening it to its loss; whether nobody was there."""
         self._is("connecting")
-        opened, why, away = self.now(), "the venue closed the connection", False
+        opened, why, away = inf, "the venue closed the connection", False
         try:
             socket = await self._open(http)
+            opened = elapsed()
             self.socket, self.connections = socket, self.connections + 1
-            self._listen(http)
+            self._listen()
             await self._read(socket)
             why = self.given_up or f"{why} ({socket.close_code})"
         except aiohttp.ClientResponseError as error:
@@ -103,11 +108,12 @@ class Feed:
                 raise Refused(f"{self.venue.name}: {why}: {self._credentials()}") from error
         except LOST as error:
             why, away = f"{type(error).__name__}: {error}", isinstance(error, AWAY)
+            away |= opened == inf and isinstance(error, TimeoutError)
         finally:
             await self._end()
         if self.failed is not None:
             raise self.failed
-        if self.now() - opened > self.care.settled * SECOND:
+        if elapsed() - opened > self.care.settled:
             self.backoff.tries = 0
         self._is("down", why)
         self._take(How.LOST, why.encode())
@@ -153,15 +159,11 @@ class Feed:
         except NOT_UNDERSTOOD as error:
             raise aiohttp.ClientPayloadError(f"at the door: {error}") from error
 
-    def _listen(self, http: aiohttp.ClientSession) -> None:
+    def _listen(self) -> None:
         """What goes on beside the reading."""
         self.given_up = ""
-        rate = self.venue.requests
-        headers = self.key.bearer() if self.key is not None else {}
-        self.requests = Requests(http, self.address.rest, rate, self.care, self._reply, headers)
-        ts = self.now()
         for one in self.silence.values():
-            one.last = ts
+            one.opened(clock())
         self._take(How.OPENED)
         self._is("resync")
         self._beside(self._watch())
@@ -202,13 +204,13 @@ class Feed:
 
     def _noted(self, told: Told) -> None:
         """Who is alive."""
-        self.events += len(told.events)
+        self.events, now = self.events + len(told.events), clock()
         said = told.events["bits"] & GAP == 0  # that something is lost is no sign of life
         for k in {*told.events["instrument"][said].tolist()}:
             one = self.silence.get(k)
             if one is None:
                 continue
-            one.heard(self.last)
+            one.heard(now)
             if one.stale:
                 self._stale(k, one, False)
         ready = self.decoder.sink.ready.values()
@@ -230,7 +232,7 @@ class Feed:
         """For silence: pings may be answered while the data has stopped."""
         while True:
             await pause(self.care.look)
-            now = self.now()
+            now = clock() + int(self.care.look * SECOND)  # by the next look it would be late
             for k, one in self.silence.items():
                 quiet, limit = now - one.last, one.limit()
                 if quiet > limit and not one.stale:
@@ -290,3 +292,8 @@ class Feed:
         self.resyncs += state == "resync"
         self.state, self.since = state, self.now()
         self.why = why or self.why
+
+
+def clock() -> int:
+    """ns that no clock on the wall can set back or forward: how long it was silent, is of them."""
+    return int(elapsed() * SECOND)
