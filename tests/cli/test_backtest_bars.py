@@ -60,6 +60,7 @@ def test_fees_of_a_venue_go_under_single_ones(traded):
     assert free["costs"]["fees"] == pytest.approx(0.02 * 3 * free["orders"]["filled"])
 
 
+@pytest.mark.slow
 def test_the_smallest_order_is_what_risk_must_reach(traded):
     _, found = traded("--least", "10000000")
     assert found["orders"]["sent"] == 0 and found["config"]["vetoes"]["too_small"] > 0
@@ -87,6 +88,7 @@ def test_a_market_that_breaks_is_told_in_a_section(traded):
     assert len(traded("--stress", "all")[1]["stress"]) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "told"),
     [

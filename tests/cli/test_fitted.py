@@ -12,6 +12,7 @@ def test_a_model_of_books_is_refused_on_candles(flowsense, command, ran, candles
     assert "holds bars alone, and logistic reads a book (depth)" in said.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["backtest", "paper"])
 def test_a_model_of_bars_is_refused_on_books(flowsense, command, barred, market):
     said = flowsense(command, barred, market, "--out", "x")

@@ -183,6 +183,7 @@ def written(rows, compression=None, schema=SCHEMA):
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_arrow_that_would_swell_is_refused_before_it_does():
     bomb = written(1_000_000, "zstd")
     with pytest.raises(InputError, match="compressed Arrow is not read"):

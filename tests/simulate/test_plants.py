@@ -103,6 +103,7 @@ def test_a_correlation_breaks_when_it_is_said_to():
     assert all(0.8 < v < 1.25 for v in vol)
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_regimes_drift_as_they_are_said_to():
     made = simulate(trends(), 3_000, 4)
