@@ -151,8 +151,13 @@ class Linear(ABC):
         return arrays(self.fitted) if self.fitted else {}
 
     def load(self, params: dict[str, NDArray[Any]]) -> Self:
-        tables = (params[name] for name in Fitted._fields[1:])
-        return replace(self, fitted=Fitted(Known.load(params), *tables))
+        """Raises InputError for arrays that do not fit each other: kernels would read past them."""
+        found = Fitted(Known.load(params), *(params[name] for name in Fitted._fields[1:]))
+        right = empty(found.known, found.terms, found.product)
+        if [a.shape for a in found[3:]] != [a.shape for a in right[3:]]:
+            name = type(self).__name__
+            raise InputError(f"{name}: its weights are of other shapes than its terms: train again")
+        return replace(self, fitted=found)
 
     def importances(self, columns: tuple[str, ...]) -> dict[str, dict[str, float]]:
         """Of each target, |weight| per deviation of the terms a column is in, of the side.

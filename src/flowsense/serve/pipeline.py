@@ -20,15 +20,15 @@ from flowsense.live.feed import Feed
 from flowsense.live.tables import instruments
 from flowsense.schema import Events, Instrument
 from flowsense.serve import Explanation, Model, Prediction, Status, Swap
-from flowsense.serve import Feed as FeedStatus
 from flowsense.serve.asking import of_events, of_row, told
 from flowsense.serve.config import PipelineConfig
-from flowsense.serve.decisions import Decided, Spent
+from flowsense.serve.decisions import Decided
 from flowsense.serve.inbox import Batch, Inbox
 from flowsense.serve.observer import Observer
-from flowsense.serve.records import beat, control, warm
-from flowsense.serve.speaking import predictions
-from flowsense.serve.swapping import Bench, Loaded, push
+from flowsense.serve.recent import Recent
+from flowsense.serve.records import beat, control
+from flowsense.serve.speaking import described, latencies, predictions
+from flowsense.serve.swapping import Bench, Loaded, attempted, succeeded, turn, warm
 from flowsense.sources.venues import Heard, venue
 from flowsense.sources.venues.decoder import Told
 from flowsense.wall import Stamp, elapsed, pause, within
@@ -37,6 +37,7 @@ A = TypeVar("A")
 T = TypeVar("T")
 Listener: TypeAlias = Callable[[Prediction], Any]
 QUIET = 0.01  # seconds without events, after which the clock moves by itself
+BEFORE = 3  # models that may serve again
 
 
 class InferencePipeline:
@@ -69,10 +70,12 @@ class InferencePipeline:
         self.loaded: Loaded | None = None
         self.bench: Bench | None = None
         self.archive: Archive | None = None  # of all that the engine is given
-        self.next: Loaded | None = None  # takes over before the next turn
-        self.next_end = 0  # events of `recent` that it knows
+        self.next: tuple[Loaded, Recent] | None = None  # takes over before the next turn; it knows
         self.swapped, self.reloading = asyncio.Event(), asyncio.Lock()
-        self.models = list[Path]()  # in the order in which they served
+        self.models = list[Model]()  # in the order in which they served
+        self.before = deque[Loaded](maxlen=BEFORE)  # what a rollback goes back to
+        self.refused = ""  # why `next` did not take over
+        self.rolled = deque[Swap]()  # rollbacks that nobody was told of yet
         self.arrived = asyncio.Event()
         self.tasks = set[asyncio.Task[Any]]()
         self.pool: ThreadPoolExecutor | None = None
@@ -109,8 +112,9 @@ class InferencePipeline:
             bench,
             await asyncio.to_thread(bench.load, self.config.model, self.now()),
         )
-        self.models = [Path(self.loaded.about.path)]
-        await asyncio.to_thread(warm, bench, self.config.model)
+        self.models, self.next = [self.loaded.about], None
+        self.before.clear()
+        await asyncio.to_thread(warm, bench, bench.renewed(self.loaded))
         if self.config.record is not None:
             self.archive = Archive(self.config.record, self.table, self.now())
         self.inbox, self.arrived = Inbox(self.table, self.config.queue), asyncio.Event()
@@ -148,6 +152,7 @@ class InferencePipeline:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.swapped.set()  # nobody will take over any more
         if self.pool is not None:
             self.pool.shutdown()
             self.pool = None
@@ -164,8 +169,8 @@ class InferencePipeline:
         """What has arrived, whole messages, again and again."""
         while True:
             if self.next is not None:
-                fresh, self.next = self.next, None
-                await self._aside(self._swap, fresh)
+                of, self.next = self.next, None
+                await self._aside(self._swap, of)
                 self.swapped.set()
             batch = self.inbox.take(self.config.turn) or await self._waited()
             if batch is None:
@@ -199,11 +204,28 @@ class InferencePipeline:
         return await asyncio.get_running_loop().run_in_executor(self.pool, work, of)
 
     def _work(self, events: Events) -> list[Decided]:
-        assert self.loaded is not None
+        """Of the last events of `recent`, recorded after what was decided before them."""
+        assert self.loaded is not None and self.bench is not None
         self.events += len(events)
+        recent, before = self.inbox.recent, self.before[-1] if self.before else None
+        try:
+            found = turn(self.bench, self.loaded, before, recent)
+            if found.why:
+                version, failed = found.loaded.about.version, self.loaded.about.version
+                self.rolled.append(Swap(False, version, failed, found.why))
+                self.before.pop()
+                self._serves(found.loaded, int(events["ts_recv"][0]), recent.count - len(events))
+        finally:
+            if self.archive is not None:
+                self.archive.put(events)
+        return found.decided
+
+    def _serves(self, loaded: Loaded, ts: int, heard: int) -> None:
+        """From here on. Told in the recording, with how much it was given of what was before."""
+        self.loaded = loaded
+        self.models.append(loaded.about)
         if self.archive is not None:
-            self.archive.put(events)
-        return push(self.loaded.decisions, events)
+            self.archive.put(control(ts, Code.SWAP, len(self.models) - 1, heard))
 
     def _tell(self, batch: Batch, decided: list[Decided], begun: float) -> None:
         """To who listens, in order."""
@@ -226,6 +248,8 @@ class InferencePipeline:
                     self.observer.told(said)
         if self.observer is not None:
             self.observer.decided(decided)
+            while self.rolled:
+                self.observer.swapped(self.rolled.popleft())
 
     def _call(self, listener: Listener, said: Prediction) -> None:
         result = listener(said)
@@ -244,6 +268,7 @@ class InferencePipeline:
             self.state, self.why = "failed", f"{type(error).__name__}: {error}"
             for other in (*self.tasks,):
                 other.cancel()
+            self.swapped.set()
 
     async def reload(self, path: Path | None) -> Swap:
         """Tried beside what serves; in its place from one turn to the next."""
@@ -257,30 +282,46 @@ class InferencePipeline:
         if bench is None or before is None or self.state != "running":
             raise InputError("the pipeline does not run: start it, then reload")
         async with self.reloading:
-            begun, serving = elapsed(), Path(before.about.path)
-            place, recent = path or serving, self.inbox.recent.copied()
+            begun, version = elapsed(), before.about.version
+            place, recent = path or Path(before.about.path), self.inbox.recent.copied()
             try:
-                fresh = await asyncio.to_thread(bench.canary, place, recent, serving, self.now())
+                fresh = await asyncio.to_thread(bench.canary, place, recent, before, self.now())
             except InputError as error:
-                version = before.about.version
-                return Swap(False, version, version, str(error), elapsed() - begun)
+                return self._stays(str(error), begun)
+            if self.state != "running" or self.bench is not bench:
+                return self._stays("the pipeline was stopped meanwhile: start it again", begun)
             self.swapped.clear()
-            self.next, self.next_end = fresh, recent.end
+            self.next, self.refused = (fresh, recent), "the pipeline was stopped: start it again"
             self.arrived.set()
             await self.swapped.wait()
-            version = fresh.about.version
-            return Swap(True, version, before.about.version, "", elapsed() - begun)
+            if self.refused:
+                return self._stays(self.refused, begun)
+            return Swap(True, fresh.about.version, version, "", elapsed() - begun)
 
-    def _swap(self, fresh: Loaded) -> None:
-        """It hears what it has missed; who comes next hears it alone. Told in the recording."""
-        missed = self.inbox.recent.since(self.next_end)
-        if missed is not None and len(missed):
-            push(fresh.decisions, missed)
-        self.loaded = fresh
-        self.models.append(Path(fresh.about.path))
-        if self.archive is not None:
-            count = self.inbox.recent.count
-            self.archive.put(control(self.now(), Code.SWAP, len(self.models) - 1, count))
+    def _stays(self, why: str, begun: float) -> Swap:
+        """What served goes on."""
+        assert self.loaded is not None
+        version = self.loaded.about.version
+        return Swap(False, version, version, why, elapsed() - begun)
+
+    def _swap(self, of: tuple[Loaded, Recent]) -> None:
+        """It hears what it has missed; who comes next hears it alone."""
+        assert self.loaded is not None and self.bench is not None
+        (fresh, known), old, recent = of, self.loaded, self.inbox.recent
+        bench = self.bench
+        found = attempted(lambda: succeeded(bench, fresh, old, known, recent))
+        if isinstance(found, Exception):
+            self.refused = f"the model fails on what was just heard ({found})"
+            return
+        self.refused = ""
+        self.before.append(old)
+        self._serves(found.loaded, self._latest(), found.heard)
+
+    def _latest(self) -> int:
+        """ns of the last event before the next turn: what waits was heard before now."""
+        if self.inbox.recent.queue:
+            return int(self.inbox.recent.queue[-1]["ts_recv"][-1])
+        return int(self.inbox.queue[0][0]["ts_recv"][0]) if self.inbox.queue else self.now()
 
     def status(self) -> Status:
         unknown = ("", "", str(self.config.model), (), 0, (), (0, 0), 0, "")
@@ -329,36 +370,5 @@ class InferencePipeline:
         return tuple(p for p in self.recent if p.sequence > sequence)
 
 
-def latencies(
-    heard: float, begun: float, done: float, spent: Spent, now: float
-) -> dict[str, float]:
-    """us from the socket to here, of the message that closed a row."""
-    return {
-        "queue": round((begun - heard) * 1e6, 1),
-        "fold": spent.features / 1e3,
-        "models": spent.models / 1e3,
-        "risk": spent.risk / 1e3,
-        "publish": round((now - done) * 1e6, 1),
-        "total": round((now - heard) * 1e6, 1),
-    }
-
-
 async def awaited(result: Awaitable[Any]) -> None:
     await result
-
-
-def described(feed: Feed) -> FeedStatus:
-    sink = feed.decoder.sink
-    return FeedStatus(
-        venue=feed.venue.name,
-        symbols=feed.decoder.symbols,
-        state=feed.state,
-        since=feed.since,
-        messages=feed.messages,
-        events=feed.events,
-        reconnects=max(feed.connections - 1, 0),
-        gaps=sink.counts["gap"],
-        malformed=sink.counts["malformed message"],
-        last=feed.last,
-        why=feed.why,
-    )

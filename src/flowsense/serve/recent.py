@@ -84,6 +84,14 @@ class Recent:
         yield joined(parts)
         yield from self.queue
 
+    def last(self, count: int, coming: Events) -> list[Events]:
+        """As `replay`, from so many events before those that are coming."""
+        events = joined([*self.queue])
+        cut = len(events) - count
+        books, tail = self.folded(self.books, events[:cut]), events[cut:]
+        ts = int((tail if count else coming)["ts_recv"][0])
+        return [joined([told(b, self.table[k], k, ts) for k, b in enumerate(books)]), tail]
+
 
 def joined(parts: list[Events]) -> Events:
     if len(parts) == 1:

@@ -1,7 +1,5 @@
 """Records that no venue sends: time that passed, what was decided, and books to warm up on."""
 
-from pathlib import Path
-
 from flowsense.ensemble.council import Code
 from flowsense.schema import (
     BEAT,
@@ -15,16 +13,6 @@ from flowsense.schema import (
     Events,
     zeros,
 )
-from flowsense.serve.swapping import Bench, push
-
-
-def warm(bench: Bench, path: Path) -> None:
-    """Everything is compiled before the first event is heard."""
-    decisions = bench.load(path, 0).decisions
-    for k in range(len(bench.table)):
-        push(decisions, example(k))
-    for ts in (2 * SECOND, 3 * SECOND):
-        push(decisions, beat(ts))
 
 
 def example(k: int) -> Events:

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 
 from flowsense.ensemble.opinions import AGREEMENT, REGIME
 from flowsense.forecast import Forecast, Signal
+from flowsense.live.feed import Feed
 from flowsense.risk.desk import Risk
 from flowsense.schema import Instrument
+from flowsense.serve import Feed as FeedStatus
 from flowsense.serve import Likelihood, Prediction
-from flowsense.serve.decisions import Decided
+from flowsense.serve.decisions import Decided, Spent
 
 
 def predictions(
@@ -57,3 +59,34 @@ def named(names: tuple[str, ...], said: NDArray[Any] | None, r: int) -> dict[str
     if said is None or not np.isfinite(said[r]).all() or not said[r].any():
         return {}
     return dict(zip(names, map(float, said[r]), strict=True))
+
+
+def latencies(
+    heard: float, begun: float, done: float, spent: Spent, now: float
+) -> dict[str, float]:
+    """us from the socket to here, of the message that closed a row."""
+    return {
+        "queue": round((begun - heard) * 1e6, 1),
+        "fold": spent.features / 1e3,
+        "models": spent.models / 1e3,
+        "risk": spent.risk / 1e3,
+        "publish": round((now - done) * 1e6, 1),
+        "total": round((now - heard) * 1e6, 1),
+    }
+
+
+def described(feed: Feed) -> FeedStatus:
+    sink = feed.decoder.sink
+    return FeedStatus(
+        venue=feed.venue.name,
+        symbols=feed.decoder.symbols,
+        state=feed.state,
+        since=feed.since,
+        messages=feed.messages,
+        events=feed.events,
+        reconnects=max(feed.connections - 1, 0),
+        gaps=sink.counts["gap"],
+        malformed=sink.counts["malformed message"],
+        last=feed.last,
+        why=feed.why,
+    )

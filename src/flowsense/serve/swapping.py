@@ -1,24 +1,32 @@
-"""Another model in place of the one that serves, tried before on what was just heard."""
+"""Another model in place of the one that serves, tried before on what was just heard.
 
+A model that fails in service gives way to the one before it, in the turn in which it fails.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+import structlog
 
-from flowsense.ensemble.council import Unsound, sound
+from flowsense.ensemble.council import sound
 from flowsense.errors import InputError
+from flowsense.model.calibrated import Calibrated
 from flowsense.risk.settings import Settings
-from flowsense.schema import Chunk, Events, Instrument
+from flowsense.schema import SECOND, Chunk, Events, Instrument
 from flowsense.serve.decisions import Decided, Decisions
 from flowsense.serve.recent import Recent
+from flowsense.serve.records import beat, example
 from flowsense.served import Model
 from flowsense.sources import NO_BARS, NO_OBSERVATIONS
 from flowsense.store import checkpoint
-from flowsense.store.checkpoint import CheckpointError
 from flowsense.train.shelf import chosen, load_model
 from flowsense.wall import Stopwatch
 
+T = TypeVar("T")
+log = structlog.get_logger("flowsense.serve")
 SLOWER = 5.0  # times the model in service: more is refused
 DEADLINE = 0.010  # seconds for the rows of an instant; below it nothing is too slow
 
@@ -28,6 +36,7 @@ class Loaded(NamedTuple):
 
     about: Model
     decisions: Decisions
+    model: Calibrated
 
 
 class Tried(NamedTuple):
@@ -61,35 +70,125 @@ class Bench:
             loaded=now,
             columns_digest=spec.digest,
         )
-        return Loaded(about, decisions)
+        return Loaded(about, decisions, model)
 
-    def canary(self, path: Path, recent: Recent, serving: Path, now: int) -> Loaded:
+    def renewed(self, loaded: Loaded) -> Loaded:
+        """The same model as before the first event; its folder may be another's by now."""
+        engine = loaded.decisions.engine
+        fresh = Decisions(loaded.model, engine.fold.spec, self.table, self.settings)
+        return loaded._replace(decisions=fresh)
+
+    def canary(self, path: Path, recent: Recent, serving: Loaded, now: int) -> Loaded:
         """Warmed on what was just heard. Raises InputError where it does not stand the trial."""
-        fresh = self.load(path, now)
-        found = tried(fresh.decisions, recent)
-        usual = tried(self.load(serving, now).decisions, recent)
-        each, known = (one.seconds / max(one.rows, 1) for one in (found, usual))
+        found = attempted(lambda: self._trial(path, recent, now))
+        if isinstance(found, InputError):
+            raise found
+        if isinstance(found, Exception):
+            why = f"{type(found).__name__}: {found}"
+            raise InputError(f"{path}: the model fails on what was just heard ({why})") from found
+        fresh, trial = found
+        usual = tried(self.renewed(serving).decisions, recent)
+        each, known = (one.seconds / max(one.rows, 1) for one in (trial, usual))
         if each > DEADLINE and each > SLOWER * known:
             times = f"{each / max(known, 1e-9):.0f} times what serves now"
             raise InputError(f"{path}: takes {each * 1e3:.1f} ms a row, {times}: give a faster one")
         return fresh
 
+    def _trial(self, path: Path, recent: Recent, now: int) -> tuple[Loaded, Tried]:
+        """On examples too: little may have been heard."""
+        fresh = self.load(path, now)
+        warm(self, self.renewed(fresh))
+        return fresh, tried(fresh.decisions, recent)
+
+
+def warm(bench: Bench, loaded: Loaded) -> None:
+    """Everything is compiled before the first event is heard. Raises what the model raises."""
+    for k in range(len(bench.table)):
+        answers(loaded.decisions, example(k))
+    for ts in (2 * SECOND, 3 * SECOND):
+        answers(loaded.decisions, beat(ts))
+
 
 def tried(decisions: Decisions, recent: Recent) -> Tried:
-    """All of it pushed. Raises InputError for a forecast that is none, or an error of the model."""
+    """All of it pushed. Raises what the model raises, and Unsound."""
     rows, watch = 0, Stopwatch()
-    try:
-        for events in recent.replay():
-            with watch:
-                made = push(decisions, events)
-            for one in made:
-                sound(one.forecast, len(one.tape.rows[0].ts), one.forecast.targets)
-                rows += len(np.unique(one.tape.rows[0].ts))
-    except (Unsound, CheckpointError, ArithmeticError, ValueError, TypeError, LookupError) as error:
-        raise InputError(f"the model fails on what was just heard ({error})") from error
+    for events in recent.replay():
+        with watch:
+            made = answers(decisions, events)
+        rows += sum(len(np.unique(one.tape.rows[0].ts)) for one in made)
     return Tried(rows, watch.seconds)
+
+
+def attempted(work: Callable[[], T]) -> T | Exception:
+    """What it returns or raises: nobody knows beforehand in which way a model will fail."""
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 - a model of anybody's
+        return error
 
 
 def push(decisions: Decisions, events: Events) -> list[Decided]:
     """All that comes of these."""
     return [*decisions.push(Chunk(events, NO_BARS, NO_OBSERVATIONS))]
+
+
+def answers(decisions: Decisions, events: Events) -> list[Decided]:
+    """The same. Raises Unsound for what is no forecast: it is never told."""
+    made = push(decisions, events)
+    for one in made:
+        if n := len(one.tape.rows[0].ts):
+            sound(one.forecast, n, one.forecast.targets)
+    return made
+
+
+class Turn(NamedTuple):
+    """What came of the last events, and of which model."""
+
+    loaded: Loaded
+    decided: list[Decided]
+    why: str = ""  # the model in service gave way
+
+
+def turn(bench: Bench, loaded: Loaded, before: Loaded | None, recent: Recent) -> Turn:
+    """Of the last events of `recent`: by the model in service or, where it fails, the one before.
+
+    Raises what the model raises where there is none before it.
+    """
+    events, stale = recent.queue[-1], loaded.decisions.stale.copy()
+    found = attempted(lambda: answers(loaded.decisions, events))
+    if not isinstance(found, Exception):
+        return Turn(loaded, found)
+    why = f"model {loaded.about.version} failed ({type(found).__name__}: {found})"
+    log.error("model failed", version=loaded.about.version, exc_info=found)
+    if before is None:
+        raise found
+    fresh, parts = bench.renewed(before), [*recent.replay()]
+    for part in parts[:-1]:
+        push(fresh.decisions, part)
+    fresh.decisions.stale[:] = stale
+    version = before.about.version
+    log.warning("model rolled back", version=version, before=loaded.about.version)
+    return Turn(fresh, answers(fresh.decisions, events), f"{why}: {version} serves again")
+
+
+class Succeeded(NamedTuple):
+    """A model that knows everything that was heard."""
+
+    loaded: Loaded
+    heard: int  # events that it was given, after the books before them
+
+
+def succeeded(bench: Bench, fresh: Loaded, old: Loaded, known: Recent, recent: Recent) -> Succeeded:
+    """`fresh` was given `known`, and now what came after it. Raises what the model raises."""
+    missed = recent.since(known.end)
+    if missed is None:  # some of it is gone: from the start, as if it were tried now
+        fresh = bench.renewed(fresh)
+        for part in recent.replay():
+            answers(fresh.decisions, part)
+        heard = recent.count
+    else:
+        if len(missed):
+            answers(fresh.decisions, missed)
+        heard = known.count + len(missed)
+    fresh.decisions.stale[:] = old.decisions.stale
+    return Succeeded(fresh, heard)
