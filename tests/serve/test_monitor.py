@@ -29,7 +29,8 @@ from flowsense.serve.decisions import Decisions, Spent
 from flowsense.serve.judge import Judge
 from flowsense.serve.measured import STAGES
 from flowsense.serve.monitor import Monitor, free, merged, weights
-from flowsense.serve.pipeline import InferencePipeline, latencies
+from flowsense.serve.pipeline import InferencePipeline
+from flowsense.serve.speaking import latencies
 from flowsense.serve.swapping import Bench, push
 from flowsense.sources.open import open_source
 from flowsense.testing import Recording, tape_of
