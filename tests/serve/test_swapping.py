@@ -7,6 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 from itertools import groupby
 from json import dumps, loads
+from pathlib import Path
 from shutil import copytree
 
 import numpy as np
@@ -20,9 +21,12 @@ from flowsense.models.settings import kind_of, settings
 from flowsense.replay import speaker
 from flowsense.replay.feed import Messages
 from flowsense.replay.server import Replay
-from flowsense.schema import Decimal, Instrument
+from flowsense.schema import EVENT, Decimal, Instrument
 from flowsense.serve.config import PipelineConfig
 from flowsense.serve.pipeline import InferencePipeline
+from flowsense.serve.replayed import replayed
+from flowsense.serve.speaking import predictions
+from flowsense.sources.open import open_source
 from flowsense.store import checkpoint
 from flowsense.testing.fitted import save
 from flowsense.testing.loop import run
@@ -261,3 +265,30 @@ def test_a_model_is_judged_by_what_serves_not_by_what_lies_in_its_folder_now(she
 
     (same, other), _ = flowing(tmp_path / "served", work)
     assert "damaged" in same.why and other.accepted
+
+
+def test_a_recording_with_swaps_and_a_rollback_replays_to_the_bit(shelf, tmp_path):
+    async def work(pipeline):
+        await pause(1.0)
+        for name in ("good-2", "corrupt", "good-1", "good-2"):
+            await pipeline.reload(shelf / name)
+            await pause(0.5)
+        pipeline.loaded.decisions.engine.state = None
+        await pause(1.0)
+        return pipeline
+
+    pipeline, told = flowing(shelf / "good-1", work, record=tmp_path / "lake")
+    places = [m.path for m in pipeline.models]
+    assert len(versions(told)) == len(places) == 5 and whole(told)
+    for pieces in (1, 23):
+        assert batch(pipeline.bench, places, tmp_path / "lake", pieces) == told
+
+
+def batch(bench, places, lake, pieces):
+    """The same from the recording, cut elsewhere."""
+    events = np.concatenate(list(open_source([lake]))).view(EVENT)
+    models, out = [bench.load(Path(place), 0) for place in places], []
+    for loaded, one in replayed(bench, models, np.array_split(events, pieces)):
+        risk, version = loaded.decisions.risk, loaded.about.version
+        out += predictions(one, TABLE, risk, len(out) + 1, version)
+    return out
