@@ -6,7 +6,7 @@ import logging
 import pytest
 import structlog
 
-from flowsense.serve.logs import configure
+from flowsense.serve.logs import configure, spoken
 from flowsense.serve.redact import HIDDEN, Redact, known
 
 CANARY = "canary-7d20c9"
@@ -33,6 +33,12 @@ def test_a_line_is_json_with_what_was_bound(log, capsys):
     line = json.loads(capsys.readouterr().err)
     assert line.pop("timestamp").endswith("Z")
     assert line == {"event": "request", "path": "/health", "ms": 1.5, "id": "r-1", "level": "info"}
+
+
+def test_on_a_terminal_a_line_is_words_that_it_does_not_obey():
+    event = {"event": "refused", "timestamp": "2026-01-02T03:04:05.6Z", "level": "info"}
+    line = spoken(None, "info", event | {"path": "/\x1b[2J", "code": 404, "exception": "below"})
+    assert line == "03:04:05 info: refused, path='/\\x1b[2J' code=404\nbelow"
 
 
 def leaks(log):

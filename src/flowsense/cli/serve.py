@@ -90,6 +90,7 @@ def serve(
 
             if model is not None or symbols or ctx.params["at"]:
                 raise InputError("--demo brings market and model: leave out the others")
+            typer.echo("Simulating a market and fitting a model: seconds, the first time a minute.")
             folder = Path(stack.enter_context(TemporaryDirectory()))
             model = showing.model(folder, seed)
             names, address = stack.enter_context(showing.market(folder, seed))

@@ -1,11 +1,11 @@
-"""What the server says of itself: one JSON object a line, to stderr."""
+"""What the server says of itself, to stderr: a JSON object a line, or words on a terminal."""
 
 import logging
 import os
 import sys
 
 import structlog
-from structlog.types import Processor
+from structlog.types import EventDict, Processor
 
 from flowsense.serve.redact import Redact, known
 
@@ -24,9 +24,24 @@ def processors() -> list[Processor]:
     ]
 
 
+def spoken(logger: object, name: str, event: EventDict) -> str:
+    """``12:30:05 warning: body refused, code=413 id=ab12``; a traceback below it."""
+    at, level, said = (str(event.pop(key, "")) for key in ("timestamp", "level", "event"))
+    below = event.pop("exception", "")
+    more = " ".join(f"{key}={shown(value)}" for key, value in event.items())
+    line = ", ".join(filter(None, (f"{at[11:19]} {level}: {shown(said)}", more)))
+    return f"{line}\n{below}" if below else line
+
+
+def shown(value: object) -> str:
+    """As it is; what a terminal would obey, such as a client's path may hold, as Python writes it."""
+    text = str(value)
+    return text if text.isprintable() else repr(text)
+
+
 def configure(level: str = "info") -> None:
     """Of the whole process: what libraries log goes the same way, from `warning` on."""
-    render = structlog.processors.JSONRenderer()
+    render: Processor = spoken if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[*processors(), render],
         wrapper_class=structlog.make_filtering_bound_logger(
