@@ -99,7 +99,7 @@ class Feed:
             socket = await self._open(http)
             opened = elapsed()
             self.socket, self.connections = socket, self.connections + 1
-            self._listen()
+            self._listen(http)
             await self._read(socket)
             why = self.given_up or f"{why} ({socket.close_code})"
         except aiohttp.ClientResponseError as error:
@@ -159,7 +159,7 @@ class Feed:
         except NOT_UNDERSTOOD as error:
             raise aiohttp.ClientPayloadError(f"at the door: {error}") from error
 
-    def _listen(self) -> None:
+    def _listen(self, http: aiohttp.ClientSession) -> None:
         """What goes on beside the reading."""
         self.given_up = ""
         for one in self.silence.values():
