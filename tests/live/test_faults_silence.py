@@ -17,9 +17,9 @@ async def silent(faults, seconds, n=3, every=0.5):
     async with following(source, faults) as (found, _, _):
         found.opened, listen = [], found.feed._listen
 
-        def listening():
+        def listening(*of):
             found.opened.append(elapsed())
-            listen()
+            listen(*of)
 
         found.feed._listen = listening
         await pause(seconds)

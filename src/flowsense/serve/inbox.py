@@ -24,12 +24,13 @@ class Inbox:
 
     What is in the queue when it is full becomes, for each instrument, a GAP and a snapshot of the
     book as it stands after it: the engine loses what happened in between and knows it. `recent`
-    holds what was taken.
+    holds what was taken. `dropped` counts events of feeds, each once; `made` those put in instead.
     """
 
     def __init__(self, table: tuple[Instrument, ...], most: int = MOST) -> None:
         self.table, self.most = table, most
-        self.waiting = self.dropped = self.conflations = 0
+        self.waiting = self.dropped = self.conflations = self.made = 0
+        self.standing = 0  # events at the head of the queue that no feed has said
         self.queue = deque[tuple[Events, float]]()
         self.recent = Recent(table)
 
@@ -54,6 +55,7 @@ class Inbox:
             ends.append(n)
             heard.append(at)
         self.waiting -= n
+        self.made, self.standing = self.made + self.standing, 0
         batch = Batch(joined(parts), tuple(ends), tuple(heard))
         self.recent.add(batch.events)
         return batch
@@ -66,7 +68,7 @@ class Inbox:
             parts += [lost(k, ts), told(books[k], self.table[k], k, ts)]
         kept = joined(parts)
         self.queue.clear()
-        self.dropped += len(events)
+        self.dropped += len(events) - self.standing
         self.conflations += 1
         self.queue.append((kept, heard))
-        self.waiting = len(kept)
+        self.waiting = self.standing = len(kept)

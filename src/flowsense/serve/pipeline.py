@@ -95,9 +95,12 @@ class InferencePipeline:
             return
         self.state, self.why = "starting", ""
         try:
+            await self._end()  # what failed before may have left something
+            await self._shut()
             await self._begin()
         except BaseException as error:
             await self._end()
+            await self._shut()
             self.state, self.why = "failed", str(error)
             raise
         self.state, self.started = "running", self.now()
@@ -142,10 +145,11 @@ class InferencePipeline:
             await self._end()
             while self.loaded is not None and (batch := self.inbox.take(self.config.turn)):
                 self._tell(batch, self._work(batch.events), elapsed())
-            if self.archive is not None:
-                archive, self.archive = self.archive, None
-                await asyncio.to_thread(archive.close)
+            await self._shut()
             self.state = "stopped"
+        elif self.state == "failed":
+            await self._end()
+            await self._shut()
 
     async def _end(self) -> None:
         tasks, self.tasks = self.tasks, set()
@@ -156,6 +160,12 @@ class InferencePipeline:
         if self.pool is not None:
             self.pool.shutdown()
             self.pool = None
+
+    async def _shut(self) -> None:
+        """All that was recorded is in the lake, and another may write to it."""
+        if self.archive is not None:
+            archive, self.archive = self.archive, None
+            await asyncio.to_thread(archive.close)
 
     def _hear(self, heard: Heard | None, told: Told) -> None:
         """From a feed: into the queue, and wake who waits for it."""
