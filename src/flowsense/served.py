@@ -116,7 +116,8 @@ class Explanation:
     members: dict[str, tuple[Likelihood, ...]]  # what each said
     weights: dict[str, float]
     columns: dict[str, float]  # the row; what is missing is left out
-    contributions: dict[str, float]  # SHAP of the acted-on target's side, log-odds, where there are
+    contributions: dict[str, float]  # of columns to the log-odds of the acted-on target's side;
+    # with `base` they add up to it; {} where no exact ones are known
 
 
 @dataclass(frozen=True, slots=True)

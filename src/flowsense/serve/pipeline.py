@@ -20,9 +20,10 @@ from flowsense.live.feed import Feed
 from flowsense.live.tables import instruments
 from flowsense.schema import Events, Instrument
 from flowsense.serve import Explanation, Model, Prediction, Status, Swap
-from flowsense.serve.asking import of_events, of_row, told
+from flowsense.serve.asking import of_events, of_row
 from flowsense.serve.config import PipelineConfig
 from flowsense.serve.decisions import Decided
+from flowsense.serve.explaining import explained
 from flowsense.serve.inbox import Batch, Inbox
 from flowsense.serve.observer import Observer
 from flowsense.serve.recent import Recent
@@ -65,7 +66,7 @@ class InferencePipeline:
         self.inbox = Inbox(())
         self.recent = deque[Prediction](maxlen=config.kept)
         self.of = dict[tuple[str, str], Prediction]()
-        self.rows = dict[tuple[str, str], tuple[Decided, int]]()  # that these are of
+        self.rows = dict[tuple[str, str], tuple[Decided, int, Loaded]]()  # that these are of
         self.told = self.events = self.heard = 0
         self.loaded: Loaded | None = None
         self.bench: Bench | None = None
@@ -246,7 +247,7 @@ class InferencePipeline:
             at += len(one.tape.events)
             new = predictions(one, self.table, risk, self.told + 1, about.version)
             for r, (said, event) in enumerate(zip(new, closing.tolist(), strict=True)):
-                self.rows[said.venue, said.symbol] = one, r
+                self.rows[said.venue, said.symbol] = one, r, self.loaded
                 heard = batch.heard[bisect_right(batch.ends, event)]
                 said.latency_us.update(latencies(heard, begun, done, one.spent, elapsed()))
                 self.told = said.sequence
@@ -359,11 +360,9 @@ class InferencePipeline:
 
     def explain(self, symbol: str, venue: str = "") -> Explanation | None:
         said = self.latest(symbol, venue)
-        if said is None or self.loaded is None:
+        if said is None:
             return None
-        one, r = self.rows[said.venue, symbol]
-        spec = self.loaded.decisions.engine.fold.spec
-        return Explanation(said, {}, {}, told(spec, one.tape.rows[0], r), {})
+        return explained(said, *self.rows[said.venue, symbol])
 
     async def of_events(self, events: bytes) -> tuple[Prediction, ...]:
         if self.bench is None or self.loaded is None:

@@ -1,0 +1,118 @@
+"""Why a prediction is what it is: what each column adds to the log-odds of its side, exactly.
+
+Of trees these are SHAP values, of linear models weights times terms (a term of two columns is
+shared by them), of a pool the means over its members; a scaled model's are scaled alike. Together
+with ``base`` they add up to logit P(up | move). Where that does not hold, nothing is said.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from flowsense.ensemble.members import Ensemble
+from flowsense.ensemble.pool import Pool
+from flowsense.ensemble.shares import shares
+from flowsense.ensemble.states import part
+from flowsense.model.calibrated import SIDE, Calibrated
+from flowsense.model.gather import present
+from flowsense.model.instruments import Places
+from flowsense.model.linear import Linear, expanded, origins
+from flowsense.model.sides import Floats
+from flowsense.model.trees import Trees
+from flowsense.schema import QUOTE, Instrument, zeros
+from flowsense.serve import Explanation, Likelihood, Prediction
+from flowsense.serve.asking import told
+from flowsense.serve.decisions import Decided
+from flowsense.serve.speaking import likelihoods
+from flowsense.serve.swapping import Loaded
+from flowsense.sources import NO_BARS, NO_EVENTS, NO_OBSERVATIONS
+from flowsense.tape import Rows, Tape
+
+BASE = "base"  # among the contributions: what is said where no column is known
+
+
+def explained(said: Prediction, one: Decided, r: int, loaded: Loaded) -> Explanation:
+    """Of row r, by the model that said it."""
+    engine, place = loaded.decisions.engine, loaded.decisions.risk.place
+    table, spec = engine.fold.instruments, engine.fold.spec
+    tape = alone(one.tape.rows[0], r, table)
+    found = added(loaded.model, tape, place)
+    names = (*spec.columns, BASE)
+    each = {} if found is None else dict(zip(names, found.tolist(), strict=True))
+    columns = told(spec, one.tape.rows[0], r)
+    return Explanation(
+        said,
+        members(loaded.model.model, tape),
+        weights(loaded),
+        columns,
+        {name: value for name, value in each.items() if value != 0.0 or name == BASE},
+    )
+
+
+def alone(rows: Rows, r: int, table: tuple[Instrument, ...]) -> Tape:
+    """A tape of that row, and nothing else."""
+    one = slice(r, r + 1)
+    row = Rows(
+        *(rows.ts[one], rows.instrument[one], rows.X[one], rows.valid[one]),
+        *(np.zeros(1, np.int64), rows.book[one], zeros(QUOTE, 1)),
+    )
+    return Tape(NO_EVENTS, NO_BARS, NO_OBSERVATIONS, zeros(QUOTE), (row,), table)
+
+
+def added(model: Any, tape: Tape, j: int) -> Floats | None:
+    """(F + 1,) to the log-odds of the side of target j, the last the base; None: not known."""
+    if isinstance(model, Calibrated):
+        return scaled(model, tape, j)
+    if isinstance(model, Pool):
+        each = [added(member, tape, j) for member in model.members]
+        known = [one for one in each if one is not None]
+        return np.mean(known, axis=0) if len(known) == len(each) > 0 else None
+    if not isinstance(model, Trees | Linear) or not model.targets[j].directed:
+        return None
+    if isinstance(model, Linear):
+        return weighed(model, tape, j)
+    state: Places = model.init(tape.instruments)
+    return model.explain(state, tape)[0, j] if model.odds else None
+
+
+def scaled(model: Calibrated, tape: Tape, j: int) -> Floats | None:
+    """A curve on top of the line bends the sum: nothing adds up to it."""
+    if len(model.curves) and model.curves[j, SIDE].any():
+        return None
+    found = added(model.model, tape, j)
+    return found if found is None or not len(model.scale) else found * model.scale[j, SIDE]
+
+
+def weighed(model: Linear, tape: Tape, j: int) -> Floats | None:
+    if model.fitted is None:
+        return None
+    fitted, rows = model.fitted, tape.rows[0]
+    place = model.init(tape.instruments).place[rows.instrument]
+    terms = expanded(present(rows), place, fitted)[0] * fitted.weight[place[0], :, j]
+    out = np.zeros(rows.X.shape[1] + 1)
+    for value, columns in zip(terms.tolist(), origins(fitted), strict=True):
+        out[[*columns]] += value / len(columns)
+    out[-1] = fitted.offset[place[0], j]
+    return out
+
+
+def members(model: Any, tape: Tape) -> dict[str, tuple[Likelihood, ...]]:
+    """What each member of an ensemble says of that row; {} where any knows more than the row."""
+    if not isinstance(model, Ensemble):
+        return {}
+    out = {}
+    for name, member in zip(model.names, model.members, strict=True):
+        state = member.init(tape.instruments)
+        if not isinstance(state, Places):
+            return {}
+        out[name] = likelihoods(member.predict(state, tape)[1], 0)
+    return out
+
+
+def weights(loaded: Loaded) -> dict[str, float]:
+    """Shares of an ensemble's members that are in force as it is asked; else nothing."""
+    model, decisions = loaded.model.model, loaded.decisions
+    if not isinstance(model, Ensemble):
+        return {}
+    own = part(decisions.engine.state, len(model.members))
+    return shares(model.combiner, own, model.names, decisions.risk.place)
