@@ -34,7 +34,7 @@ def spoken(logger: object, name: str, event: EventDict) -> str:
 
 
 def shown(value: object) -> str:
-    """As it is; what a terminal would obey, such as a client's path may hold, as Python writes it."""
+    """As it is; what a terminal would obey, which a path may hold, as Python writes it."""
     text = str(value)
     return text if text.isprintable() else repr(text)
 

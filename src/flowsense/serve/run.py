@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import socket
-import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any, TypeAlias
@@ -19,7 +18,7 @@ from flowsense.serve.hub import Hub
 from flowsense.serve.logs import configure
 from flowsense.serve.settings import Settings
 from flowsense.serve.sockets import Hearing, Listening
-from flowsense.wall import pause, within
+from flowsense.wall import new_loop, pause, within
 
 log = structlog.get_logger("flowsense.serve")
 Beside: TypeAlias = Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]
@@ -155,13 +154,5 @@ def serve_app(
         await serve(service, settings, stop=stop, ready=ready, start=start, beside=beside)
 
     configure()
-    with asyncio.Runner(loop_factory=loops()) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(run())
-
-
-def loops() -> Callable[[], asyncio.AbstractEventLoop]:
-    if sys.platform == "win32":
-        return asyncio.new_event_loop
-    import uvloop
-
-    return uvloop.new_event_loop

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -39,7 +38,7 @@ class Hearing(HttpToolsProtocol):
     """HTTP."""
 
     head = 0  # bytes so far; -1: past it
-    forget: Callable[[], None] | None = None
+    forget: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -75,7 +74,7 @@ class Hearing(HttpToolsProtocol):
 
     def _heard(self) -> None:
         if self.forget is not None:
-            self.forget()
+            self.forget.cancel()
             self.forget = None
 
     def _late(self) -> None:
@@ -135,7 +134,7 @@ class Listening(WebSocketsSansIOProtocol):
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
-        self.close_timer = self.loop.call_later(self.linger_s, self.transport.abort)
+        self.close_timer = later(self.linger_s, self.transport.abort)
 
     def shutdown(self) -> None:
         if self.handshake_complete and not self.close_sent:

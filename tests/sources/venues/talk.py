@@ -96,7 +96,12 @@ class Talk:
         path = self.venue.path(self.decoder.symbols)
         if self.venue.address is not None:
             path = self.venue.address(self.speaker.get(self.venue.door))
-        for body in self.speaker.connected(self.client, path):
+        said = self.speaker.connected(self.client, path)
+        if self.venue.beside is not None:  # two connections, one after the other
+            beside = Client()
+            said += self.speaker.connected(beside, self.venue.beside(self.decoder.symbols))
+            self.client.topics |= beside.topics
+        for body in said:
             self.hear(How.MESSAGE, body)
 
     def hear(self, how, body=b"", key=""):
