@@ -1,6 +1,7 @@
 """Live recordings: what went in comes out, also where the process is killed in between."""
 
 import shutil
+from errno import ENOSPC
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from flowsense.live.archive import Archive
 from flowsense.schema import EVENT, SECOND
 from flowsense.simulate.market import Market, simulate
 from flowsense.sources.open import open_source
+from flowsense.store.journal import Journal
+from flowsense.store.lake_spool import Spool
+from flowsense.store.lake_write import Writer
 
 START = 1_700_000_000_000_000_000
 
@@ -64,3 +68,45 @@ def test_two_cannot_write_one_lake(market, tmp_path):
     with pytest.raises(InputError, match="another"):
         Archive(tmp_path / "lake", market[0], START + 1)
     archive.close()
+
+
+FULL = OSError(ENOSPC, "No space left on device")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", [(Spool, "add"), (Writer, "part"), (Journal, "_open")])
+@pytest.mark.parametrize("first", [0, 11])
+def test_a_disk_that_refuses_for_a_while_costs_nothing(market, tmp_path, monkeypatch, what, first):
+    table, events = market
+    place, refused = tmp_path / "lake", []
+    archive = Archive(place, table, START, every_ns=3 * SECOND)
+
+    def refuse(*args):
+        refused.append(args)
+        raise FULL
+
+    for k, piece in enumerate(pieces(events, 3)):
+        with monkeypatch.context() as disk:
+            if first <= k < first + 8:
+                disk.setattr(*what, refuse)
+            archive.put(piece)
+            archive.last.result()
+            assert not refused or k > first + 7 or "cannot be written" in archive.trouble
+        if k == first + 4:
+            shutil.copytree(place, tmp_path / "killed")
+    archive.close()
+    assert refused and read(place).tobytes() == events.tobytes()
+    Archive(tmp_path / "killed", table, START + 3600 * SECOND).close()
+    left = read(tmp_path / "killed").tobytes() if first else b""
+    assert events.tobytes().startswith(left) and bool(left) == bool(first)
+
+
+def test_what_the_disk_takes_at_the_end_is_in_the_lake(market, tmp_path, monkeypatch):
+    table, events = market
+    archive = Archive(tmp_path / "lake", table, START)
+    with monkeypatch.context() as disk:
+        disk.setattr(Spool, "add", lambda *args: (_ for _ in ()).throw(FULL))
+        archive.put(events)
+        archive.last.result()
+    archive.close()
+    assert read(tmp_path / "lake").tobytes() == events.tobytes()

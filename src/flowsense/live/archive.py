@@ -13,7 +13,7 @@ from flowsense.errors import InputError
 from flowsense.schema import EVENT, SECOND, Chunk, Events, Instrument
 from flowsense.sources import NO_BARS, NO_OBSERVATIONS
 from flowsense.store import instruments as table
-from flowsense.store.journal import BEGIN, Journal
+from flowsense.store.journal import BEGIN, Journal, Recovered
 from flowsense.store.lake import Recording, recordings, save
 from flowsense.store.lake_write import Writer, locked, writing
 from flowsense.wall import Threads, Workers
@@ -43,6 +43,7 @@ class Archive:
         self.folder, self.every = folder, every_ns
         self.trouble, self.lost, self.kept = "", 0, 0
         self.held = list[Events]()  # what the disk did not take yet
+        self.behind = False  # the journal may hold what the writer does not
         self.closing = ExitStack()
         self.closing.enter_context(locked(folder))
         try:
@@ -69,20 +70,28 @@ class Archive:
             self.last.result()
         self.lane.close()
         try:
-            if self.held:
+            self._drain()
+            if self.trouble:
                 raise InputError(self.trouble)
-            self.writer.close()
-            self.journal.save(BEGIN)
+            with writing(self.folder):
+                self.writer.close()
+                self.journal.save(BEGIN)
         finally:
             self.journal.close()
             self.closing.close()
 
     def _take(self, events: Events) -> None:
         self.held.append(events)
+        self._drain()
+
+    def _drain(self) -> None:
+        """All that is held, as far as the disk takes it."""
         try:
-            while self.held:
-                self._keep(self.held[0])
-                del self.held[0]
+            with writing(self.folder):
+                if self.behind:
+                    self._again()
+                while self.held:
+                    self._keep(self.held[0])
             self.trouble = ""
         except InputError as error:
             self.trouble = str(error)
@@ -91,20 +100,31 @@ class Archive:
         ts = int(events["ts_recv"][0])
         if 0 <= self.first <= ts - self.every:
             self._span()
+        self.journal.append(events.tobytes())
         if self.first < 0:
             self.first = ts
-        self.journal.append(events.tobytes())
-        self.writer.take(Chunk(events, NO_BARS, NO_OBSERVATIONS))
+        self.behind = True
         self.kept += len(events)
+        del self.held[0]
+        self.writer.take(Chunk(events, NO_BARS, NO_OBSERVATIONS))
+        self.behind = False
+
+    def _again(self) -> None:
+        """The writer as the journal says: what it took in part is taken anew."""
+        self.journal.close()
+        found = self.journal.recover()
+        self.writer.renew()
+        self.writer = self._resumed(found) or self.writer
+        self.behind = False
 
     def _span(self) -> None:
         """What is held becomes visible, and the journal begins again."""
+        self.behind = True
         self.writer.commit()
-        with writing(self.folder):
-            save(self.folder, self.writer.recording)
+        save(self.folder, self.writer.recording)
         self.writer.unsaved = 0
         self.journal.save(state(self.writer))
-        self.first = -1
+        self.behind, self.first = False, -1
 
     def _begin(self, recording: Recording) -> Writer:
         with writing(self.folder):
@@ -116,21 +136,26 @@ class Archive:
     def _recover(self) -> int:
         """Events that a killed process had heard and no span lists, put in their place."""
         found = self.journal.recover()
-        if found.state == BEGIN:
+        writer = self._resumed(found)
+        if writer is None:
             return 0
+        writer.close()
+        return sum(map(len, found.pushed)) // EVENT.itemsize
+
+    def _resumed(self, found: Recovered) -> Writer | None:
+        """A writer that has taken what the journal holds; None where that is of no recording."""
+        if found.state == BEGIN:
+            return None
         about = json.loads(found.state)
         mine = [r for r in recordings(self.folder) if r.id == about["id"]]
         if not mine:
-            return 0
+            return None
         writer = Writer(self.folder, mine[0])
         writer.position["events"] = about["events"]
-        count = 0
         for content in found.pushed:
             events = np.frombuffer(content, EVENT).copy().view(EVENT)
             writer.take(Chunk(events, NO_BARS, NO_OBSERVATIONS))
-            count += len(events)
-        writer.close()
-        return count
+        return writer
 
 
 def named(instruments: tuple[Instrument, ...], started: int, folder: Path) -> Recording:
