@@ -80,6 +80,7 @@ class InferencePipeline:
         self.arrived = asyncio.Event()
         self.tasks = set[asyncio.Task[Any]]()
         self.pool: ThreadPoolExecutor | None = None
+        self.beginning: asyncio.Task[None] | None = None
 
     def on_prediction(self, listener: Listener) -> Listener:
         """Called with every prediction, on the loop; a coroutine function goes on beside it."""
@@ -88,18 +89,24 @@ class InferencePipeline:
 
     def subscribe(self, hear: Callable[[Prediction], None]) -> Callable[[], None]:
         self.listeners.append(hear)
-        return lambda: self.listeners.remove(hear)
+
+        def forget() -> None:
+            if hear in self.listeners:
+                self.listeners.remove(hear)
+
+        return forget
 
     async def start(self) -> None:
         """Returns once the feeds connect. Raises InputError for what cannot be begun."""
         if self.state in ("starting", "running"):
             return
         self.state, self.why = "starting", ""
+        self.beginning = asyncio.get_running_loop().create_task(self._begin())
         try:
-            await self._end()  # what failed before may have left something
-            await self._shut()
-            await self._begin()
+            await self.beginning
         except BaseException as error:
+            if self.state != "starting":
+                raise InputError("the pipeline was stopped while it started") from error
             await self._end()
             await self._shut()
             self.state, self.why = "failed", str(error)
@@ -107,6 +114,8 @@ class InferencePipeline:
         self.state, self.started = "running", self.now()
 
     async def _begin(self) -> None:
+        await self._end()  # what failed before may have left something
+        await self._shut()
         wanted, table = self.config.wanted(), list[Instrument]()
         for name, symbols in wanted.items():
             table += await instruments(venue(name), symbols, self.config.addresses.get(name))
@@ -143,11 +152,16 @@ class InferencePipeline:
         """All connections closed, all that has arrived taken in."""
         if self.state in ("running", "starting"):
             self.state = "stopping"
-            await self._end()
-            while self.loaded is not None and (batch := self.inbox.take(self.config.turn)):
-                self._tell(batch, self._work(batch.events), elapsed())
-            await self._shut()
-            self.state = "stopped"
+            if self.beginning is not None:
+                self.beginning.cancel()
+                await asyncio.wait({self.beginning})
+            try:
+                await self._end()
+                while self.loaded is not None and (batch := self.inbox.take(self.config.turn)):
+                    self._tell(batch, self._work(batch.events), elapsed())
+            finally:
+                self.state = "stopped"
+                await self._shut()
         elif self.state == "failed":
             await self._end()
             await self._shut()
@@ -166,6 +180,8 @@ class InferencePipeline:
         """All that was recorded is in the lake, and another may write to it."""
         if self.archive is not None:
             archive, self.archive = self.archive, None
+            while batch := self.inbox.take(self.config.turn):
+                archive.put(batch.events)
             await asyncio.to_thread(archive.close)
 
     def _hear(self, heard: Heard | None, told: Told) -> None:
@@ -242,8 +258,9 @@ class InferencePipeline:
         """To who listens, in order."""
         assert self.loaded is not None
         about, risk, at, done = self.loaded.about, self.loaded.decisions.risk, 0, elapsed()
+        counted = self.loaded.decisions.engine.fold.spec.clocks[0].startswith("events")
         for one in decided:
-            closing = at + one.tape.rows[0].event
+            closing = at + one.tape.rows[0].event - counted  # such rows follow their event
             at += len(one.tape.events)
             new = predictions(one, self.table, risk, self.told + 1, about.version)
             for r, (said, event) in enumerate(zip(new, closing.tolist(), strict=True)):

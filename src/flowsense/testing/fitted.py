@@ -18,12 +18,17 @@ TARGETS = ("mid@500ms", "ofi@500ms")
 FAMILIES = ("depth", "ofi", "flow")
 
 
-def save(folder: Path, seed: int = 1, families: tuple[str, ...] = FAMILIES) -> Path:
+def save(
+    folder: Path,
+    seed: int = 1,
+    families: tuple[str, ...] = FAMILIES,
+    clocks: tuple[str, ...] = ("interval:100ms",),
+) -> Path:
     """A checkpoint of a logistic model that learned from two seconds of a toy market."""
     lot = Decimal(1, 0)
     table = tuple(Instrument(f"TOY{k}", "toy", Decimal(1, -2), lot) for k in range(2))
     events = merge(*(by_level(by_order(2_000, seed + k, k)) for k in range(2)))
-    of = spec(families, ("interval:100ms",))
+    of = spec(families, clocks)
     data = prepare(Recording(table, events), of, tuple(map(Target.parse, TARGETS)))
     plain = Calibrated(Logistic.tiny())
     model = plain.fit(data, data.labels, seed=seed, budget=Budget(steps=8))
