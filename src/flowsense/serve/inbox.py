@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flowsense.schema import Events, Instrument
+from flowsense.schema import BEAT, CONTROL, EVENT, Events, Instrument
 from flowsense.serve.recent import Recent, joined, lost, told
 
 MOST = 1 << 18  # events that wait at most: 16 MB
@@ -63,12 +63,16 @@ class Inbox:
     def _conflate(self) -> None:
         events, heard = joined([e for e, _ in self.queue]), self.queue[-1][1]
         books = self.recent.folded(self.recent.now(), events)
-        ts, parts = int(events["ts_recv"][-1]), list[Events]()
-        for k in np.unique(events["instrument"]).tolist():
+        marks, beats = (events[events["action"] == of].view(EVENT) for of in (CONTROL, BEAT))
+        said = ~np.isin(events["action"], (CONTROL, BEAT))
+        ts, parts = int(events["ts_recv"][-1]), [marks]  # who is stale is said only once
+        for k in np.unique(events["instrument"][said]).tolist():
             parts += [lost(k, ts), told(books[k], self.table[k], k, ts)]
+        if not said.any():
+            parts = [marks, beats[-1:]]
         kept = joined(parts)
         self.queue.clear()
-        self.dropped += len(events) - self.standing
+        self.dropped += len(events) - self.standing - len(marks)
         self.conflations += 1
         self.queue.append((kept, heard))
-        self.waiting = self.standing = len(kept)
+        self.waiting, self.standing = len(kept), len(kept) - len(marks)

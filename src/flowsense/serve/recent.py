@@ -27,8 +27,8 @@ class Recent:
         self.queue.append(events)
         self.count += len(events)
         self.end += len(events)
-        if self._surplus() >= FOLDED:
-            self._forget()
+        if (surplus := self._surplus()) >= FOLDED:
+            self._forget(surplus)
 
     def _surplus(self) -> int:
         """Events at the front that nobody needs any more, or about so many."""
@@ -36,9 +36,9 @@ class Recent:
         late = int(self.queue[min(len(self.queue) - 1, FOLDED)]["ts_recv"][-1]) < old
         return max(self.count - self.most, min(FOLDED, self.count) if late else 0)
 
-    def _forget(self) -> None:
+    def _forget(self, surplus: int) -> None:
         parts, n = list[Events](), 0
-        while n < FOLDED and len(self.queue) > 1:
+        while len(self.queue) > 1 and n + len(self.queue[0]) <= surplus:
             parts.append(self.queue.popleft())
             n += len(parts[-1])
         self.count -= n
