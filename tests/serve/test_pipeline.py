@@ -1,5 +1,7 @@
 """The pipeline between a fake venue and who listens, in virtual time."""
 
+from pathlib import Path
+
 import pytest
 
 from flowsense.errors import InputError
@@ -124,3 +126,10 @@ def test_a_venue_that_cannot_be_reached_is_told_and_nothing_runs(model):
 
     status = run(go())
     assert status.state == "failed" and "cannot be read" in status.why
+
+
+@pytest.mark.parametrize("name", ["confidence_threshold", "min_agreement"])
+@pytest.mark.parametrize("value", [float("nan"), -0.1, 7.0])
+def test_a_threshold_that_is_none_is_refused_before_anything_starts(name, value):
+    with pytest.raises(InputError, match="least_"):
+        PipelineConfig(Path("model"), SYMBOLS, VENUE, **{name: value})

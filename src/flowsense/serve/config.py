@@ -43,6 +43,7 @@ class PipelineConfig:
             if value < 1:
                 raise InputError(f"pipeline: {name} {value}: give 1 or more")
         self.wanted()
+        _ = self.settings  # refused here, not when it starts
 
     def wanted(self) -> dict[str, tuple[str, ...]]:
         """Symbols by venue, in the order given. Raises InputError."""
