@@ -17,6 +17,7 @@ from shutil import disk_usage
 from typing import Any
 
 import numpy as np
+import structlog
 
 from flowsense.ensemble.members import Ensemble
 from flowsense.ensemble.shares import shares
@@ -36,6 +37,7 @@ from flowsense.tape import Rows, Tape
 from flowsense.train.run import Weighed
 from flowsense.wall import elapsed, pause
 
+log = structlog.get_logger("flowsense.serve")
 EVERY_S = 0.5
 FAR = 1 << 32  # more events than a tape has
 MOST = 20_000  # tapes with rows that wait to be judged; then the oldest are left out
@@ -123,6 +125,8 @@ class Monitor:
             await asyncio.to_thread(self._judged)
             judge.tell(metrics.series)
         for alert in self.watch.look(pipeline.now()):
+            tell = log.warning if alert.firing else log.info
+            tell("alert" if alert.firing else "alert ended", rule=alert.rule, says=alert.says)
             if self.webhook is not None:
                 self.webhook.offer(alert)
 
