@@ -181,7 +181,7 @@ def test_a_simulation_replaces_nothing_else(flowsense, tmp_path):
     [
         ("models", "name"),
         ("sources", "lobster"),
-        ("venues", "binance-spot"),
+        ("venues", "to hear live"),
         ("features", "ofi"),
         ("clocks", "interval:100ms"),
     ],
