@@ -2,7 +2,7 @@
 
 All its messages are written before it begins, so that it costs as little as a sender can.
 ``python -m flowsense.bench.barrage TABLE EVENTS SPEED COPIES`` prints its address, waits for a
-client, and speaks until the recording ends; then it prints by how much it was ever late, s.
+client, and speaks until the recording ends.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class Barrage:
     """One client, which has two connections: for books and for trades."""
 
     def __init__(self, of: Score) -> None:
-        self.score, self.late, self.done = of, 0.0, asyncio.Event()
+        self.score, self.done = of, asyncio.Event()
         self.sockets = dict[bool, web.WebSocketResponse]()
 
     async def request(self, request: web.Request) -> web.StreamResponse:
@@ -89,8 +89,6 @@ class Barrage:
             wait = begin + due - elapsed()
             if wait > TOGETHER:
                 await pause(wait)
-            else:
-                self.late = max(self.late, -wait)
             with suppress(ClientConnectionResetError):  # it has heard enough
                 await self.sockets[trade].send_frame(frame, WSMsgType.TEXT)
         await pause(0.5)
@@ -106,7 +104,6 @@ async def run(of: Score) -> None:
     sys.stdout.write(f"{runner.addresses[0][1]} {len(of.frames)} {of.due[-1]}\n")
     sys.stdout.flush()
     await barrage.done.wait()
-    sys.stdout.write(f"{barrage.late}\n")
     await runner.cleanup()
 
 

@@ -50,7 +50,6 @@ class Load(NamedTuple):
     p999_ms: float
     late_ms: float  # 99 %, from the boundary
     unfolded: int  # events that were conflated, or waited when all was said
-    sender_late_ms: float
     stages: dict[str, float]  # us, 99 %
 
 
@@ -120,7 +119,6 @@ async def heard(
         *(2 * copies, feed.events / span, feed.messages / span, len(counted)),
         *(p50, p99, p999, float(np.quantile(late, 0.99))),
         pipeline.inbox.dropped + max(waiting - config.turn, 0),
-        0.0,
         stages,
     )
 
