@@ -67,7 +67,7 @@ class InferencePipeline:
         self.recent = deque[Prediction](maxlen=config.kept)
         self.of = dict[tuple[str, str], Prediction]()
         self.rows = dict[tuple[str, str], tuple[Decided, int, Loaded]]()  # that these are of
-        self.told = self.events = self.heard = 0
+        self.told = self.events = 0
         self.loaded: Loaded | None = None
         self.bench: Bench | None = None
         self.archive: Archive | None = None  # of all that the engine is given

@@ -13,16 +13,15 @@ from flowsense.live.feed import Address
 from flowsense.model import Budget
 from flowsense.model.calibrated import Calibrated
 from flowsense.models import build
-from flowsense.models.settings import kind_of, settings
 from flowsense.replay import speaker
 from flowsense.replay.feed import feed
 from flowsense.replay.server import Replay
 from flowsense.simulate.market import simulate
 from flowsense.simulate.markets import leader
 from flowsense.sources.open import open_source
-from flowsense.store import checkpoint
 from flowsense.store.events import write_events
 from flowsense.train.dataset import prepare
+from flowsense.train.shelf import keep
 
 VENUE = "binance-spot"  # whose protocol is spoken
 LEARN, SHOW = 120.0, 600.0  # seconds: to learn from, and until it begins again
@@ -38,18 +37,9 @@ def model(folder: Path, seed: int) -> Path:
     data = prepare(open_source([path]), of, tuple(map(Target.parse, TARGETS)))
     plain = Calibrated(build("logistic"))
     fitted = plain.fit(data, data.labels, seed=seed, budget=Budget(steps=100, seconds=inf))
-    about = checkpoint.Manifest(
-        model=kind_of(fitted.model),
-        config=settings(fitted.model),
-        spec=of,
-        targets=fitted.targets,
-        instruments=data.instruments,
-        trained=(int(data.ts[0]), int(data.ts[-1]) + 1),
-        seed=seed,
-        metrics={},
-    )
-    checkpoint.save(folder / "model", about, fitted.params())
-    return folder / "model"
+    place = folder / "model"
+    keep(place, fitted, data, (int(data.ts[0]), int(data.ts[-1]) + 1), seed, {})
+    return place
 
 
 def write(path: Path, seconds: float, seed: int) -> None:

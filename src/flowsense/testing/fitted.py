@@ -7,12 +7,11 @@ from flowsense.forecast import Target
 from flowsense.model import Budget
 from flowsense.model.calibrated import Calibrated
 from flowsense.models.logistic import Logistic
-from flowsense.models.settings import kind_of, settings
 from flowsense.schema import Decimal, Instrument
-from flowsense.store import checkpoint
 from flowsense.testing.streams import Recording
 from flowsense.testing.toy import by_level, by_order, merge
 from flowsense.train.dataset import prepare
+from flowsense.train.shelf import keep
 
 TARGETS = ("mid@500ms", "ofi@500ms")
 FAMILIES = ("depth", "ofi", "flow")
@@ -32,15 +31,5 @@ def save(
     data = prepare(Recording(table, events), of, tuple(map(Target.parse, TARGETS)))
     plain = Calibrated(Logistic.tiny())
     model = plain.fit(data, data.labels, seed=seed, budget=Budget(steps=8))
-    manifest = checkpoint.Manifest(
-        model=kind_of(model.model),
-        config=settings(model.model),
-        spec=of,
-        targets=model.targets,
-        instruments=table,
-        trained=(int(data.ts[0]), int(data.ts[-1]) + 1),
-        seed=seed,
-        metrics={},
-    )
-    checkpoint.save(folder, manifest, model.params())
+    keep(folder, model, data, (int(data.ts[0]), int(data.ts[-1]) + 1), seed, {})
     return folder

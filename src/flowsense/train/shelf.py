@@ -16,7 +16,7 @@ from flowsense.store import checkpoint
 from flowsense.store.atomic import current
 from flowsense.store.checkpoint import CheckpointError
 from flowsense.tape import FeatureSpec
-from flowsense.train.dataset import Cost
+from flowsense.train.dataset import Cost, Data
 from flowsense.train.material import Material
 
 COST = "fit"  # its name among the metrics of a checkpoint
@@ -72,13 +72,25 @@ def save_model(
 ) -> None:
     """What was fitted on fold k."""
     trained = of.index.ts[of.folds[k].train.any(axis=1)]
+    keep(folder, fitted, of.learn, (int(trained.min()), int(trained.max()) + 1), seed, metrics)
+
+
+def keep(
+    folder: Path,
+    fitted: Calibrated,
+    data: Data,
+    trained: tuple[int, int],
+    seed: int,
+    metrics: dict[str, Any],
+) -> None:
+    """A checkpoint of what has learned from the rows of `trained`, ns, [first, last)."""
     manifest = checkpoint.Manifest(
         model=kind_of(fitted.model),
         config=settings(fitted.model),
-        spec=of.learn.spec,
+        spec=data.spec,
         targets=fitted.targets,
-        instruments=of.learn.instruments,
-        trained=(int(trained.min()), int(trained.max()) + 1),
+        instruments=data.instruments,
+        trained=trained,
         seed=seed,
         metrics=metrics,
     )
