@@ -12,6 +12,7 @@ from flowsense.replay.server import Replay
 from flowsense.schema import Decimal, Instrument
 from flowsense.serve.config import PipelineConfig
 from flowsense.serve.pipeline import InferencePipeline
+from flowsense.store.events import write_events
 from flowsense.testing.fitted import save
 from flowsense.testing.loop import run
 from flowsense.testing.streams import Recording
@@ -88,6 +89,23 @@ def test_what_is_told_can_be_asked_for_again_and_explained(model):
 
 
 @pytest.mark.slow
+def test_a_recording_that_is_brought_is_told_by_the_model_in_service(model, tmp_path):
+    write_events(tmp_path / "mine.parquet", TABLE, list(market(300)))
+
+    async def work(pipeline, venue):
+        await pipeline.start()
+        await pause(2.0)
+        before = pipeline.told
+        found = await pipeline.of_events((tmp_path / "mine.parquet").read_bytes())
+        return found, pipeline.told - before, pipeline.status().model.version
+
+    found, told, version = with_pipeline(model, work)
+    assert len(found) > 50 and told == 0 and {p.sequence for p in found} == {0}
+    assert {p.symbol for p in found} == set(SYMBOLS) and {p.model_version for p in found} == {
+        version
+    }
+
+
 def test_a_full_queue_is_conflated_and_goes_on(model):
     async def work(pipeline, venue):
         await pipeline.start()

@@ -1,7 +1,6 @@
 """Predictions of what somebody brings: a recording of its own, or one row of features."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -10,15 +9,15 @@ from flowsense.schema import BOOK, QUOTE, SECOND, Instrument, zeros
 from flowsense.serve.bodies import events_of
 from flowsense.serve.decisions import CAPITAL, Decided, Decisions, Spent
 from flowsense.serve.speaking import predictions
-from flowsense.serve.swapping import Bench, push
+from flowsense.serve.swapping import Bench, Loaded, push
 from flowsense.served import Prediction
 from flowsense.sources import NO_BARS, NO_EVENTS, NO_OBSERVATIONS
 from flowsense.tape import FeatureSpec, Rows, Tape
 
 
-def of_events(bench: Bench, model: Path, body: bytes) -> tuple[Prediction, ...]:
+def of_events(bench: Bench, serving: Loaded, body: bytes) -> tuple[Prediction, ...]:
     """By the model as before its first event; without numbers. Raises InputError."""
-    loaded, events = bench.load(model, 0), events_of(body, bench.table)
+    loaded, events = bench.renewed(serving), events_of(body, bench.table)
     out, risk = list[Prediction](), loaded.decisions.risk
     for one in push(loaded.decisions, events):
         out += predictions(one, bench.table, risk, 0, loaded.about.version)

@@ -384,8 +384,7 @@ class InferencePipeline:
     async def of_events(self, events: bytes) -> tuple[Prediction, ...]:
         if self.bench is None or self.loaded is None:
             raise InputError("the pipeline does not run: start it")
-        place = Path(self.loaded.about.path)
-        return await asyncio.to_thread(of_events, self.bench, place, events)
+        return await asyncio.to_thread(of_events, self.bench, self.loaded, events)
 
     async def of_row(self, columns: dict[str, float], symbol: str) -> Prediction:
         if self.loaded is None:
