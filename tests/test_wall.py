@@ -7,7 +7,7 @@ import pytest
 
 from flowsense.schema import MILLISECOND, NEVER
 from flowsense.testing.virtual import Virtual
-from flowsense.wall import Stopwatch, Threads
+from flowsense.wall import Crew, Stamp, Stopwatch, Threads
 
 
 def test_a_lane_works_in_order_and_tells_what_failed():
@@ -71,9 +71,51 @@ def test_virtual_work_that_hangs_never_ends_nor_does_what_waits_behind_it():
     stuck, behind = lane.submit(lambda: clock.sleep(NEVER)), lane.submit(clock.now)
     clock.wait([stuck], 50)
     lane.close()
-    assert clock.now() == 50 and stuck.cancelled() and behind.cancelled()
+    assert clock.now() == 50 and not stuck.done() and behind.cancelled()
 
 
 def test_a_stopwatch_adds_up():
     watch = Stopwatch()
     assert list(watch.over(range(3))) == [0, 1, 2] and watch.seconds > 0
+
+
+def test_a_crew_goes_on_beside_a_piece_of_work_that_hangs():
+    """One thread does all, until it is waited for in vain; the spare one goes home."""
+    go, crew = threading.Event(), Crew()
+    hanging, other = crew.lane(), crew.lane()
+    stuck, behind, free = hanging.submit(go.wait), hanging.submit(int), other.submit(int)
+    crew.wait([stuck, free], crew.now() + 200_000_000)
+    assert free.done() and not stuck.done() and not behind.done()
+    assert other.submit(int).result(5) == 0
+    go.set()
+    assert behind.result(5) == 0
+    crew.close()
+
+
+def test_what_waits_in_a_lane_of_a_crew_that_closes_is_never_begun():
+    begun, go, crew = threading.Event(), threading.Event(), Crew()
+    lane = crew.lane()
+    stuck, behind = lane.submit(lambda: begun.set() or go.wait()), lane.submit(int)
+    assert begun.wait(5)
+    lane.close()
+    assert behind.cancelled()
+    go.set()
+    assert stuck.result(5)
+    crew.close()
+
+
+def test_no_stamp_is_given_to_two_threads():
+    given, others = [], []
+
+    def clock():
+        """The first to look at it is held up by another."""
+        if not others:
+            others.append(threading.Thread(target=lambda: given.append(stamp())))
+            others[0].start()
+            others[0].join(0.02)
+        return 0
+
+    stamp = Stamp(clock)
+    given.append(stamp())
+    others[0].join()
+    assert sorted(given) == [1, 2]

@@ -133,7 +133,7 @@ class Forecast:
 class Veto(IntFlag):
     """Why a signal must not be acted on; bits of SIGNAL's `vetoes`."""
 
-    NOT_READY = 1  # no forecast, or one that warms up
+    WARMING_UP = 1  # no forecast yet, or too few rows for the model or the risk
     UNSURE = 2  # less confidence than asked for
     DISAGREEMENT = 4  # members of the ensemble name different sides
     TOO_FEW = 8  # members answered than the quorum
@@ -197,5 +197,11 @@ class Signal:
             stop=float(s["stop2"]) / 2,
             target=float(s["target2"]) / 2,
             reward_risk=float(s["reward_risk"]),
-            vetoes=tuple(str(v.name).lower() for v in Veto if int(s["vetoes"]) & v),
+            vetoes=vetoed(int(s["vetoes"])),
         )
+
+
+@lru_cache(maxsize=4096)
+def vetoed(bits: int) -> tuple[str, ...]:
+    """Names of these bits of `Veto`."""
+    return tuple(str(v.name).lower() for v in Veto if bits & v)

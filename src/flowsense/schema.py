@@ -20,6 +20,8 @@ An instrument is `by_order` (its book reads ADD, MODIFY, CANCEL, FILL) or by lev
 whose feed shows bars alone has depth 0: with each BAR comes a CLOSE | LAST, and its price is that.
 CLEAR with SNAPSHOT opens a snapshot, LAST closes it; nothing in it is flow. SCROLL marks a SET
 by which a level enters or leaves the depth that the feed shows: the market did nothing there.
+A TRADE with LATE was missed when it happened and is told behind what followed it: it is no flow
+either, and says what was traded when (`ts_event`), not that it is now.
 """
 
 from hashlib import blake2b
@@ -39,6 +41,7 @@ LARGEST = 2**53  # of a price or a size: sums of two stay exact as float64
 ADD, MODIFY, CANCEL, FILL, TRADE, SET, CLEAR, BEAT, STATUS, CONTROL = range(1, 11)
 CLOSE = 11
 LAST, SNAPSHOT, GAP, SCROLL = 1, 2, 4, 8  # bits: book whole after this; replayed; loss before; view
+LATE = 16  # bit: told long after it happened
 EVERY = -1  # instrument of an observation: all of them
 TRADING, AUCTION, HALT = range(3)  # lots of a STATUS
 BROKEN, ONE_SIDED, WHOLE = range(3)  # state of a QUOTE

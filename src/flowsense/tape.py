@@ -56,8 +56,10 @@ class Rows(NamedTuple):
 
     def instants(self) -> NDArray[np.int64]:
         """(k + 1,) edges of the instants: runs of equal ts that fell due at the same event."""
-        new = (np.diff(self.ts) != 0) | (np.diff(self.event) != 0)
-        return np.r_[0, np.flatnonzero(new) + 1, len(self.ts)] if len(self.ts) else np.zeros(1, int)
+        if not len(self.ts):
+            return np.zeros(1, np.int64)
+        new = (self.ts[1:] != self.ts[:-1]) | (self.event[1:] != self.event[:-1])
+        return np.concatenate([[0], np.flatnonzero(new) + 1, [len(self.ts)]])
 
 
 class Tape(NamedTuple):

@@ -184,6 +184,30 @@ def test_it_needs_what_any_member_needs():
     assert Ensemble((far, deep)).needs == Needs(True, 9, 7, 2, "all")
 
 
+@dataclass(frozen=True)
+class Counted(Taught):
+    """Keeps the numbers of rows that it was asked for."""
+
+    def predict(self, state, tape):
+        self.asked.append(len(tape.rows[0].ts))
+        return super().predict(state, tape)
+
+
+def test_between_rows_only_members_that_read_events_are_asked():
+    reader, told = lagged(300)
+    deaf, keen = Counted([], told.targets), Counted([], told.targets, Needs(events=True))
+    one = Ensemble((deaf, keen), Agree(target=np.array([str(t) for t in told.targets])))
+    whole = next(iter(reader))
+    between = whole._replace(rows=tuple(rows.take(slice(0, 0)) for rows in whole.rows))
+    state = one.init(reader.instruments)
+    for here in (between, between, whole, between):
+        state, said = one.predict(state, here)
+        assert len(said.ready) == len(here.rows[0].ts)
+        assert set(said.aux) == {"agreement", "members"}
+    n = len(whole.rows[0].ts)
+    assert deaf.asked == [0, n] and keen.asked == [0, 0, n, 0]
+
+
 def test_members_are_named_by_their_classes():
     models = (build("vote"), Calibrated(build("majority")), build("vote"))
     assert Ensemble(models).names == ("vote", "majority", "vote-2")

@@ -56,8 +56,8 @@ def long_trial(seed):
         out.append((panel.ask(tape), 0))
         assert clock.now() - since <= LIMIT
         clock.sleep(int(rng.choice([0, 1, 7, 20, 90, 300])) * MS)
-    records = np.concatenate([*(a.records for a, _ in out), panel.close()])
-    assert_replays(n, out, records, tapes)
+    panel.close()
+    assert_replays(n, out, tapes)
     return Counter(x.reason for a, _ in out for x in a.absent) + Counter(restart=restarts)
 
 
@@ -119,7 +119,7 @@ class Hanging(Ewma):
 
 with Panel(ensemble([Hanging(MID), *members(2)]), TABLE, Rules(300 * MS, 300 * MS)) as panel:
     answer = panel.ask(turns(1)[0])
-print(answer.absent[0].member, answer.forecast.ready.all(), len(panel.records))
+print(answer.absent[0].member, answer.forecast.ready.all())
 """
 
 
@@ -128,4 +128,4 @@ def test_a_member_that_hangs_for_ever_does_not_keep_the_process_from_ending():
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     call = [sys.executable, "-c", HANGS]
     done = subprocess.run(call, capture_output=True, text=True, timeout=120, env=env, check=True)
-    assert done.stdout.split()[:2] == ["m0", "True"]
+    assert done.stdout.split() == ["m0", "True"]

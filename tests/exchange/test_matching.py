@@ -161,8 +161,13 @@ def test_equals_the_oracle_on_random_programs():
 
 
 @pytest.mark.slow
+def test_equals_the_oracle_on_two_thousand_random_programs():
+    run_programs(range(1_000, 1_300) if config.DISABLE_JIT else range(1_000, 3_000), 30)
+
+
+@pytest.mark.soak
 def test_equals_the_oracle_on_ten_thousand_random_programs():
-    run_programs(range(1_000, 1_300) if config.DISABLE_JIT else range(1_000, 11_000), 30)
+    run_programs(range(1_000, 11_000), 30)
 
 
 def test_a_sweep_pays_the_resting_prices_oldest_first():

@@ -14,6 +14,7 @@ from flowsense.schema import (
     GAP,
     HALT,
     LAST,
+    LATE,
     SCROLL,
     STATUS,
     TRADING,
@@ -50,6 +51,15 @@ def test_an_execution_told_after_the_level_that_it_changed_counts_once():
     client.ts += 5
     client.market(traded(-1, 99, 7))
     assert client.fills() == [(mine, 99, 1, 4)]  # 10 ahead, less 4, less 6
+
+
+def test_an_execution_of_before_that_is_told_late_takes_nothing_from_the_queue():
+    client = Client()
+    mine = client.limit(1, 99, 5)
+    client.market(traded(-1, 99, 50, LATE | LAST))
+    assert client.fills() == []
+    client.market(traded(-1, 99, 14))
+    assert client.fills() == [(mine, 99, 4, 1)]
 
 
 def test_of_lots_cancelled_a_share_was_ahead():

@@ -2,7 +2,7 @@ import numpy as np
 from markets import LAST, Market, agree, book, column, stream
 from pytest import approx
 
-from flowsense.schema import ADD, CANCEL, SCROLL, SET, TRADE
+from flowsense.schema import ADD, CANCEL, LATE, SCROLL, SET, TRADE
 
 BOOK = book((1, 100, 6), (-1, 102, 9))
 
@@ -22,6 +22,12 @@ def test_a_level_cut_by_a_trade_is_no_cancel():
 def test_a_level_cut_by_more_than_the_trade_is_a_cancel():
     events = stream(*BOOK, (TRADE, 1, 102, 4, 0), (SET, -1, 102, 4, LAST))
     assert column("rate_cut_ask_1s", events) == approx([0, 1])
+
+
+def test_a_trade_told_late_is_no_flow_of_now():
+    events = stream(*BOOK, (TRADE, 1, 102, 4, LATE | LAST))
+    for name in ("rate_buys_1s", "arrivals_1m"):
+        assert column(name, events) == [0, 0]
 
 
 def test_what_the_view_scrolls_by_did_not_arrive():

@@ -10,8 +10,7 @@ from flowsense.evaluate.calibration import ece, ece_band
 from flowsense.features.catalogue import spec
 from flowsense.forecast import FLAT, Forecast, Target
 from flowsense.labels import Labels
-from flowsense.model.calibrated import Calibrated, Question, odds, platt, scaled
-from flowsense.model.isotonic import KNOTS
+from flowsense.model.calibrated import Calibrated, Question, odds, platt
 from flowsense.model.sides import sigmoid
 from flowsense.testing import check_model, tape_of
 
@@ -127,7 +126,9 @@ def test_probabilities_of_rows_to_come_are_no_worse_calibrated(sharpness, noise)
 
 def test_probabilities_stay_probabilities_at_the_edges():
     p = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1 / 3, 1 / 3, 1 / 3]], np.float32)
-    out = scaled(p, np.array([2.0, 0.5, 3.0]), np.zeros((2, KNOTS, 2)))
+    ready = np.ones((4, 1), np.bool_)
+    said = Forecast((MID,), p[:, None], np.zeros((4, 1), np.float32), ready)
+    out = Calibrated(Ewma(MID), np.array([[2.0, 0.5, 3.0]])).apply(said).proba[:, 0]
     assert np.isfinite(out).all() and out.sum(1).tolist() == pytest.approx([1] * 4)
 
 

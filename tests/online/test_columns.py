@@ -6,8 +6,8 @@ from grids import one
 from grids import rows as touches
 
 from flowsense.errors import InputError
+from flowsense.evaluate.stability import Reference
 from flowsense.online.columns import Columns
-from flowsense.online.drift import Reference
 from flowsense.store.checkpoint import pack, unpack
 
 INSTRUMENTS = (one("A"), one("B"))

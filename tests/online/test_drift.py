@@ -1,10 +1,10 @@
-"""Detectors of change beside river's, and histograms beside what a person counts."""
+"""Detectors of change beside river's."""
 
 import numpy as np
 import pytest
 
 from flowsense.errors import InputError
-from flowsense.online.drift import BINS, PageHinkley, Reference, histogram
+from flowsense.online.drift import PageHinkley
 
 
 def alarms(x, **settings):
@@ -88,47 +88,3 @@ def test_streams_do_not_know_each_other_and_cuts_change_nothing():
 def test_settings_that_are_none_are_refused():
     with pytest.raises(InputError, match="rise"):
         PageHinkley(rise=0)
-
-
-def test_a_histogram_counts_below_at_between_above_and_missing():
-    edges = np.array([[1, 2, 3, 4, 5, 6, 7, 8, 9]], np.float32)
-    X = np.array([[0], [1], [1.5], [9], [10], [5], [np.nan]], np.float32)
-
-    found = histogram(edges, X, np.array([[1], [1], [1], [1], [1], [0], [1]], bool))
-
-    assert np.flatnonzero(found[0]).tolist() == [0, 1, 2, 17, 18, BINS - 1]
-    assert found[0, BINS - 1] == 2
-
-
-def test_the_index_is_the_sum_that_the_book_says():
-    X = np.repeat(np.float32([0, 1]), 50)[:, None]
-    reference = Reference.of(X, np.ones(X.shape, bool))
-    moved = np.repeat(np.float32([0, 1]), (80, 20))[:, None]
-
-    found = reference.psi(histogram(reference.edges, moved, np.ones(X.shape, bool)))
-
-    assert found[0] == pytest.approx(0.3 * np.log(0.8 / 0.5) - 0.3 * np.log(0.2 / 0.5))
-
-
-def test_a_column_that_was_constant_and_moves_is_seen_on_both_sides():
-    constant = np.full((100, 1), 5, np.float32)
-    every = np.ones((100, 1), bool)
-    reference = Reference.of(constant, every)
-
-    for value in (4, 6):
-        assert reference.psi(histogram(reference.edges, constant * 0 + value, every))[0] > 5
-    assert reference.psi(histogram(reference.edges, constant, every))[0] == 0
-    assert reference.psi(histogram(reference.edges, constant, ~every))[0] > 5
-
-
-def test_what_is_not_finite_is_missing_in_a_reference_too():
-    X = np.array([[1], [np.nan], [3], [np.inf]], np.float32)
-
-    found = Reference.of(X, np.ones(X.shape, bool))
-
-    assert np.isfinite(found.edges).all() and found.share[0, BINS - 1] == 0.5
-
-
-def test_a_reference_needs_rows():
-    with pytest.raises(InputError, match="without rows"):
-        Reference.of(np.zeros((0, 2), np.float32), np.zeros((0, 2), bool))

@@ -145,7 +145,7 @@ def test_every_chunk_passes_the_watch_and_what_it_gives_is_kept(tmp_path):
 
 def test_only_one_writer_at_a_time(tmp_path):
     with locked(tmp_path):
-        why = rf"another ingest \(process {os.getpid()}\) writes to it: wait"
+        why = rf"process {os.getpid()} writes to it \(ingest, record or serve\): wait"
         with pytest.raises(InputError, match=why), locked(tmp_path):
             pass
     with locked(tmp_path):

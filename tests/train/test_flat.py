@@ -75,7 +75,7 @@ def test_ten_times_the_largest_recording_stays_below_a_gigabyte(data, tmp_path):
     assert (found < 1_000).all(), found
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_hundreds_of_folds_do_not_hold_every_row_once_more_each(data, tmp_path):
     candles = data / "bitfinex_1h/BTCUSD.parquet"

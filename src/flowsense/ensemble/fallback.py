@@ -153,6 +153,8 @@ class Fallback:
         states, each = [part(state, k) for k in range(C)], dict[int, Forecast]()
         for k in sorted({0, *heard[heard < C].tolist()}):
             states[k], each[k] = self.tried[k].combine(states[k], tape, said)
+        if not heard.any():
+            return joined(states), each[0]
         first, of = each[0], Opinions.of(said)
         proba, value, ready = first.proba.copy(), first.value.copy(), first.ready.copy()
         for t, k in enumerate(heard.tolist()):

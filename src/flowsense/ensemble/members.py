@@ -50,6 +50,9 @@ class Ensemble:
     names: tuple[str, ...] = ()  # of the members; by default those of their classes
     held: float = 0.25
     folds: int = 0
+    silent: Forecast | None = field(
+        default=None, init=False, compare=False, repr=False
+    )  # of no row
 
     def __post_init__(self) -> None:
         if not 0 < self.held < 1 or self.folds < 0 or self.folds == 1:
@@ -141,13 +144,26 @@ class Ensemble:
     def predict(self, state: Any, tape: Tape) -> tuple[Any, Forecast]:
         if not self.targets:
             raise InputError("ensemble: fit or load it before it predicts")
+        rowless = not any(len(rows.ts) for rows in tape.rows)
+        if rowless and self.silent is not None:
+            return self._followed(state, tape), self.silent
         states, said = list[Any](), list[Forecast]()
         for k, member in enumerate(self.members):
             after, forecast = member.predict(part(state, k), tape)
             states.append(after)
             said.append(forecast)
         after, found = self.combiner.combine(part(state, len(said)), tape, said)
+        if rowless:
+            object.__setattr__(self, "silent", found)  # what it carries along is known from here on
         return joined([*states, after]), found
+
+    def _followed(self, state: Any, tape: Tape) -> Any:
+        """After a tape without rows: only members that read events have anything to do."""
+        states = [part(state, k) for k in range(len(self.members) + 1)]
+        for k, member in enumerate(self.members):
+            if member.needs.events:
+                states[k], _ = member.predict(states[k], tape)
+        return joined(states)
 
     def params(self) -> Params:
         """Arrays of the members, then of the combiner, and what all of them are."""

@@ -3,6 +3,7 @@
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
 from numpy.typing import NDArray
@@ -17,18 +18,20 @@ Params = dict[str, NDArray[Any]]
 def kind(parts: tuple[Any, ...]) -> Any:
     """A flat state that is made of states of these types, and knows them: ``m0_place``, ..."""
     fields = [f"m{k}_{name}" for k, own in enumerate(parts) for name in own._fields]
-    return type("Pooled", (namedtuple("Flat", fields),), {"parts": parts, "__slots__": ()})
+    ends = accumulate((len(own._fields) for own in parts), initial=0)
+    about = {"parts": parts, "places": tuple(pairwise(ends)), "__slots__": ()}
+    return type("Pooled", (namedtuple("Flat", fields),), about)
 
 
 def joined(states: list[Any]) -> Any:
     """The states of all parts as one."""
-    return kind(tuple(map(type, states)))(*(x for one in states for x in one))
+    return kind(tuple(map(type, states)))._make(chain.from_iterable(states))
 
 
 def part(state: Any, k: int) -> Any:
     """The state of part k."""
-    own = type(state).parts[k]
-    return own(*(getattr(state, f"m{k}_{name}") for name in own._fields))
+    of = type(state)
+    return of.parts[k]._make(state[slice(*of.places[k])])
 
 
 def numbered(each: Sequence[Mapping[str, NDArray[Any]]]) -> Params:

@@ -55,6 +55,7 @@ from flowsense.schema import (
     GAP,
     LARGEST,
     LAST,
+    LATE,
     MODIFY,
     NEVER,
     SET,
@@ -280,7 +281,7 @@ def move(
     if m.feed < 0 and e.ts_event > 0:
         stamp = e.ts_event  # by the clock of the venue alone, also where that runs ahead of ours
     if e.action == TRADE:
-        k = hit(m, levels, e) if m.phase == TRADING else -1
+        k = hit(m, levels, e) if m.phase == TRADING and e.bits & LATE == 0 else -1
         if k >= 0 and e.price * (1 - 2 * k) <= m.edge[k]:
             trade(m, mine, out, k, e, stamp)
     elif e.action == CLEAR:

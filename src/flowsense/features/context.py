@@ -12,7 +12,7 @@ from math import exp
 import numpy as np
 
 from flowsense._jit import Record, kernel
-from flowsense.schema import FILL, MILLISECOND, SCROLL, TRADE
+from flowsense.schema import FILL, LATE, MILLISECOND, SCROLL, TRADE
 
 TAUS_NS = (100 * MILLISECOND, 1_000 * MILLISECOND, 10_000 * MILLISECOND, 60_000 * MILLISECOND)
 TAUS = ("100ms", "1s", "10s", "1m")
@@ -69,6 +69,8 @@ VERSION = 2
 def note(c: Record, e: Record, t: Record) -> None:
     """Count one event; t is what it did (TOUCH). A level cut by a trade just told is no cancel."""
     if e.action == TRADE:
+        if e.bits & LATE:
+            return
         c.noted[TRADES] += 1
         c.noted[LOTS] += e.lots
         if c.priced:

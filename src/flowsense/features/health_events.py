@@ -26,6 +26,7 @@ from flowsense.schema import (
     HALT,
     LARGEST,
     LAST,
+    LATE,
     MODIFY,
     SECOND,
     SET,
@@ -281,7 +282,7 @@ def trade(s: Record, w: Record, e: Record) -> bool:
         if same and last[2] == e.lots and last[3] == e.side:
             find(s.found[ALIKE], e, 0)
     last[0], last[1], last[2], last[3] = e.ts_event, e.price, e.lots, e.side
-    if s.condition != WHOLE:
+    if s.condition != WHOLE or e.bits & LATE:  # the book is another by now
         return False
     bid, ask = s.book.bid_px[0], s.book.ask_px[0]
     beyond = max(e.price - ask, bid - e.price)
@@ -376,7 +377,7 @@ def examine(
         advance(state, w, e.ts_recv, e)
         listen(s, w, e)
         s.bins[(e.ts_recv - w.first) // w.width].events += 1
-        if e.bits & (SNAPSHOT | GAP) == 0:  # these have times of another message
+        if e.bits & (SNAPSHOT | GAP | LATE) == 0:  # these have times of another message
             follow(s, w, e)
         s.events += 1
         s.last, s.paused = e.ts_recv, w.paused

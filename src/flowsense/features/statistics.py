@@ -18,6 +18,7 @@ from flowsense.schema import (
     CONTROL,
     EVENT,
     GAP,
+    LATE,
     QUOTE,
     SECOND,
     SNAPSHOT,
@@ -91,7 +92,7 @@ def gather(state: Record, latest: Record, events: Record, quotes: Record) -> Non
             s.trades += e.action == TRADE
             s.lots += e.lots
             s.price = e.price
-        if e.ts_event > 0 and e.bits & (SNAPSHOT | GAP) == 0:
+        if e.ts_event > 0 and e.bits & (SNAPSHOT | GAP | LATE) == 0:
             s.lag[bucket(e.ts_recv - e.ts_event)] += 1
     for i in range(len(quotes)):
         q = quotes[i]

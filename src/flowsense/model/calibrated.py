@@ -15,7 +15,8 @@ from flowsense.forecast import DOWN, UP, Forecast, Target
 from flowsense.labels import Labels
 from flowsense.model import Budget, Model
 from flowsense.model.isotonic import KNOTS, bent, curve
-from flowsense.model.sides import SURE, Floats, logit, moved, probabilities, sigmoid
+from flowsense.model.logits import both, rescale
+from flowsense.model.sides import Floats, magnitudes, moved, sigmoid
 from flowsense.schema import Instrument
 from flowsense.tape import Needs, Reader, Tape
 
@@ -76,13 +77,10 @@ class Calibrated:
         """The model's own forecast, scaled; what is not ready stays as it is."""
         if not len(said.ready):
             return said
+        curves = self.curves if len(self.curves) else straight(len(said.targets))
         proba, value = said.proba.copy(), said.value.copy()
-        curves = self.curves if len(self.curves) else straight(len(self.targets))
-        for t, target in enumerate(self.targets):
-            ready = said.ready[:, t]
-            if target.kind != "magnitude" and ((self.scale[t] != PLAIN).any() or curves[t].any()):
-                proba[ready, t] = scaled(proba[ready, t], self.scale[t], curves[t])
-                value[ready, t] *= change(said.proba[ready, t], proba[ready, t])
+        ready, sized = np.ascontiguousarray(said.ready), magnitudes(said.targets)
+        rescale(proba, value, ready, sized, self.scale, curves)
         return replace(said, proba=proba, value=value)
 
     def kept(self) -> dict[str, dict[str, str]]:
@@ -115,25 +113,14 @@ class Calibrated:
 
 def odds(p: NDArray[np.float32]) -> tuple[Floats, Floats]:
     """(n, 3) -> log-odds of up given a move, and of a move."""
-    wide = p.astype(np.float64)
-    moves = np.maximum(wide[:, DOWN] + wide[:, UP], 2 * (1 - SURE))
-    return logit(wide[:, UP] / moves), logit(moves)
+    side, move = np.empty(len(p)), np.empty(len(p))
+    both(np.ascontiguousarray(p, np.float32), side, move)
+    return side, move
 
 
 def straight(targets: int) -> Floats:
     """No curves."""
     return np.zeros((targets, 2, KNOTS, 2))
-
-
-def scaled(p: NDArray[np.float32], scale: Floats, curves: Floats) -> NDArray[np.float32]:
-    """(n, 3) probabilities with both log-odds scaled, then bent where there is a curve."""
-    up, move = odds(p)
-    up, move = scale[0] * up, scale[1] * move + scale[2]
-    if curves[SIDE].any():
-        up = bent(up, curves[SIDE], odd=True)
-    if curves[MOVE].any():
-        move = bent(move, curves[MOVE], odd=False)
-    return probabilities(sigmoid(move), sigmoid(up))
 
 
 def change(p: NDArray[np.float32], q: NDArray[np.float32]) -> NDArray[np.float32]:

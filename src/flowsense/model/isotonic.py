@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
+from flowsense.model.logits import bends
 from flowsense.model.sides import Floats, sigmoid
 
 KNOTS = 20  # of a curve, at most
@@ -43,8 +44,6 @@ def curve(x: Floats, yes: NDArray[np.bool_], weight: Floats, *, odd: bool) -> Fl
 
 def bent(x: Floats, knots: Floats, *, odd: bool) -> Floats:
     """(m,) the curve at x: straight between knots, and on by the same steps beyond them."""
-    if odd:
-        knots, sign, x = np.concatenate([np.zeros((1, 2)), knots]), np.sign(x), np.abs(x)
-    inside = np.clip(x, knots[0, 0], knots[-1, 0])
-    meant = np.interp(inside, knots[:, 0], knots[:, 1]) + (x - inside)
-    return meant * sign if odd else meant
+    out = np.empty(len(x))
+    bends(np.ascontiguousarray(x, np.float64), knots, odd, out)
+    return out

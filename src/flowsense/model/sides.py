@@ -4,10 +4,13 @@ Most rows are flat, and a single three-class fit spends itself on which; the sid
 question that a direction forecast is judged by, so it is learned from moved rows alone.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from flowsense.forecast import FLAT, Forecast, Target
+from flowsense._jit import array, compiled
+from flowsense.forecast import DOWN, FLAT, UP, Forecast, Target
 
 Floats = NDArray[np.float64]
 THIRD = np.float32(1 / 3)
@@ -37,11 +40,29 @@ def combine(targets: tuple[Target, ...], move: Floats, up: Floats, size: Floats)
     The value of a direction is (P(up) - P(down)) x size; a magnitude's is its size alone, and
     its probabilities are a third each.
     """
-    sized = magnitudes(targets)
-    proba = probabilities(move, up)
-    proba[:, sized] = THIRD
-    value = np.where(sized, size, move * (2 * up - 1) * size).astype(np.float32)
-    return Forecast(targets, proba, value, np.ones(move.shape, np.bool_))
+    n, T = move.shape
+    proba, value = np.empty((n, T, 3), np.float32), np.empty((n, T), np.float32)
+    said = [np.ascontiguousarray(x, np.float64) for x in (move, up, size)]
+    classes(said[0], said[1], said[2], magnitudes(targets), proba, value)
+    return Forecast(targets, proba, value, np.ones((n, T), np.bool_))
+
+
+TABLE = array(np.float64, 2, readonly=True)
+
+
+@compiled((TABLE, TABLE, TABLE, array(np.bool_), array(np.float32, 3), array(np.float32, 2)))
+def classes(move: Any, up: Any, size: Any, sized: Any, proba: Any, value: Any) -> None:
+    """What `combine` says, into proba (n, T, 3) and value (n, T)."""
+    for i in range(len(move)):
+        for t in range(len(sized)):
+            m = min(max(move[i, t], 1.0 - SURE), SURE)
+            u = min(max(up[i, t], 1.0 - SURE), SURE)
+            down, flat, rise = m * (1.0 - u), 1.0 - m, m * u
+            value[i, t] = move[i, t] * (2.0 * up[i, t] - 1.0) * size[i, t]
+            if sized[t]:
+                down = flat = rise = 1 / 3
+                value[i, t] = size[i, t]
+            proba[i, t, DOWN], proba[i, t, FLAT], proba[i, t, UP] = down, flat, rise
 
 
 def magnitudes(targets: tuple[Target, ...]) -> NDArray[np.bool_]:

@@ -77,7 +77,8 @@ def mirror(columns: tuple[Column, ...]) -> tuple[NDArray[np.int64], NDArray[np.f
         array(np.int64, 2, readonly=True),
         array(np.float64, 3, readonly=True),
         array(np.float32, 2),
-    )
+    ),
+    brief=True,
 )
 def expand(X: Any, place: Any, terms: Any, standard: Any, out: Any) -> None:
     """X (n, F) with NaN, place (n,), standard (K, D, 2) centre and 1 / deviation; out (n, D).

@@ -35,6 +35,7 @@ FEWEST = 100  # points of one instrument that a process of its own needs
 ROWS = 50  # rows of one instrument and target that a map of its own needs
 K, HEADS = len(KINDS), mirrored(MIRROR)
 LAWS = ("counts", "drift", "variance", "real", "imaginary")
+AUX = ("intensity", "next")  # of a forecast
 LEARNED = ("theta", "exposure", "mean", *LAWS)  # what learning on changes
 
 
@@ -189,6 +190,9 @@ class Hawkes:
         fitted, rows, T = self.fitted, tape.rows[0], len(self.targets)
         after, seen = fold(state, tape, rates_of(fitted))
         place, n = state.place[rows.instrument], len(rows.ts)
+        if not n:
+            none, aux = np.zeros((0, T)), dict.fromkeys(AUX, np.zeros((0, K), np.float32))
+            return after, replace(combine(self.targets, none, none, none), aux=aux)
         said = np.zeros((n, fitted.counts.shape[1], K + 2))
         expect(fitted, seen.now, place, said)
         sized = magnitudes(self.targets)
@@ -216,7 +220,7 @@ class Hawkes:
             following(now[mine], np.ascontiguousarray(process.weight), process.beta, part)
             out[mine] = part
         both = out.astype(np.float32)
-        return {"intensity": both[:, :K], "next": both[:, K:]}
+        return dict(zip(AUX, (both[:, :K], both[:, K:]), strict=True))
 
     def update(self, state: State, tape: Tape, labels: Labels) -> Self:
         """Learned on from the points between valid rows of a tape; maps stay as they are.

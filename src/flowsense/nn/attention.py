@@ -12,7 +12,7 @@ from flowsense.errors import InputError
 from flowsense.nn.fitted import Fitted, Table, walk
 from flowsense.nn.inputs import CLOCK, Floats, Ints, Seen
 from flowsense.nn.serving import opened
-from flowsense.nn.streamed import Streams, predict, unpacked
+from flowsense.nn.streamed import Streams, predict, states
 from flowsense.tape import Rows, Tape
 
 SHARP = 128  # knots of a table of times before the distance between them has doubled
@@ -66,7 +66,8 @@ def shown(fitted: Fitted, state: Streams, rows: Rows, row: int) -> list[Floats]:
     """Times and shares of rows, of seconds and of minutes, and of neither, of one row."""
     steps, _, _ = walk(fitted, rows, Table(*state[:2]), Seen(*state[2:4]), state.counted)
     session = opened(fitted.graph)
-    held, k = unpacked(state.cache, session.shapes[1:]), int(steps.slot[row])
+    held = states(state.cache, len(state.slot), session.shapes[1:])
+    k = int(steps.slot[row])
     x = np.zeros((len(state.slot), steps.x.shape[1]), np.float32)
     x[steps.slot] = steps.x
     heads, elapsed = held[session.rings[0][1][0]].shape[-3], float(x[k, -CLOCK])

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from flowsense._jit import array, compiled
 from flowsense.forecast import Forecast
 from flowsense.model.instruments import Known
 from flowsense.nn.heads import Scale, said
@@ -71,11 +72,16 @@ def walk(
     slot, who = table.slot[rows.instrument], rows.instrument
     seen, x = read(fitted.inputs, rows, table.place[who], seen)
     nth, after = np.zeros(len(who), np.int64), count.copy()
-    for k in np.unique(slot):
-        mine = np.flatnonzero(slot == k)
-        nth[mine] = count[k] + 1 + np.arange(len(mine))
-        after[k] += len(mine)
+    number(slot, after, nth)
     return Walk(x, slot, nth, rows.instants()), seen, after
+
+
+@compiled((array(np.int64, readonly=True), array(np.int64), array(np.int64)), brief=True)
+def number(slot: Any, count: Any, nth: Any) -> None:
+    """Which row of its instrument each of these is; count (K,) is moved on."""
+    for i in range(len(slot)):
+        count[slot[i]] += 1
+        nth[i] = count[slot[i]]
 
 
 def nothing(fitted: Fitted) -> Forecast:

@@ -5,11 +5,14 @@ was. Measured on rows to learn from, with their mirror images, so that swapping 
 the same permutation and change of signs for inputs as for columns.
 """
 
+import math
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flowsense._jit import array, compiled
 from flowsense.features.catalogue import described
 from flowsense.labels import Labels
 from flowsense.model.gather import learned, present
@@ -25,6 +28,8 @@ CLOCK = 3  # last inputs of a timed net: seconds since the row before, did a sec
 ENDED = 0.5  # above it, one did
 LONGEST = 3_600.0  # seconds
 UNTIMED = np.array(False)
+UNITS = (SECOND, 60 * SECOND)
+TIMES = array(np.int64, readonly=True)
 
 
 class Seen(NamedTuple):
@@ -65,24 +70,35 @@ def read(inputs: Inputs, rows: Rows, place: Ints, seen: Seen) -> tuple[Seen, Flo
 def clock(rows: Rows, seen: Seen) -> Floats:
     """(n, CLOCK) as of each row; a row that falls due as a second ends still belongs to it."""
     out = np.zeros((len(rows.ts), CLOCK), np.float32)
-    for k in np.unique(rows.instrument):
-        mine = np.flatnonzero(rows.instrument == k)
-        ts = np.r_[seen.ts[k], rows.ts[mine]]
-        known = ts[:-1] > 0
-        out[mine, 0] = np.where(known, np.minimum(np.diff(ts) / SECOND, LONGEST), 0)
-        for j, unit in enumerate((SECOND, 60 * SECOND), 1):
-            out[mine, j] = known & (np.diff((ts - 1) // unit) > 0)
+    tell(rows.ts, rows.instrument, seen.ts.copy(), out)
     return out
+
+
+@compiled((TIMES, TIMES, array(np.int64), array(np.float32, 2)), brief=True)
+def tell(ts: Any, who: Any, before: Any, out: Any) -> None:
+    """The clock of rows; before (K,) is when the row before was, and is moved on."""
+    for i in range(len(ts)):
+        then, now = before[who[i]], ts[i]
+        before[who[i]] = now
+        if then > 0:
+            out[i, 0] = min((now - then) / SECOND, LONGEST)
+            for j, unit in enumerate(UNITS):
+                out[i, 1 + j] = 1.0 if (now - 1) // unit > (then - 1) // unit else 0.0
 
 
 def standardised(inputs: Inputs, raw: Floats, place: Ints) -> Floats:
     """(n, D) of numbers (n, R): asinh of deviations, clipped, so that far values stay in reach."""
-    r = raw.shape[1]
-    terms = np.zeros((r, 4), np.int64)
-    terms[:, 0] = np.arange(r)
-    out = np.zeros((len(raw), r), np.float32)
-    expand(np.ascontiguousarray(raw), place, terms, inputs.standard, out)
+    out = np.zeros(raw.shape, np.float32)
+    expand(np.ascontiguousarray(raw), place, alone(raw.shape[1]), inputs.standard, out)
     return np.concatenate([out, np.isnan(raw[:, inputs.masked]).astype(np.float32)], axis=1)
+
+
+@cache
+def alone(numbers: int) -> Ints:
+    """(R, 4) each by itself, as `terms.expand` wants it."""
+    terms = np.zeros((numbers, 4), np.int64)
+    terms[:, 0] = np.arange(numbers)
+    return terms
 
 
 def numbers(rows: Rows, book: bool, seen: Seen) -> tuple[Seen, Floats]:
@@ -94,20 +110,21 @@ def numbers(rows: Rows, book: bool, seen: Seen) -> tuple[Seen, Floats]:
 
 def compared(rows: Rows, seen: Seen) -> tuple[Seen, Floats, Floats]:
     """(n,) log of the ms since the instrument's row before, and by how many ticks its mid moved."""
-    order = np.argsort(rows.instrument, kind="stable")
-    who, ts, mid2 = rows.instrument[order], rows.ts[order], rows.quote["mid2"][order]
-    first = np.diff(who, prepend=-1) != 0
-    before, mids = (
-        np.where(first, s[who], np.roll(x, 1)) for s, x in zip(seen, (ts, mid2), strict=True)
-    )
-    known = before > 0
-    since, change = (np.full(len(who), np.nan, np.float32) for _ in range(2))
-    since[order[known]] = np.log1p((ts - before)[known] / MILLISECOND)
-    change[order[known]] = (mid2 - mids)[known] / 2
-    after = Seen(seen.ts.copy(), seen.mid2.copy())
-    last = np.roll(first, -1)
-    after.ts[who[last]], after.mid2[who[last]] = ts[last], mid2[last]
+    since, change = (np.full(len(rows.ts), np.nan, np.float32) for _ in range(2))
+    after, mid2 = Seen(seen.ts.copy(), seen.mid2.copy()), rows.quote["mid2"].astype(np.int64)
+    compare(rows.ts, rows.instrument, mid2, after.ts, after.mid2, since, change)
     return after, since, change
+
+
+@compiled((TIMES, TIMES, TIMES, *(array(k) for k in ("i8", "i8", "f4", "f4"))), brief=True)
+def compare(ts: Any, who: Any, mid2: Any, times: Any, mids: Any, since: Any, change: Any) -> None:
+    """times, mids (K,) of the row before are moved on; NaN stays where there was none."""
+    for i in range(len(ts)):
+        k = who[i]
+        if times[k] > 0:
+            since[i] = math.log1p((ts[i] - times[k]) / MILLISECOND)
+            change[i] = (mid2[i] - mids[k]) / 2
+        times[k], mids[k] = ts[i], mid2[i]
 
 
 def levels(book: NDArray[Any]) -> Floats:

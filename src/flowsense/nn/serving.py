@@ -39,24 +39,16 @@ class Session(NamedTuple):
         found: list[Floats] = self.runtime.run(names, dict(zip(self.names, inputs, strict=True)))
         return found
 
-    def advanced(self, held: list[Floats], after: list[Floats], there: Ints) -> list[Floats]:
-        """States after a call; rings are written where they are. Others than `there` stay."""
+    def advance(self, held: list[Floats], after: list[Floats], there: Ints) -> None:
+        """States (K, ...) of before become those after a call; others than `there` stay."""
         for place, rings in self.rings:
-            was, now = held[place].reshape(len(held[0]), -1), after[place].reshape(len(held[0]), -1)
-            for k in there.tolist():
-                if was[k, 0] != now[k, 0]:
-                    slot = int(was[k, 0]) % held[rings[0]].shape[AXIS]
-                    for ring in rings:
-                        held[ring][k, ..., slot, :] = after[ring][k, ..., 0, :]
-        out = list(after)
-        if len(there) < len(held[0]):
-            for j in self.plain:
-                out[j] = held[j].copy()
-                out[j][there] = after[j][there]
-        for _, rings in self.rings:
-            for ring in rings:
-                out[ring] = held[ring]
-        return out
+            was, now = (x[place].reshape(len(x[place]), -1)[there, 0] for x in (held, after))
+            who = there[was != now]
+            slot = was[was != now].astype(np.int64) % held[rings[0]].shape[AXIS]
+            for ring in rings if len(who) else ():
+                held[ring][who, ..., slot, :] = after[ring][who, ..., 0, :]
+        for j in self.plain:
+            held[j][there] = after[j][there]
 
 
 _open: OrderedDict[int, tuple[NDArray[np.uint8], Session]] = OrderedDict()

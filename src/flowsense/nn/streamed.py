@@ -1,5 +1,6 @@
 """Nets whose graph is one step: a row and the states in, what is said and the states out."""
 
+from itertools import accumulate, pairwise
 from math import prod
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ class Streams(NamedTuple):
     ts: Ints  # (K,) of the row before
     mid2: Ints  # (K,)
     counted: Ints  # (K,) rows until now
-    cache: Floats  # (K, S) all states of the net behind each other, 0 before the first row
+    cache: Floats  # all states of the net, of shapes (K, ...), behind each other; 0 at first
 
 
 def init(fitted: Fitted | None, instruments: tuple[Instrument, ...]) -> Streams:
@@ -30,7 +31,7 @@ def init(fitted: Fitted | None, instruments: tuple[Instrument, ...]) -> Streams:
     k = len(instruments)
     shapes = () if fitted is None else opened(fitted.graph).shapes[1:]
     table = Table.of(None if fitted is None else fitted.known, instruments)
-    cache = np.zeros((k, sum(map(prod, shapes))), np.float32)
+    cache = np.zeros(k * sum(map(prod, shapes)), np.float32)
     return Streams(*table, *nothing_seen(k), np.zeros(k, np.int64), cache)
 
 
@@ -44,7 +45,8 @@ def predict(fitted: Fitted, state: Streams, tape: Tape) -> tuple[Streams, Foreca
         return state, nothing(fitted)
     steps, seen, count = walk(fitted, rows, table, seen, state.counted)
     session = opened(fitted.graph)
-    k, held = len(count), unpacked(state.cache, session.shapes[1:])
+    k, cache = len(count), state.cache.copy()
+    held = states(cache, k, session.shapes[1:])
     out = np.zeros((len(steps.x), len(fitted.known.target), 3), np.float32)
     x = np.zeros((k, steps.x.shape[1]), np.float32)
     for a, b in steps.instants():
@@ -53,20 +55,15 @@ def predict(fitted: Fitted, state: Streams, tape: Tape) -> tuple[Streams, Foreca
         x[slots] = steps.x[a:b]
         found, *after = session.run([x, *held])
         out[a:b] = found[slots]
-        held = session.advanced(held, after, slots)
+        session.advance(held, after, slots)
     ready = steps.nth >= int(fitted.history)
     place = state.place[rows.instrument]
     forecast = said(fitted.known.targets, out, fitted.scale, place, ready)
-    return Streams(*table, *seen, count, packed(held, state.cache)), forecast
+    return Streams(*table, *seen, count, cache), forecast
 
 
-def unpacked(cache: Floats, shapes: tuple[tuple[int, ...], ...]) -> list[Floats]:
-    """The states, of shapes (K, ...)."""
-    ends = np.cumsum([prod(shape) for shape in shapes])[:-1]
-    parts = np.split(cache, ends, axis=1)
-    return [np.array(p).reshape(-1, *shape) for p, shape in zip(parts, shapes, strict=True)]
-
-
-def packed(states: list[Floats], like: Floats) -> Floats:
-    """(K, S) of them."""
-    return np.concatenate([s.reshape(len(like), -1) for s in states], axis=1)
+def states(cache: Floats, k: int, shapes: tuple[tuple[int, ...], ...]) -> list[Floats]:
+    """The states in it, of shapes (K, ...)."""
+    ends = accumulate((k * prod(shape) for shape in shapes), initial=0)
+    places = zip(pairwise(ends), shapes, strict=True)
+    return [cache[a:b].reshape(k, *shape) for (a, b), shape in places]

@@ -7,7 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.errors import InputError
-from flowsense.online.drift import BINS, EDGES, Bools, Floats, Ints, Reference, histogram
+from flowsense.evaluate.stability import (
+    BINS,
+    EDGES,
+    Bools,
+    Floats,
+    Ints,
+    Reference,
+    histogram,
+    spaced,
+)
 from flowsense.schema import SECOND, Instrument
 from flowsense.tape import Rows
 
@@ -19,7 +28,7 @@ class State(NamedTuple):
     kept: NDArray[np.float32]  # (r, F) rows for a reference, until there are enough
     known: Bools  # (r, F)
     edges: NDArray[np.float32]  # (F, EDGES) of the reference
-    share: Floats  # (F, BINS); zeros before there is one
+    usual: Ints  # (F, BINS) rows of the reference; zeros before there is one
     counts: Ints  # (F, BINS) of the open block
     rows: Ints  # (2,) in the open block; blocks closed
     psi: Floats  # (F,) of the last closed block
@@ -56,16 +65,16 @@ class Columns:
             kept=np.zeros((0, F), np.float32),
             known=np.zeros((0, F), np.bool_),
             edges=found.edges.copy() if found else np.zeros((F, EDGES), np.float32),
-            share=found.share.copy() if found else np.zeros((F, BINS)),
+            usual=found.counts.copy() if found else np.zeros((F, BINS), np.int64),
             counts=np.zeros((F, BINS), np.int64),
             rows=np.zeros(2, np.int64),
             psi=np.zeros(F),
         )
 
     def push(self, state: State, rows: Rows) -> State:
-        last, taken = self._taken(state.last, rows)
+        taken, last = spaced(rows.ts, rows.instrument, state.last, self.every_ns)
         state, X, valid = state._replace(last=last), rows.X[taken], rows.valid[taken]
-        if not state.share.any() and len(X):
+        if not state.usual.any() and len(X):
             wanted = max(2 * self.block - len(state.kept), 0)
             state, X, valid = learned(state, X, valid, wanted)
         while len(X):
@@ -74,20 +83,11 @@ class Columns:
             state, X, valid = self._counted(state, counts, n), X[n:], valid[n:]
         return state
 
-    def _taken(self, last: Ints, rows: Rows) -> tuple[Ints, Ints]:
-        """Rows that begin another step of their instrument; and the latest of each."""
-        step, last, taken = self.every_ns * len(last), last.copy(), list[int]()
-        for i, (ts, w) in enumerate(zip(rows.ts.tolist(), rows.instrument.tolist(), strict=True)):
-            if ts // step != last[w] // step:
-                taken.append(i)
-            last[w] = ts
-        return last, np.array(taken, np.int64)
-
     def _counted(self, state: State, counts: Ints, n: int) -> State:
         rows = state.rows + np.array([n, 0])
         if rows[0] < self.block:
             return state._replace(counts=counts, rows=rows)
-        psi = Reference(state.edges, state.share).psi(counts)
+        psi = Reference(state.edges, state.usual).psi(counts)
         closed = np.array([0, rows[1] + 1])
         return state._replace(counts=np.zeros_like(counts), rows=closed, psi=psi)
 
@@ -105,5 +105,5 @@ def learned(
     if len(X) < wanted:
         return state._replace(kept=kept, known=known), X[:0], valid[:0]
     found = Reference.of(kept, known)
-    state = state._replace(kept=kept[:0], known=known[:0], edges=found.edges, share=found.share)
+    state = state._replace(kept=kept[:0], known=known[:0], edges=found.edges, usual=found.counts)
     return state, X[wanted:], valid[wanted:]

@@ -1,12 +1,10 @@
-"""Has the mean of a stream risen? Has a distribution left the one it was? Both are folds.
+"""Has the mean of a stream risen? A fold.
 
 Page 1954, *Continuous inspection schemes*, as the Page-Hinkley test: the mean is that of the
-stream itself. The population stability index is Siddiqi 2006, *Credit risk scorecards*, ch. 10: the
-symmetric divergence of two histograms; by custom above 0.25 much has changed.
+stream itself.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +15,6 @@ from flowsense.errors import InputError
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-EDGES = 9  # of a histogram: its deciles
-BINS = 2 * EDGES + 2  # between deciles, at each, and missing
-LEAST = 1e-4  # share that a bin is taken to have, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,40 +65,3 @@ def follow(state: Floats, stream: Ints, x: Floats, settings: Floats, alarms: Boo
             alarms[i] = True
             s[0] = s[1] = s[2] = 0.0
             s[3] += 1.0
-
-
-class Reference(NamedTuple):
-    """What columns were distributed like."""
-
-    edges: NDArray[np.float32]  # (F, EDGES) deciles
-    share: Floats  # (F, BINS) of the rows
-
-    @classmethod
-    def of(cls, X: NDArray[np.float32], valid: Bools) -> "Reference":
-        """Of rows (n, F); missing where not valid. Raises InputError without rows."""
-        if len(X) == 0:
-            raise InputError("drift: a reference without rows: give those it was trained on")
-        edges = np.zeros((X.shape[1], EDGES), np.float32)
-        for f in range(X.shape[1]):
-            known = X[valid[:, f] & np.isfinite(X[:, f]), f]
-            if len(known):
-                edges[f] = np.quantile(known, np.linspace(0.1, 0.9, EDGES), method="lower")
-        return cls(edges, histogram(edges, X, valid) / len(X))
-
-    def psi(self, counts: Ints) -> Floats:
-        """(F,) of the rows in a histogram (F, BINS)."""
-        p = np.maximum(self.share, LEAST)
-        q = np.maximum(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), LEAST)
-        return np.asarray(((q - p) * np.log(q / p)).sum(axis=1))
-
-
-def histogram(edges: NDArray[np.float32], X: NDArray[np.float32], valid: Bools) -> Ints:
-    """(F, BINS) how many of the rows (n, F) lie between edges, at each, or are missing."""
-    F = X.shape[1]
-    at = np.full(X.shape, BINS - 1)
-    for f in range(F):
-        x = X[:, f]
-        place = np.searchsorted(edges[f], x, "left") + np.searchsorted(edges[f], x, "right")
-        at[:, f] = np.where(valid[:, f] & np.isfinite(x), place, BINS - 1)
-    flat = (at + np.arange(F) * BINS).ravel()
-    return np.bincount(flat, minlength=F * BINS).reshape(F, BINS)

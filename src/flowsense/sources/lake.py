@@ -116,6 +116,7 @@ class Stream:
     chosen: tuple[int, ...]  # of its instruments
     first: int  # day since 1970
     last: int
+    begin: int = 0  # number of the first span
 
     @property
     def name(self) -> str:
@@ -142,7 +143,7 @@ class Stream:
         """(number of the span, a part of it, what its instrument is here)."""
         here = {EVERY: EVERY} | {who: k for k, who in enumerate(self.chosen)}
         for number, span in enumerate(self.recording.spans):
-            if self.first <= span.day <= self.last:
+            if number >= self.begin and self.first <= span.day <= self.last:
                 for part in span.parts:
                     if part.instrument in here:
                         yield number, part, here[part.instrument]

@@ -76,8 +76,9 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            who = f" (process {pid})" if (pid := lock.read().strip()) else ""
-            raise InputError(f"{folder}: another ingest{who} writes to it: wait for it") from None
+            who = f"process {pid}" if (pid := lock.read().strip()) else "another process"
+            why = f"{who} writes to it (ingest, record or serve): wait for it, or end it"
+            raise InputError(f"{folder}: {why}") from None
         with writing(folder):
             lock.truncate(0)
             lock.write(str(os.getpid()))

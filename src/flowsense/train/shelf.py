@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from flowsense.errors import InputError
+from flowsense.evaluate.stability import Reference
 from flowsense.features.catalogue import spec
 from flowsense.model import Model
 from flowsense.model.calibrated import Calibrated
@@ -18,13 +19,23 @@ from flowsense.store.checkpoint import CheckpointError
 from flowsense.tape import FeatureSpec
 from flowsense.train.dataset import Cost, Data
 from flowsense.train.material import Material
+from flowsense.train.reference import reference
 
 COST = "fit"  # its name among the metrics of a checkpoint
+REFERENCE = "reference.npz"  # its name among the files of one
 
 
 class Found(NamedTuple):
     model: Calibrated
     cost: Cost
+
+
+class Kept(NamedTuple):
+    """A checkpoint."""
+
+    model: Calibrated
+    manifest: checkpoint.Manifest
+    reference: Reference | None  # what its columns were distributed like, where enough was known
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,9 @@ def keep(
         seed=seed,
         metrics=metrics,
     )
-    checkpoint.save(folder, manifest, fitted.params())
+    known = reference(data, trained)
+    files = {} if known is None else {REFERENCE: checkpoint.pack(known.arrays())}
+    checkpoint.save(folder, manifest, fitted.params(), files)
 
 
 def load_model(folder: str | Path) -> tuple[Calibrated, FeatureSpec]:
@@ -102,11 +115,28 @@ def load_model(folder: str | Path) -> tuple[Calibrated, FeatureSpec]:
 
     Raises CheckpointError for what is damaged or of another version, before it is parsed.
     """
-    manifest, params, _ = checkpoint.load(Path(folder))
+    kept = fitted(Path(folder))
+    return kept.model, kept.manifest.spec
+
+
+def fitted(folder: Path) -> Kept:
+    """The same, and all that is known of it. Raises CheckpointError."""
+    manifest, params, files = checkpoint.load(folder)
     now = spec(tuple(f for f, _ in manifest.spec.versions), manifest.spec.clocks)
     if now.digest != manifest.spec.digest:
         raise CheckpointError(f"{folder}: was trained on features that have changed: train again")
-    return Calibrated(rebuilt(manifest.model, manifest.config)).load(params), manifest.spec
+    model = Calibrated(rebuilt(manifest.model, manifest.config)).load(params)
+    return Kept(model, manifest, known(folder, files, len(now.columns)))
+
+
+def known(folder: Path, files: dict[str, bytes], columns: int) -> Reference | None:
+    """Raises CheckpointError for what is none."""
+    if REFERENCE not in files:
+        return None
+    try:
+        return Reference.load(checkpoint.unpack(files[REFERENCE]), columns)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder}: {REFERENCE} {error}") from error
 
 
 def chosen(given: Path) -> Path:

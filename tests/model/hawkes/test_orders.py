@@ -24,6 +24,7 @@ from flowsense.schema import (
     FILL,
     GAP,
     LAST,
+    LATE,
     QUOTE,
     SCROLL,
     SECOND,
@@ -92,6 +93,7 @@ def test_a_level_that_grows_was_joined_and_one_that_shrinks_was_left_unless_exec
         (2, SET, 1, 99, 7, LAST, 0),  # three cancelled
         (3, TRADE, -1, 99, 4, LAST, 0),
         (4, SET, 1, 99, 3, LAST, 0),  # the four that were executed
+        (4, TRADE, -1, 99, 9, LATE | LAST, 0),  # of before the book
         (5, TRADE, -1, 99, 1, LAST, 0),
         (6, SET, 1, 99, 0, LAST, 0),  # one executed, two cancelled
         (7, SET, -1, 101, 5, LAST, 0),

@@ -45,7 +45,7 @@ def stepped(graph, x):
     held = [np.zeros((len(x), *shape), np.float32) for shape in session.shapes[1:]]
     for r in range(x.shape[1]):
         said, *after = session.run([np.ascontiguousarray(x[:, r].numpy()), *held])
-        held = session.advanced(held, after, every)
+        session.advance(held, after, every)
         out.append(said)
     return np.stack(out, 1)
 

@@ -31,7 +31,8 @@ class Rolling(NamedTuple):
 
 
 @compiled(
-    types.void(array(NODES), array(PAIR, 2), types.int64, array("i8"), array(QUOTE, readonly=True))
+    types.void(array(NODES), array(PAIR, 2), types.int64, array("i8"), array(QUOTE, readonly=True)),
+    brief=True,
 )
 def step(node: Record, pair: Record, ts: int, who: Record, quote: Record) -> None:
     steady = advance(node, ts)

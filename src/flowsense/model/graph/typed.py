@@ -154,7 +154,8 @@ def describe(S: Record, P: Record, i: int, j: int, tied: int, e: Record) -> None
         array("i8", 2),
         array("f4", 3),
         array("f8"),
-    )
+    ),
+    brief=True,
 )
 def ties(S: Record, P: Record, names: Record, to: Record, edge: Record, score: Record) -> None:
     """Each asset's closest ones: those of the same symbol, then those beyond chance.

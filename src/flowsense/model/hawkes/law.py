@@ -9,6 +9,7 @@ over frequencies gives P(more of one side) and P(as many of both) of each row, w
 
 import cmath
 import math
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,6 +159,7 @@ def integrate(logz: Any, weight: Any, beta: Any, times: Any, at: Any, out: Any) 
                     break
 
 
+@cache
 def counted(half: int = HALF) -> tuple[Floats, Floats]:
     """(half,) real and imaginary weights by which frequencies add up to P(difference > 0)."""
     m, d = np.arange(1, half + 1), np.arange(1, half)
@@ -244,7 +246,10 @@ def intensities(now: Any, weight: Any, beta: Any, t: float, out: Any) -> None:
                 out[j] += weight[j, k, p] * now[kinds + k * terms + p] * fade
 
 
-@compiled(types.void(array(np.float64, 2, readonly=True), TABLE3, FLOATS, array(np.float64, 2)))
+@compiled(
+    types.void(array(np.float64, 2, readonly=True), TABLE3, FLOATS, array(np.float64, 2)),
+    brief=True,
+)
 def following(now: Any, weight: Any, beta: Any, out: Any) -> None:
     """now (n, K + K x P) of one process; out (n, 2 K): intensities, P(the next point is of kind k).
 

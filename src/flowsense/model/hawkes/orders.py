@@ -20,6 +20,7 @@ from flowsense.schema import (
     EVENT,
     GAP,
     LAST,
+    LATE,
     SCROLL,
     SET,
     SNAPSHOT,
@@ -135,7 +136,7 @@ def reads(s: Record, e: Record, levels: Record, shelf: int) -> int:
         s.lost = 1
         return LOST
     kind = NONE
-    if e.action == TRADE and e.side != 0:
+    if e.action == TRADE and e.side != 0 and e.bits & LATE == 0:
         kind = sided(e, BUY)
         if shelf >= 0:
             struck(levels[shelf], e)

@@ -37,7 +37,7 @@ def count(
                 sums[i, :, j, column] += (weight * values[:, None]).sum(axis=0)
 
 
-@compiled((R2, W1, R3, F2))
+@compiled((R2, W1, R3, F2), brief=True)
 def weigh(share: Any, place: Any, table: Any, out: Any) -> None:
     """Add to out (n, T) the rates of a table (K + 1, R, T), weighted by share (n, R)."""
     for n in range(len(share)):

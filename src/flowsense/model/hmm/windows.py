@@ -49,7 +49,7 @@ class Windows(NamedTuple):
         return Windows(whole.copy(), number.copy(), belief.copy(), place)
 
 
-@compiled((W2, I2, F2, I1, F2))
+@compiled((W2, I2, F2, I1, F2), brief=True)
 def watch(rows: Any, whole: Any, number: Any, what: Any, raw: Any) -> None:
     """Fold rows (n, 4); what (n,): 1 where a window ends, -steps where a hole does, else 0.
 
@@ -87,7 +87,7 @@ def watch(rows: Any, whole: Any, number: Any, what: Any, raw: Any) -> None:
         whole[i, START], whole[i, OPEN], whole[i, LENGTH] = rows[t, TS], m, length
 
 
-@compiled((F2, W1, R1))
+@compiled((F2, W1, R1), brief=True)
 def standardise(x: Any, what: Any, scale: Any) -> None:
     """Raw numbers to observations, in place: returns in deviations `scale` (n,), volatility as
     the log of deviations."""
@@ -98,7 +98,7 @@ def standardise(x: Any, what: Any, scale: Any) -> None:
             x[t, 0] = min(max(x[t, 0] / scale[t], -FAR), FAR)
 
 
-@compiled((R2, W2, R3, R2, F2, F2, F2))
+@compiled((R2, W2, R3, R2, F2, F2, F2), brief=True)
 def follow(x: Any, what: Any, table: Any, chain: Any, belief: Any, work: Any, out: Any) -> None:
     """Filter the windows that end; what (n, 2): as `watch` says, instrument. out (n, K) P(state)
     at each row; belief (instruments, K) in place; work (2, K)."""
