@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
 from binance_wire import spot, written
 from replay.venues import served
 
 from flowsense.cli.leaving import Left
-from flowsense.cli.replay import serve
+from flowsense.cli.replay import heeding, serve
 from flowsense.testing.loop import run
 
 
@@ -76,3 +77,12 @@ def test_asked_to_end_it_ends(path, capsys):
     left.asked = True
     run(serve(served(path), "binance-spot", left))
     assert capsys.readouterr().out.endswith("ended: 0 messages of it, told to 0 connections\n")
+
+
+def test_who_comes_and_goes_is_told(capsys):
+    place = SimpleNamespace(seats={1})
+    heeding(place, here=True)
+    place.seats.clear()
+    heeding(place, here=False)
+    said = capsys.readouterr().out
+    assert said == "a client has come: 1 connection\na client is gone: 0 connections\n"

@@ -223,3 +223,20 @@ def test_a_folder_is_no_file_and_what_is_no_dbn_is_asked_for_again(tmp_path, dat
     for nothing in (Kept(web.Response(body=page)), Kept(web.Response(body=page))):
         with pytest.raises(InputError, match=r"is no DBN|ends inside"):
             fetched(ask, out, nothing, databento, key=KEY, recording=recording)
+
+
+@pytest.mark.parametrize("venue", ["binance-spot", "databento/GLBX.MDP3/mbo"])
+def test_a_name_that_would_be_read_as_another_format_is_refused_unasked(tmp_path, venue):
+    from flowsense.cli.fetch import fetch
+
+    out = tmp_path / "x.csv"
+    with pytest.raises(InputError, match=r"x\.csv: give a name that ends in \.(parquet|dbn)"):
+        fetch(venue, "X", "2023-11-01", "2023-11-02", out, "1m", "http://127.0.0.1:9")
+    assert not any(tmp_path.iterdir())
+
+
+def test_every_further_try_is_told(tmp_path, caplog):
+    with pytest.raises(InputError, match="8 times"):
+        run(candles(wanted(), tmp_path / "a.parquet", "http://127.0.0.1:9"))
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 7 and said[0].endswith("try 2 of 8 in 0.5 s")

@@ -14,12 +14,15 @@ from flowsense.replay.faults import script
 from flowsense.replay.feed import Moment
 from flowsense.replay.server import Replay
 from flowsense.replay.shelf import Shelf
-from flowsense.schema import CONTROL, SECOND, Decimal, Instrument
+from flowsense.schema import CONTROL, SECOND, TRADE, Decimal, Instrument
 from flowsense.sources.venues import venue
 from flowsense.wall import elapsed
 
-SYMBOLS = {"okx": "C%02d-USDT", "kraken": "C%02d/USD"}
-DEPTH = {"okx": 400, "kraken": 10}
+SYMBOLS = {
+    **dict.fromkeys(("okx", "kucoin"), "C%02d-USDT"),
+    **{"kraken": "C%02d/USD", "gate": "C%02d_USDT", "deribit": "C%02d_USDC-PERPETUAL"},
+}
+DEPTH = {"okx": 400, "kraken": 10, "gate": 100, "kucoin": 100, "bybit-linear": 200}
 ALL = 10**9
 
 
@@ -45,6 +48,7 @@ class Told:
 
     def __post_init__(self):
         self.books, self.told = [{} for _ in self.instruments], []
+        self.booked = []  # by message: whether it changes the book
         depth = {"kraken": 10}.get(self.instruments[0].venue, ALL)
         self.depth, self.shelves = depth, [Shelf(i) for i in self.instruments]
 
@@ -54,6 +58,7 @@ class Told:
             ts, k = START + round(n * self.every * SECOND), int(events["instrument"][0])
             events["ts_event"] = events["ts_recv"] = ts
             self.shelves[k].apply(events)
+            self.booked.append(events["action"][0] != TRADE)
             self.books[k][levels(self.shelves[k], self.depth)] = n
             yield Moment(ts, k, events)
             self.told.append((elapsed(), k))
@@ -124,14 +129,18 @@ class Followed:
 
 
 @asynccontextmanager
-async def following(source, faults=(), *, care=None, seed=0):
-    """A Followed and the Replay that it hears; ended when the block is."""
+async def following(source, faults=(), *, care=None, seed=0, at=None, **more):
+    """A Followed and the Replay that it hears; ended when the block is.
+
+    at: the address of that Replay, where it is another. more: what the venue is, besides.
+    """
     name, found = source.instruments[0].venue, Followed(source)
     steps = script([*faults], "faults", [i.symbol for i in source.instruments])
     async with Replay(source, speaker(name)(source.instruments), faults=steps) as replay:
-        address = Address(replay.stream, replay.rest)
+        address = at(replay) if at else Address(replay.stream, replay.rest)
         table = source.instruments
-        feed = Feed(venue(name), table, found.hear, address=address, care=care or Care(), seed=seed)
+        spoken = venue(name)._replace(**more)
+        feed = Feed(spoken, table, found.hear, address=address, care=care or Care(), seed=seed)
         found.feed = feed
         task = asyncio.create_task(feed.run())
         try:

@@ -8,8 +8,9 @@ import pytest
 
 from flowsense.errors import InputError
 from flowsense.live.archive import Archive
-from flowsense.schema import EVENT, SECOND
+from flowsense.schema import BAR, EVENT, SECOND, zeros
 from flowsense.simulate.market import Market, simulate
+from flowsense.sources import chunks
 from flowsense.sources.open import open_source
 from flowsense.store.journal import Journal
 from flowsense.store.lake_spool import Spool
@@ -63,9 +64,38 @@ def test_after_a_kill_all_that_was_written_is_put_in_order(market, tmp_path, kep
     assert 0 <= again.recovered <= before
 
 
+def barred(parts):
+    """With each piece the bars known by then, every other one told alone before it."""
+    for k, events in enumerate(parts):
+        bars = zeros(BAR, 2)
+        bars["ts_recv"], bars["close"] = events["ts_recv"][[0, -1]], (k, k + 1)
+        if k % 2:
+            yield events[:0], bars[:1]
+        yield events, bars[k % 2 :]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", [3, 60])
+def test_bars_are_kept_with_events_also_where_it_is_killed(market, tmp_path, kept):
+    table, events = market
+    parts, place = [*barred(pieces(events, 4))][:kept], tmp_path / "lake"
+    archive = Archive(place, table, START, every_ns=5 * SECOND)
+    for piece in parts:
+        archive.put(*piece)
+    archive.last.result()
+    shutil.copytree(place, tmp_path / "killed")
+    archive.close()
+    Archive(tmp_path / "killed", table, START + 3600 * SECOND).close()
+    for folder in (place, tmp_path / "killed"):
+        found = [*chunks(open_source([folder]))]
+        for kind in range(2):
+            told = b"".join(part[kind].tobytes() for part in parts)
+            assert b"".join(chunk[kind].tobytes() for chunk in found) == told
+
+
 def test_two_cannot_write_one_lake(market, tmp_path):
     archive = Archive(tmp_path / "lake", market[0], START)
-    with pytest.raises(InputError, match="another"):
+    with pytest.raises(InputError, match="writes to it"):
         Archive(tmp_path / "lake", market[0], START + 1)
     archive.close()
 
@@ -110,3 +140,30 @@ def test_what_the_disk_takes_at_the_end_is_in_the_lake(market, tmp_path, monkeyp
         archive.last.result()
     archive.close()
     assert read(tmp_path / "lake").tobytes() == events.tobytes()
+
+
+def test_what_no_memory_would_hold_ends_the_recording_where_it_is_whole(
+    market, tmp_path, monkeypatch
+):
+    """A disk that refuses for too long: what waited is written, what came later is counted."""
+    table, events = market
+    parts, most = pieces(events, 4), 2_000
+    archive = Archive(tmp_path / "lake", table, START, most=most)
+    with monkeypatch.context() as disk:
+        disk.setattr(Journal, "append", refused)
+        for part in parts:
+            archive.put(part)
+            archive.last.result()
+    assert "No space left" in archive.trouble and archive.lost
+    archive.next = 0  # the while is over
+    archive.put(parts[0])
+    archive.last.result()
+    assert "the recording has ended" in archive.trouble
+    archive.close()
+    got = read(tmp_path / "lake")
+    assert events.tobytes().startswith(got.tobytes()) and most < len(got) < most + 2_000
+    assert len(got) + archive.lost == len(events) + len(parts[0])
+
+
+def refused(*args):
+    raise FULL

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from live.test_venues import Market
+from live.test_venues import Market, followed
 
 from flowsense.errors import InputError
 from flowsense.live.feed import Address, Feed, Refused
@@ -17,10 +17,8 @@ from flowsense.replay import Client, speaker
 from flowsense.replay.databento import Recording
 from flowsense.replay.massive import Stocks
 from flowsense.replay.server import Replay
-from flowsense.replay.shelf import Shelf
 from flowsense.schema import Decimal, Instrument
-from flowsense.sources.venues import How, venue
-from flowsense.testing.loop import run
+from flowsense.sources.venues import venue
 
 CANARY = "canary0123456789"
 STOCKS = venue("massive-stocks")
@@ -129,25 +127,5 @@ def test_a_served_market_is_followed_over_a_socket_with_the_key_that_it_wants(mo
     monkeypatch.setenv("MASSIVE_API_KEY", CANARY)
     small = Decimal(1, -8)
     table = (Instrument(symbol, name, small, small, depth=100),)
-    ours, theirs, ended = Shelf(table[0]), Shelf(table[0]), asyncio.Event()
-
-    def hear(heard, told):
-        if heard is not None and heard.how is How.LOST:
-            ended.set()
-        elif not ended.is_set():
-            ours.apply(told.events)
-
-    async def main():
-        told = Market(table)
-        async with Replay(told, speaker(name)(table), hang_up=True) as replay:
-            address = Address(replay.stream, replay.rest)
-            assert await instruments(venue(name), (symbol,), address) == table
-            following = asyncio.create_task(Feed(venue(name), table, hear, address=address).run())
-            await ended.wait()
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
-
-    run(main())
-    for moment in Market(table):
-        theirs.apply(moment.what)
+    ours, theirs = followed(Replay(Market(table), speaker(name)(table), hang_up=True), table)
     assert ours.bids and (ours.bids, ours.asks) == (theirs.bids, theirs.asks)

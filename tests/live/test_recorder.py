@@ -87,7 +87,7 @@ def test_what_cannot_be_recorded_is_refused_and_nothing_is_left(tmp_path):
         recorded(tmp_path / "lake", names={VENUE: ("CCCUSDT",)})
     assert not (tmp_path / "lake").exists()
     first = Archive(tmp_path / "lake", TABLE, 1)
-    with pytest.raises(InputError, match="another"):
+    with pytest.raises(InputError, match="writes to it"):
         recorded(tmp_path / "lake")
     first.close()
     with pytest.raises(InputError, match="give 100 at most"):
@@ -111,3 +111,6 @@ def test_symbols_name_their_venue():
     assert wanted(["okx:BTC-USDT", "x:a:b"]) == {"okx": ("BTC-USDT",), "x": ("a:b",)}
     with pytest.raises(InputError, match="no symbol"):
         wanted([])
+    with pytest.raises(InputError, match="okx and okx/1m are one venue"):
+        wanted(["okx:BTC-USDT", "okx/1m:ETH-USDT"])
+    assert len(wanted(["databento/A/mbo:X", "databento/B/mbo:X"])) == 2

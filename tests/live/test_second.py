@@ -67,7 +67,8 @@ def test_a_second_connection_that_is_refused_is_a_loss():
             feed = Feed(told, (USDM,), lambda *_: None, address=address)
             following = asyncio.create_task(feed.run())
             await pause(20)
-            assert feed.connections > 2 and "127.0.0.1:1 " in feed.why and not following.done()
+            assert feed.backoff.tries > 1 and "127.0.0.1:1 " in feed.why and not following.done()
+            assert not replay.seats and feed.connections == 0
             following.cancel()
             await asyncio.wait([following])
 

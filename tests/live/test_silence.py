@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from flowsense.ensemble.council import Code
+from flowsense.ensemble.code import Code
 from flowsense.live.care import Care
 from flowsense.live.feed import Address, Feed
 from flowsense.schema import CONTROL

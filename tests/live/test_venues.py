@@ -48,6 +48,32 @@ class Market:
             yield Moment(START + k * 10**9, 0, events)
 
 
+def followed(replay, table):
+    """A book as it was heard, its market listed first, and as it was told, at the end."""
+    ours, theirs, ended = Shelf(table[0]), Shelf(table[0]), asyncio.Event()
+    symbol, spoken = table[0].symbol, venue(table[0].venue)
+
+    def hear(heard, told):
+        if heard is not None and heard.how is How.LOST and replay.ended.is_set():
+            ended.set()
+        elif not ended.is_set():
+            ours.apply(told.events)
+
+    async def main():
+        async with replay:
+            address = Address(replay.stream, replay.rest)
+            assert await instruments(spoken, (symbol,), address) == table
+            following = asyncio.create_task(Feed(spoken, table, hear, address=address).run())
+            await ended.wait()
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    run(main())
+    for moment in Market(table):
+        theirs.apply(moment.what)
+    return ours, theirs
+
+
 FAULTS = (
     {"at": 4, "do": "drop", "count": 3},
     {"at": 9, "do": "duplicate", "count": 4},
@@ -73,24 +99,5 @@ def test_a_venue_is_listed_entered_and_followed(name, faults):
     table = (Instrument(symbol, name, *units, depth=DEPTH.get(name, 100)),)
     steps = script([*faults], "faults", [symbol])
     replay = Replay(Market(table), speaker(name)(table), faults=steps, hang_up=True)
-    ours, theirs, ended = Shelf(table[0]), Shelf(table[0]), asyncio.Event()
-
-    def hear(heard, told):
-        if heard is not None and heard.how is How.LOST and replay.ended.is_set():
-            ended.set()
-        elif not ended.is_set():
-            ours.apply(told.events)
-
-    async def main():
-        async with replay:
-            address = Address(replay.stream, replay.rest)
-            assert await instruments(venue(name), (symbol,), address) == table
-            following = asyncio.create_task(Feed(venue(name), table, hear, address=address).run())
-            await ended.wait()
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
-
-    run(main())
-    for moment in Market(table):
-        theirs.apply(moment.what)
+    ours, theirs = followed(replay, table)
     assert ours.bids and ours.view() == theirs.view(SHOWN.get(name, 1_000))

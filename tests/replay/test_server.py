@@ -14,7 +14,7 @@ from flowsense.errors import InputError
 from flowsense.replay.faults import Step
 from flowsense.replay.server import Replay
 from flowsense.testing.loop import run
-from flowsense.wall import elapsed
+from flowsense.wall import elapsed, pause
 
 
 @pytest.fixture
@@ -89,6 +89,19 @@ def test_who_does_not_read_is_cut_off_and_others_hear_all(recording, monkeypatch
     told, seats = run(main())
     assert seats == 2 and sum(len(body) == 100_000 for body in told) == 40
     assert told[-1] == recording[1][-1]
+
+
+def test_connections_are_told_when_they_stand_and_when_they_are_gone(recording):
+    heard = []
+
+    async def main():
+        async with served(recording[0], speed=inf) as replay:
+            replay.heeds = lambda here: heard.append((here, len(replay.seats)))
+            async with ClientSession() as http, http.ws_connect(replay.stream + "/ws"):
+                await pause(0.1)
+
+    run(main())
+    assert heard == [(True, 1), (False, 0)]
 
 
 def test_what_a_client_says_may_be_anything(recording):

@@ -274,14 +274,14 @@ def test_no_book_is_ever_wrong_whatever_is_lost_late_or_repeated():
 
 
 @pytest.mark.slow
-def test_no_book_is_ever_wrong_in_ten_thousand_streams():
-    check_seeds(range(200, 10_200))
+def test_no_book_is_ever_wrong_in_two_thousand_streams():
+    check_seeds(range(200, 2_200))
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3_600)
-def test_no_book_is_ever_wrong_in_twenty_thousand_more_streams():
-    check_seeds(range(10_200, 30_200))
+def test_no_book_is_ever_wrong_in_thirty_thousand_streams():
+    check_seeds(range(200, 30_200))
 
 
 @pytest.mark.parametrize("feed", [SPOT, USDM], ids=["spot", "usdm"])

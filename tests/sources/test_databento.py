@@ -1,11 +1,13 @@
 """Databento live: the gateway's bytes, cut anywhere, give the events of the file that it serves."""
 
+from struct import pack
+
 import numpy as np
 import pytest
 
 from flowsense.errors import DecodeError, InputError
 from flowsense.replay.databento import Conversation, Recording, cut, failure, heartbeat
-from flowsense.schema import CLEAR, GAP, Decimal
+from flowsense.schema import CLEAR, GAP, LAST, LATE, TRADE, Decimal, Instrument
 from flowsense.sources import chunks
 from flowsense.sources.databento import SCHEMAS
 from flowsense.sources.dbn import Dbn
@@ -19,12 +21,16 @@ GLBX = "dbn/databento-python/GLBX.MDP3"
 BY_ORDER = "dbn/nautilus/esh4-glbx-mdp3-20231224.mbo.dbn.zst"
 
 
-def connected(path):
-    """Of a file: its source, a decoder that was let in, and the gateway's side of the talk."""
+def connected(path, others=()):
+    """Of a file: its source, a decoder that was let in, and the gateway's side of the talk.
+
+    others: instruments of the stream before its own.
+    """
     source, recording = Dbn((path,)), Recording(path)
     metadata = recording.metadata
     schema = metadata.schema or "trades"
-    decoder = Decoder(venue(f"databento/{metadata.dataset}/{schema}"), source.instruments)
+    name = f"databento/{metadata.dataset}/{schema}"
+    decoder = Decoder(venue(name), (*others, *source.instruments))
     decoder.hear(Heard(1, How.OPENED))
     return source, decoder, Conversation(recording, KEY.into("{key}"), "aChallenge1")
 
@@ -206,3 +212,68 @@ def test_whatever_a_gateway_sends_nothing_but_a_new_connection_comes_of_it(data,
             decoder.hear(Heard(2, How.MESSAGE, piece))
     decoder.hear(Heard(3, How.OPENED))
     assert len(decoder.hear(Heard(4, How.MESSAGE, whole)).events)
+
+
+def trade(ts, price, sequence):
+    """A record of the schema trades, of the instrument and publisher of the file."""
+    head = (48 // 4, 0, 1, 5482, ts, price * 10**9, 1)
+    return pack("<BBHIQqIccBBQiI", *head, b"T", b"A", 128, 0, ts + 1_000, 0, sequence)
+
+
+def resumed(data, before, after, until, size=10**6, others=()):
+    """What two connections tell; the second is made at `until`, ns."""
+    _, decoder, gateway = connected(data / GLBX / "test_data.trades.dbn.zst", others)
+    decoder.hear(Heard(BEGUN, How.OPENED))
+    gateway.recording.records = b"".join(trade(*one) for one in before)
+    first, _ = talk(decoder, gateway, 10**6, ts=BEGUN + 1)
+    decoder.hear(Heard(until - 1, How.LOST, b"cut"))
+    decoder.hear(Heard(until, How.OPENED))
+    again = Conversation(gateway.recording, KEY.into("{key}"), "aChallenge2")
+    gateway.recording.records = b"".join(trade(*one) for one in after)
+    second, _ = talk(decoder, again, size, ts=until + 1)
+    return first[first["action"] == TRADE], second[second["action"] == TRADE], again, decoder
+
+
+BEGUN = 1_700_000_000 * 10**9
+
+
+def test_what_was_traded_meanwhile_is_replayed_and_told_late_but_what_was_heard(data):
+    """From a second before the last trade: two at its time were heard, a third was not."""
+    at = [BEGUN + k * 10**9 for k in range(12)]
+    before = [(at[1], 4000, 1), (at[2], 4001, 2), (at[2], 4002, 3)]
+    missed = [(at[2], 4003, 4), (at[5], 4004, 5), (at[5], 4005, 6)]
+    now = [(at[11], 4006, 7)]
+    first, second, gateway, decoder = resumed(data, before, [*before, *missed, *now], at[10])
+    assert gateway.subscriptions[0]["start"] == str(at[1]) and len(first) == 3
+    assert second["sequence"].tolist() == [4, 5, 6, 7]
+    assert (second["bits"] & LATE > 0).tolist() == [True, True, True, False]
+    assert second["ts_event"].tolist() == [one[0] for one in [*missed, *now]]
+    assert (second["ts_recv"] == at[10] + 1).all() and decoder.sink.counts["late trade"] == 3
+
+
+def test_a_replay_in_pieces_counts_trades_of_one_time_as_in_one_piece(data):
+    at = [BEGUN + k * 10**9 for k in range(12)]
+    before, missed = [(at[1], 4000, 1)], [(at[4], 4001, k) for k in range(2, 7)]
+    _, second, _, _ = resumed(data, before, [*before, *missed, (at[11], 4006, 7)], at[10], 50)
+    assert second["sequence"].tolist() == [2, 3, 4, 5, 6, 7]
+
+
+def test_a_replay_reaches_back_a_day_and_no_further(data):
+    days = BEGUN + 3 * 86_400 * 10**9
+    _, _, gateway, _ = resumed(data, [(BEGUN + 5, 4000, 1)], [], days)
+    assert gateway.subscriptions[0]["start"] == str(days - 23 * 3_600 * 10**9)
+    _, _, gateway, _ = resumed(data, [], [], days)
+    assert "start" not in gateway.subscriptions[0]
+
+
+def test_beside_another_venue_whole_books_are_those_of_its_own_instruments(data):
+    """What is replayed before the first record of now comes while no book is whole."""
+    at = [BEGUN + k * 10**9 for k in range(12)]
+    before, missed, now = [(at[1], 4000, 1)], [(at[5], 4001, 2)], [(at[11], 4002, 3)]
+    other = Instrument("BTCUSDT", "binance-spot", Decimal(1, 0), Decimal(1, 0))
+    for others in ((), (other,), (other,) * 2):
+        _, second, _, decoder = resumed(data, before, before + missed + now, at[10], others=others)
+        decoder.sink.ready[decoder.symbols[0]] = True
+        decoder.sink.again(second[:1])
+        told = decoder.sink.taken()[0]
+        assert told["bits"].tolist() == [LATE | LAST] and told["instrument"][0] == len(others)

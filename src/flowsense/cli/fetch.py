@@ -33,7 +33,7 @@ def fetch(
     from flowsense.cli.settings import moment
     from flowsense.cli.terminal import console
     from flowsense.errors import InputError
-    from flowsense.fetch import Wanted
+    from flowsense.fetch import Wanted, ending
     from flowsense.fetch.candles import VENDORS, candles
     from flowsense.fetch.databento import records
     from flowsense.forecast import duration
@@ -42,6 +42,7 @@ def fetch(
     span = moment(start), moment(end)
     name, _, rest = venue.partition("/")
     if name == "databento":
+        ending(out, (".dbn", ".dbn.zst"))
         dataset, _, schema = rest.partition("/")
         wanted = Wanted(dataset.upper(), symbol, *span, schema=schema or f"ohlcv-{interval}")
         size = asyncio.run(records(wanted, out, address))
@@ -49,6 +50,7 @@ def fetch(
         return
     if venue not in VENDORS:
         raise InputError(unknown("venue", venue, (*VENDORS, "databento/DATASET")))
+    ending(out, (".parquet",))
     wanted = Wanted(venue, symbol, *span, interval=duration(interval))
     rows = asyncio.run(candles(wanted, out, address))
     console().print(f"{out}: {rows:,} candles of {interval}.", soft_wrap=True)

@@ -36,14 +36,16 @@ def record(
 
         from flowsense.live.recorder import Recorder
         from flowsense.live.tables import wanted
+        from flowsense.serve.logs import configure
 
+        configure()
         for_s, found = seconds(length), wanted(symbols)
         recorder = Recorder(found, lake, addresses=places(ctx.params["at"] or (), found))
         kept = run(recorded(recorder, for_s, left, symbols))
-    heard = f"{kept.events:,} events of {kept.seconds:,.0f} s are in {lake}"
+    heard = f"{kept.events:,} events{bars(kept)} of {kept.seconds:,.0f} s are in {lake}"
     say(
         f"{heard}: {counts(kept)}"
-        if kept.events
+        if kept.events or kept.bars
         else f"nothing was heard: {', '.join(kept.states)}"
     )
 
@@ -79,7 +81,7 @@ async def recorded(
             typer.echo(trouble or f"{recorder.lake}: is written again", err=True)
         if kept.seconds - seen >= EVERY and sys.stderr.isatty():
             seen = kept.seconds
-            line = f"{kept.seconds:6,.0f} s  {kept.events:,} events, {counts(kept)}"
+            line = f"{kept.seconds:6,.0f} s  {kept.events:,} events{bars(kept)}, {counts(kept)}"
             typer.echo(f"{line}; {', '.join(kept.states)}", err=True)
 
     def ended() -> bool:
@@ -88,9 +90,14 @@ async def recorded(
     return await recorder.run(ended, began=began, look=look)
 
 
+def bars(kept: "Kept") -> str:
+    return f" and {several(kept.bars, 'bar')}" if kept.bars else ""
+
+
 def counts(kept: "Kept") -> str:
-    """``1 gap, 0 reconnects``."""
-    return f"{several(kept.gaps, 'gap')}, {several(kept.reconnects, 'reconnect')}"
+    """``1 gap, 0 reconnects, 37 s without okx``."""
+    parts = [several(kept.gaps, "gap"), several(kept.reconnects, "reconnect")]
+    return ", ".join(parts + [f"{lost:,.0f} s without {venue}" for venue, lost in kept.lost])
 
 
 def several(n: int, what: str) -> str:

@@ -7,16 +7,29 @@ import typer
 
 from flowsense.cli import reading
 from flowsense.cli.leaving import Left, leaving
-from flowsense.cli.shared import takes
+from flowsense.cli.shared import Shared, takes
 from flowsense.errors import InputError
 
 if TYPE_CHECKING:
+    from flowsense.replay.binance_orders import Orders
+    from flowsense.replay.faults import Step
     from flowsense.replay.server import Replay
 
 OFTEN = 0.1  # s between two looks whether somebody wants an end
 
 
-@takes(reading.READING)
+KEY = "replay"  # of who sends orders, and its secret
+ORDERS: Shared = {
+    "orders": (
+        Annotated[
+            bool, typer.Option("--orders", help="Take orders, too: Binance's spot and USD-M.")
+        ],
+        False,
+    ),
+}
+
+
+@takes(reading.READING, ORDERS)
 def replay(
     ctx: typer.Context,
     sources: Annotated[list[str], typer.Argument(metavar="SRC", help=reading.SOURCES)],
@@ -63,9 +76,23 @@ def replay(
         told = feed(source, name, symbols=tuple(filter(None, symbols.split(","))), loop=loop)
         listed = [i.symbol for i in told.instruments]
         script = read(faults, listed) if faults else ()
-        place = Replay(told, speaker(name)(told.instruments), speed=speed, faults=script, port=port)
+        spoken = speaker(name)(told.instruments)
+        place = Replay(told, spoken, speed=speed, faults=script, port=port, errs=erring)
+        place.heeds = lambda here: heeding(place, here=here)
+        if ctx.params["orders"]:
+            place.orders = taking(spoken, name)
         left.gently = True
         run(serve(place, name, left))
+
+
+def taking(spoken: object, name: str) -> "Orders":
+    """The order side of this venue. Raises InputError where it has none here."""
+    from flowsense.replay.binance import Binance
+    from flowsense.replay.binance_orders import beside
+
+    if not isinstance(spoken, Binance):
+        raise InputError(f"--orders: {name} takes none here: give --as binance-spot, binance-usdm")
+    return beside(spoken, KEY, KEY)
 
 
 async def serve(place: "Replay", name: str, left: Left) -> None:
@@ -81,6 +108,18 @@ async def serve(place: "Replay", name: str, left: Left) -> None:
     say(f"ended: {place.moments:,} messages of it, told to {place.served:,} connections")
 
 
+def erring(step: "Step") -> None:
+    """``fault silence for 10.0 s``."""
+    say(f"fault {step.do} for {step.seconds} s" if step.seconds else f"fault {step.do}")
+
+
+def heeding(place: "Replay", *, here: bool) -> None:
+    """``a client has come: 1 connection``."""
+    n = len(place.seats)
+    came = "a client has come" if here else "a client is gone"
+    say(f"{came}: {n} connection{'' if n == 1 else 's'}")
+
+
 def said(place: "Replay", name: str) -> None:
     """Where it is, and what to say there."""
     from flowsense.sources.venues import venue
@@ -90,6 +129,8 @@ def said(place: "Replay", name: str) -> None:
     say(f"{name} of {', '.join(place.symbols)}, on this machine alone")
     say(f"  WebSocket  {place.stream}")
     say(f"  REST       {place.rest}")
+    if place.orders is not None:
+        say(f"  orders     with the key {KEY} and the secret {KEY}")
     say("It begins when somebody has subscribed, for instance:")
     say(f'  python -m websockets "{place.stream}{path}"')
     say(f'  curl -g "{place.rest}{listing}"')

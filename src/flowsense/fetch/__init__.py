@@ -27,6 +27,12 @@ class Wanted(NamedTuple):
     schema: str = ""  # of Databento's records
 
 
+def ending(out: Path, endings: tuple[str, ...]) -> None:
+    """Raises InputError, before anything is asked for, for a file that would be read as another."""
+    if not out.name.endswith(endings):
+        raise InputError(f"--out {out}: give a name that ends in {' or '.join(endings)}")
+
+
 def parts(wanted: Wanted, out: Path) -> Path:
     """The folder of pages, made or found. Raises InputError where it is of another request."""
     if wanted.end <= wanted.start:

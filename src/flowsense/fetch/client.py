@@ -1,6 +1,7 @@
 """Requests that are patient with a server: its rate, its Retry-After, its bad minutes."""
 
 from collections.abc import Awaitable, Callable
+from logging import getLogger
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -12,6 +13,7 @@ from flowsense.store.atomic import replacing
 from flowsense.wall import elapsed, pause
 
 T = TypeVar("T")
+log = getLogger("flowsense.fetch")
 TRIES = 8
 FIRST, MOST = 0.5, 60.0  # seconds before the second try, and before any
 PIECE = 1 << 18  # bytes
@@ -63,8 +65,10 @@ class Client:
         form: dict[str, str] | None,
         take: Callable[[aiohttp.ClientResponse], Awaitable[T]],
     ) -> T:
-        why, wait = "", FIRST
-        for _ in range(TRIES):
+        why, wait, after = "", FIRST, 0.0
+        for n in range(TRIES):
+            if why:
+                log.warning("%s: try %d of %d in %.3g s", why, n + 1, TRIES, after)
             await self._turn()
             after = wait
             try:

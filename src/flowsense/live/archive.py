@@ -1,16 +1,17 @@
 """What was heard, into a lake while it is heard: safe from kill -9 at once, listed span by span."""
 
 import json
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from flowsense.errors import InputError
-from flowsense.schema import EVENT, SECOND, Chunk, Events, Instrument
+from flowsense.schema import BAR, EVENT, SECOND, Bars, Chunk, Events, Instrument
 from flowsense.sources import NO_BARS, NO_OBSERVATIONS
 from flowsense.store import instruments as table
 from flowsense.store.journal import BEGIN, Journal, Recovered
@@ -20,13 +21,16 @@ from flowsense.wall import Threads, Workers
 
 JOURNAL = ".live"  # folder in the lake: what no span lists yet
 EVERY = 60 * SECOND  # of the stream, that one span holds
+AGAIN = SECOND // 4  # ns until a disk that refused is tried again
+MOST = 1 << 22  # events that wait for it: 256 MB
 
 
 class Archive:
     """One recording of a lake, by one process. `put` never waits; a lane does the writing.
 
     Where a process was killed, the next one that opens the lake first puts in order what that had
-    heard. A disk that refuses is told as `trouble`; what came meanwhile is written when it heals.
+    heard. A disk that refuses is told as `trouble`; what came meanwhile is written when it heals,
+    up to `most` events. Where more would wait, the recording ends: a hole would be unmarked.
 
     Raises InputError where the lake is written to by another, damaged, or cannot be written.
     """
@@ -38,11 +42,13 @@ class Archive:
         started: int,
         *,
         every_ns: int = EVERY,
+        most: int = MOST,
         workers: Workers | None = None,
     ) -> None:
-        self.folder, self.every = folder, every_ns
+        self.folder, self.every, self.most = folder, every_ns, most
         self.trouble, self.lost, self.kept = "", 0, 0
-        self.held = list[Events]()  # what the disk did not take yet
+        self.held, self.given = deque[Chunk](), 0  # what the disk did not take yet
+        self.clock, self.next = (workers or Threads()).now, 0  # ns, when it is tried again
         self.behind = False  # the journal may hold what the writer does not
         self.closing = ExitStack()
         self.closing.enter_context(locked(folder))
@@ -60,9 +66,18 @@ class Archive:
         self.lane = (workers or Threads()).lane()
         self.last: Future[None] | None = None
 
-    def put(self, events: Events) -> None:
-        """Consecutive events, in order; the array is not used again by whoever gives it."""
-        self.last = self.lane.submit(partial(self._take, events))
+    def put(self, events: Events, bars: Bars = NO_BARS) -> None:
+        """What follows, in order; the arrays are not used again by whoever gives them."""
+        if self.lost or self.given - self.kept > self.most:
+            self.lost += len(events)
+            self.last = self.lane.submit(self._drain)
+            return
+        self.given += len(events)
+        self.last = self.lane.submit(partial(self._take, Chunk(events, bars, NO_OBSERVATIONS)))
+
+    def beside(self, work: Callable[[], None]) -> None:
+        """After all that was given so far, on the same lane; it raises nothing."""
+        self.last = self.lane.submit(work)
 
     def close(self) -> None:
         """Everything is in the lake. Raises InputError where the disk refuses."""
@@ -70,8 +85,8 @@ class Archive:
             self.last.result()
         self.lane.close()
         try:
-            self._drain()
-            if self.trouble:
+            self._write()
+            if self.held:
                 raise InputError(self.trouble)
             with writing(self.folder):
                 self.writer.close()
@@ -80,33 +95,38 @@ class Archive:
             self.journal.close()
             self.closing.close()
 
-    def _take(self, events: Events) -> None:
-        self.held.append(events)
+    def _take(self, chunk: Chunk) -> None:
+        self.held.append(chunk)
         self._drain()
 
     def _drain(self) -> None:
-        """All that is held, as far as the disk takes it."""
+        """All that is held, as far as the disk takes it; one that refused is let be for a while."""
+        if self.trouble and self.held and self.clock() < self.next:
+            return
+        self._write()
+
+    def _write(self) -> None:
         try:
             with writing(self.folder):
                 if self.behind:
                     self._again()
                 while self.held:
                     self._keep(self.held[0])
-            self.trouble = ""
+            self.trouble = f"{self.folder}: the recording has ended" if self.lost else ""
         except InputError as error:
-            self.trouble = str(error)
+            self.trouble, self.next = str(error), self.clock() + AGAIN
 
-    def _keep(self, events: Events) -> None:
-        ts = int(events["ts_recv"][0])
+    def _keep(self, chunk: Chunk) -> None:
+        ts = min(int(records["ts_recv"][0]) for records in chunk if len(records))
         if 0 <= self.first <= ts - self.every:
             self._span()
-        self.journal.append(events.tobytes())
+        self.journal.append(written(chunk))
         if self.first < 0:
             self.first = ts
         self.behind = True
-        self.kept += len(events)
-        del self.held[0]
-        self.writer.take(Chunk(events, NO_BARS, NO_OBSERVATIONS))
+        self.kept += len(chunk.events)
+        self.held.popleft()
+        self.writer.take(chunk)
         self.behind = False
 
     def _again(self) -> None:
@@ -140,7 +160,7 @@ class Archive:
         if writer is None:
             return 0
         writer.close()
-        return sum(map(len, found.pushed)) // EVENT.itemsize
+        return sum(len(read(content).events) for content in found.pushed)
 
     def _resumed(self, found: Recovered) -> Writer | None:
         """A writer that has taken what the journal holds; None where that is of no recording."""
@@ -151,10 +171,10 @@ class Archive:
         if not mine:
             return None
         writer = Writer(self.folder, mine[0])
-        writer.position["events"] = about["events"]
+        for kind in ("events", "bars"):
+            writer.position[kind] = about[kind]
         for content in found.pushed:
-            events = np.frombuffer(content, EVENT).copy().view(EVENT)
-            writer.take(Chunk(events, NO_BARS, NO_OBSERVATIONS))
+            writer.take(read(content))
         return writer
 
 
@@ -168,5 +188,17 @@ def named(instruments: tuple[Instrument, ...], started: int, folder: Path) -> Re
 
 def state(writer: Writer) -> bytes:
     """Of the journal: which recording goes on, and from where."""
-    said: dict[str, Any] = {"id": writer.recording.id, "events": writer.recording.rows("events")}
-    return json.dumps(said).encode()
+    rows = {kind: writer.recording.rows(kind) for kind in ("events", "bars")}
+    return json.dumps({"id": writer.recording.id} | rows).encode()
+
+
+def written(chunk: Chunk) -> bytes:
+    """The number of events, the events, the bars."""
+    events, bars, _ = chunk
+    return len(events).to_bytes(8, "little") + events.tobytes() + bars.tobytes()
+
+
+def read(content: bytes) -> Chunk:
+    end = 8 + int.from_bytes(content[:8], "little") * EVENT.itemsize
+    events, bars = np.frombuffer(content[8:end], EVENT), np.frombuffer(content[end:], BAR)
+    return Chunk(events.copy().view(EVENT), bars.copy().view(BAR), NO_OBSERVATIONS)

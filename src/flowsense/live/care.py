@@ -18,11 +18,17 @@ class Care:
     most: float = 60.0  # between two tries at a venue that is there and refuses us
     away: float = 1.5  # between two tries where nobody listens: that is no load on anybody
     connect: float = 10.0  # that opening may take
+    alive: float = (
+        2.0  # without a word, until we ask whether somebody is there; half of it to answer
+    )
+    bye: float = 0.5  # for an answer to our goodbye
+    overlap: float = 2.0  # that a connection is heard beside the one that takes its place
     settled: float = 10.0  # connected for so long, a loss is a first one again
     silent: float = 10.0  # at least, before an instrument counts as stale
     gaps: float = 5.0  # of its usual gap between messages, likewise
     stale: float = 0.5  # after that until the connection is given up
     reply: float = 10.0  # that a request may take
+    again: float = 5.0  # at most, between two tries of one that was not answered
     look: float = 0.25  # between two looks for silence
 
 

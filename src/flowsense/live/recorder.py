@@ -12,7 +12,8 @@ from flowsense.live.archive import Archive
 from flowsense.live.care import Care
 from flowsense.live.feed import Address, Feed
 from flowsense.live.tables import instruments
-from flowsense.schema import EVENT, Events, Instrument
+from flowsense.schema import BAR, EVENT, Bars, Events, Instrument
+from flowsense.sources import NO_BARS, NO_EVENTS
 from flowsense.sources.venues import Heard, venue
 from flowsense.sources.venues.decoder import Told
 from flowsense.wall import Stamp, elapsed, pause
@@ -26,8 +27,10 @@ class Kept(NamedTuple):
 
     seconds: float
     events: int
+    bars: int
     gaps: int
     reconnects: int
+    lost: tuple[tuple[str, float], ...]  # venue, seconds without it; those that were lost alone
     states: tuple[str, ...]  # of each venue, and why where it is not live
     trouble: str  # of the disk
 
@@ -55,7 +58,8 @@ class Recorder:
         self.addresses, self.now = addresses or {}, now or Stamp()
         self.feeds = list[Feed]()
         self.parts = list[Events]()  # heard, and not given to the archive yet
-        self.events, self.begun, self.recovered = 0, 0.0, 0
+        self.more = list[Bars]()  # likewise
+        self.events, self.bars, self.begun, self.recovered = 0, 0, 0.0, 0
         self.archive: Archive | None = None
 
     async def run(
@@ -69,8 +73,8 @@ class Recorder:
 
         began: called when the lake is ready and the feeds connect. look: called many times a
         second. Raises InputError for symbols that are not listed, a lake that another process
-        writes to, a disk that refuses for so long that memory would not hold what is heard, bars,
-        and what no new connection would mend.
+        writes to, a disk that refuses for so long that memory would not hold what is heard, and
+        what no new connection would mend.
         """
         table = list[Instrument]()
         for name, symbols in self.wanted.items():
@@ -107,20 +111,18 @@ class Recorder:
         )
 
     def _hear(self, heard: Heard | None, told: Told) -> None:
-        if len(told.bars):
-            raise InputError(
-                "this venue tells bars, which a live recording does not hold: "
-                "name one that tells trades or books"
-            )
         if len(told.events):
             self.parts.append(told.events)
+        if len(told.bars):
+            self.more.append(told.bars)
 
     def _flush(self, archive: Archive) -> None:
-        if self.parts:
-            parts, self.parts = self.parts, []
-            events = np.concatenate(parts).view(EVENT)
-            self.events += len(events)
-            archive.put(events)
+        if self.parts or self.more:
+            events = np.concatenate([NO_EVENTS, *self.parts]).view(EVENT)
+            bars = np.concatenate([NO_BARS, *self.more]).view(BAR)
+            self.parts, self.more = [], []
+            self.events, self.bars = self.events + len(events), self.bars + len(bars)
+            archive.put(events, bars)
         if self.events - archive.kept > self.most:
             why = archive.trouble or f"{self.lake}: the disk takes less than is heard"
             raise InputError(f"{why}: ended with {archive.kept} events kept")
@@ -131,8 +133,10 @@ class Recorder:
         return Kept(
             seconds=elapsed() - self.begun,
             events=self.events,
+            bars=self.bars,
             gaps=sum(count["gap"] for count in counts),
             reconnects=sum(max(feed.connections - 1, 0) for feed in self.feeds),
+            lost=tuple((f.venue.name, f.outage.seconds) for f in self.feeds if f.outage.seconds),
             states=tuple(map(state, self.feeds)),
             trouble=self.archive.trouble if self.archive else "",
         )

@@ -8,10 +8,12 @@ it has told one, it is the first that was recorded, which every client waits to 
 
 Update ids of EVENTs are counted here, one for each level that changed. A loss in the recording is
 a hole in them, so that clients see it; a snapshot without a loss is told as the differences. A
-trade without an aggressor is told as one of a buyer.
+trade without an aggressor is told as one of a buyer. Candles are made of the trades, once somebody
+has asked for their length: told with each trade, and as closed with the first message after it.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,10 +25,13 @@ import numpy as np
 import orjson
 
 from flowsense.replay import Client, Json, Said
+from flowsense.replay.candles import Candle, Candles
 from flowsense.replay.shelf import Shelf, View, text
 from flowsense.schema import CLEAR, GAP, MILLISECOND, SET, SNAPSHOT, TRADE, Events, Instrument
+from flowsense.sources import NO_EVENTS
 from flowsense.sources.binance_lines import Market
 from flowsense.sources.venues import Heard, How, venue
+from flowsense.sources.venues.binance import LENGTHS
 from flowsense.sources.venues.decoder import Decoder
 
 DEPTHS = ("depth", "depth@0ms", "depth@100ms", "depth@250ms", "depth@500ms")
@@ -36,7 +41,10 @@ FIRST = 1_000_000  # update id that the venue stands at when a recording of EVEN
 RAW = "raw"  # of a client: it gets the data without the envelope
 METHODS = "`SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`"
 PUBLIC, MARKET = ROOTS = "/public", "/market"  # of the USD-M market, each with streams of its own
+PAST = 20_000  # trades that are told again to whom asks
 DIGITS = 8  # decimals of every number of the spot market
+KLINE = re.compile(r"[^@]+@kline_(\w+)")
+SPANS = {1_000 * seconds: name for name, seconds in LENGTHS.items()}  # ms
 
 
 class Kind(NamedTuple):
@@ -61,7 +69,11 @@ class Listed:
     trades: int = FIRST  # id of the last
     lost: bool = False  # since then the recording does not know the book
     offset: int = 0  # taken off recorded ids
+    past: deque[dict[str, Any]] = field(
+        default_factory=lambda: deque(maxlen=PAST)
+    )  # trades, as REST has them
     first: bytes = b""  # snapshot that is recorded, until the book is whole
+    candles: Candles = field(default_factory=Candles)
 
 
 @dataclass(eq=False)
@@ -92,12 +104,15 @@ class Binance:
         self._subscribe(client, names.split("/"))
         return []
 
-    @staticmethod
-    def _subscribe(client: Client, names: list[Any]) -> None:
+    def _subscribe(self, client: Client, names: list[Any]) -> None:
         """Behind a root of its own a stream of another kind is accepted and never told."""
         root = next((root for root in ROOTS if client.told.get(root)), "")
         mine = (name for name in names if isinstance(name, str) and name)
         client.topics |= {name for name in mine if root in ("", root_of(name))}
+        found = {m[1] for m in map(KLINE.fullmatch, client.topics) if m}
+        for one in self.listed:
+            more = {span for span, name in SPANS.items() if name in found}
+            one.candles.spans = (*sorted(more.union(one.candles.spans)),)
 
     def asked(self, client: Client, text: bytes) -> list[bytes]:
         try:
@@ -141,6 +156,7 @@ class Binance:
         k = int(events["instrument"][0])
         one, said, symbol = self.listed[k], list[Said](), self.instruments[k].symbol.lower()
         one.when = (int(events["ts_event"][0]) or int(events["ts_recv"][0])) // MILLISECOND
+        said += self._candles(k, events)
         for part in parts(events):
             if part["action"][0] == TRADE:
                 said.append(Said(f"{symbol}@trade", self._trade(k, part)))
@@ -172,10 +188,31 @@ class Binance:
         one.trades += 1
         price, size = self._level(one.shelf, int(e["price"]), int(e["lots"]))
         body = self._begun(k, "trade") | {"t": one.trades, "p": price, "q": size, "T": one.when}
+        row = {"id": one.trades, "price": price, "qty": size, "time": one.when}
+        one.past.append(row | {"isBuyerMaker": bool(e["side"] < 0), "isBestMatch": True})
         if self.kind.market is Market.SPOT:
             return body | {"m": bool(e["side"] < 0), "M": True}
         body.pop("ps", None)
         return body | {"X": "MARKET", "m": bool(e["side"] < 0)}
+
+    def _candles(self, k: int, events: Events) -> Iterator[Said]:
+        """Those that are over by then, and those that run."""
+        one = self.listed[k]
+        for span, candle in one.candles.over(one.when):
+            yield self._candle(k, SPANS[span], candle, True)
+        trades = events[events["action"] == TRADE]
+        for price, lots in zip(trades["price"].tolist(), trades["lots"].tolist(), strict=True):
+            one.candles.traded(one.when, price, lots)
+            for span, candle in one.candles.running.items():
+                yield self._candle(k, SPANS[span], candle, False)
+
+    def _candle(self, k: int, length: str, c: Candle, closed: bool) -> Said:
+        shelf, symbol = self.listed[k].shelf, self.instruments[k].symbol
+        prices = {n: self._number(shelf.price(p)) for n, p in zip("ohlc", c.ohlc, strict=True)}
+        about = {"t": c.opened, "T": c.over - 1, "s": symbol, "i": length, "n": c.trades}
+        volume = {"v": self._number(shelf.size(c.lots)), "x": closed}
+        body = {"e": "kline", "E": self.listed[k].when, "s": symbol, "k": about | prices | volume}
+        return Said(f"{symbol.lower()}@kline_{length}", body)
 
     def _begun(self, k: int, event: str) -> dict[str, Any]:
         when, symbol = self.listed[k].when, self.instruments[k].symbol
@@ -200,17 +237,21 @@ class Binance:
         """What Binance has said then."""
         one, start = self.listed[instrument], STREAM.match(body)
         topic = start[1].decode() if start else ""
+        how, key = (How.MESSAGE, "") if topic else (How.REPLY, self.instruments[instrument][0])
+        events = NO_EVENTS
         if not topic or "@depth" in topic:  # a snapshot, too, continues the book
-            how, key = (How.MESSAGE, "") if topic else (How.REPLY, self.instruments[instrument][0])
             self._follow(one, self.decoder.hear(Heard(ts, how, body, key)).events)
+        elif one.candles.spans and topic.endswith("@trade"):
+            events = self.decoder.hear(Heard(ts, how, body)).events
         if not topic:
             return []
         one.when = ts // MILLISECOND
+        said = [*self._candles(instrument, events)]
         if one.offset:
             body = renumbered(body, one.offset)
         depth = DEPTH.fullmatch(topic)
         names = [f"{depth[1]}@{name}" for name in DEPTHS] if depth else [topic]
-        return [Said(name, body) for name in names]
+        return said + [Said(name, body) for name in names]
 
     def _follow(self, one: Listed, events: Events) -> None:
         """The book as it was, until the recording knows it again: clients find that too old."""
@@ -244,7 +285,17 @@ class Binance:
                 limit = asked.get("limit", "")
                 wanted = int(limit) if limit.isdecimal() and len(limit) < 7 else 0
                 return self._snapshot(self.symbols[asked["symbol"]], wanted or self._usual())
+            case "historicalTrades" if asked.get("symbol") in self.symbols:
+                return orjson.dumps(self._past(asked))
         return None
+
+    def _past(self, asked: dict[str, str]) -> Json:
+        """Of what was told as EVENTs; from an id on, or the last."""
+        rows = self.listed[self.symbols[asked["symbol"]]].past
+        limit = min(int(asked.get("limit", 500)), 1_000)
+        if "fromId" not in asked:
+            return [*rows][-limit:]
+        return [row for row in rows if row["id"] >= int(asked["fromId"])][:limit]
 
     def _usual(self) -> int:
         return 100 if self.kind.market is Market.SPOT else 500

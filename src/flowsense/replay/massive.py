@@ -6,26 +6,18 @@ quotes and trades of a symbol together. A key is taken if it is `key`, or any wh
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from flowsense.replay import Client, Said
+from flowsense.replay.candles import Candles
 from flowsense.replay.shelf import Shelf
 from flowsense.schema import CLOSE, LAST, MILLISECOND, TRADE, Events, Instrument
 
 WAYS = {1: "2", -1: "1", 0: ""}  # conditions of a pair's trade: bought, sold
 DEPTH = 100
-
-
-@dataclass
-class Window:
-    """A bar in the making, in ticks, lots and ms."""
-
-    opened: int
-    prices: list[int]
-    lots: int = 0
+SECOND, MINUTE = 1_000, 60_000  # ms
 
 
 class Massive:
@@ -39,7 +31,7 @@ class Massive:
         self.key, self.numbers = key, Counter[str]()
         self.now = 0  # ms, of the last record
         self.touches = dict[int, str]()
-        self.windows = dict[tuple[int, int], Window]()
+        self.candles = [Candles((SECOND, MINUTE)) for _ in instruments]
 
     def connected(self, client: Client, path: str) -> list[bytes]:
         return [status("connected", "Connected Successfully")]
@@ -69,7 +61,7 @@ class Massive:
         said = [*self.closed(k, now)]
         for e in events:
             if e["action"] in (TRADE, CLOSE):
-                self.traded(k, now, e)
+                self.candles[k].traded(now, int(e["price"]), int(e["lots"]))
             if e["action"] == TRADE:
                 said += self.topic(k, 1, f"{self.trade(k, e)},{self.stamp(k, now)}")
         shelf.apply(events)
@@ -109,28 +101,15 @@ class Massive:
         self.numbers[f"all {k}"] += 1
         return f'"t":{now},"q":{self.numbers[f"all {k}"]},"z":3'
 
-    def traded(self, k: int, now: int, e: Any) -> None:
-        for span in (1_000, 60_000):
-            window = self.windows.setdefault((k, span), Window(now - now % span, []))
-            window.prices.append(int(e["price"]))
-            window.lots += int(e["lots"])
-
     def closed(self, k: int, now: int) -> Iterator[Said]:
         shelf = self.shelves[k]
-        for which, span in ((3, 1_000), (4, 60_000)):
-            window = self.windows.get((k, span))
-            if window is None or now < window.opened + span:
-                continue
-            del self.windows[k, span]
-            prices = window.prices
-            ohlc = prices[0], max(prices), min(prices), prices[-1]
-            parts = [
-                f'"{name}":{number(shelf.price(p))}' for name, p in zip("ohlc", ohlc, strict=True)
-            ]
-            size = float(shelf.size(window.lots)) / len(prices)
-            parts.append(f'"v":{number(shelf.size(window.lots))},"z":{size}')
-            parts.append(f'"s":{window.opened},"e":{window.opened + span}')
-            yield from self.topic(k, which, ",".join(parts))
+        for span, c in self.candles[k].over(now):
+            prices = zip("ohlc", map(shelf.price, c.ohlc), strict=True)
+            parts = [f'"{name}":{number(price)}' for name, price in prices]
+            volume = shelf.size(c.lots)
+            parts.append(f'"v":{number(volume)},"z":{float(volume) / c.trades}')
+            parts.append(f'"s":{c.opened},"e":{c.over}')
+            yield from self.topic(k, 3 if span == SECOND else 4, ",".join(parts))
 
     def topic(self, k: int, which: int, fields: str) -> Iterator[Said]:
         """To who has subscribed to it, or to all of its channel."""

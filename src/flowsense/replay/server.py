@@ -3,7 +3,7 @@
 import asyncio
 import socket as sockets
 import struct
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from copy import deepcopy
 from math import ceil, inf
 from os import strerror
@@ -13,6 +13,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from flowsense.errors import InputError
 from flowsense.replay import Said, Speaker
+from flowsense.replay.binance_orders import Orders
+from flowsense.replay.counter import answered, given
 from flowsense.replay.faults import Step
 from flowsense.replay.feed import Feed, Lines, Told
 from flowsense.replay.seat import Seat
@@ -62,6 +64,7 @@ class Replay:
         at_once: begin without a client; else when the first has subscribed to something.
         hang_up: when the recording has ended, so have the connections (1001).
         port: 0: the system's choice.
+        errs: told of each fault when it begins.
     """
 
     def __init__(
@@ -74,13 +77,18 @@ class Replay:
         at_once: bool = False,
         hang_up: bool = False,
         port: int = 0,
+        errs: Callable[[Step], object] = lambda step: None,
     ) -> None:
         if not speed > 0:
             raise InputError(f"speed {speed}: give a number above 0, or inf")
         self.feed, self.speaker, self.speed = feed, speaker, speed
+        self.orders: Orders | None = None  # the order side, for who sets it
         self.verbatim = speaker if isinstance(speaker, Verbatim) else None
         self.symbols = tuple(i.symbol for i in feed.instruments)
         self.trouble, self.hang_up, self.port = Trouble(faults), hang_up, port
+        self.errs = errs
+        # told of each connection: True when it stands, False when it is gone
+        self.heeds: Callable[[bool], object] = lambda here: None
         if any(s.do == "renumber" for s in faults) and not isinstance(speaker, Renumbered):
             raise InputError("fault renumber: this venue's ids cannot: leave the step out")
         self.stale: Speaker | None = None  # as it was when such a fault began
@@ -180,6 +188,8 @@ class Replay:
         return await (self._connect(request) if wanted else self._reply(request))
 
     async def _reply(self, request: web.Request) -> web.Response:
+        if self.orders is not None and (found := await answered(self.orders, request)) is not None:
+            return await given(found)
         slow = self.trouble.now("slow")
         if slow and slow.snapshot == "newer":
             await pause(slow.by)
@@ -201,6 +211,7 @@ class Replay:
         seat = Seat(socket, request.transport)
         self.seats.add(seat)
         self.served += 1
+        self.heeds(True)
         sending = asyncio.create_task(seat.run())
         try:
             self._answer(seat, self.speaker.connected(seat.client, request.path_qs))
@@ -216,6 +227,7 @@ class Replay:
         finally:
             self.seats.discard(seat)
             seat.leave()
+            self.heeds(False)
             await sending
         return socket
 
@@ -295,6 +307,7 @@ class Replay:
 
     async def _do(self, step: Step) -> None:
         """A fault begins."""
+        self.errs(step)
         self.trouble.begin(step)
         match step.do:
             case "refuse":

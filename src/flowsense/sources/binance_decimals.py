@@ -7,7 +7,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from flowsense._jit import array, compiled
+from flowsense._jit import array, compiled, kernel
 from flowsense.schema import LARGEST, Decimal
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -17,31 +17,41 @@ MOST = 9 * 10**17  # a mantissa up to this can take one more digit
 POWERS = np.array([10**k for k in range(19)])
 
 
+@kernel
+def longer(
+    c: int, value: int, places: int, zeros: int, ends: int, point: bool
+) -> tuple[int, int, int, int, bool]:
+    """A number with one more character: its digits, how many of them are behind the point, zeros
+    left out that may end it, whether it may end here, whether it has a point.
+
+    Digits below 0 where it is no plain decimal. Equal values have one form, whatever zeros end it.
+    """
+    if c == POINT and ends and not point:
+        return value, places, zeros, 0, True
+    if c == ZERO and point:
+        return value, places, zeros + 1, 1, True
+    if c < ZERO or c > NINE:
+        return -1, 0, 0, 0, False
+    for _ in range(zeros + 1):
+        if value >= MOST:
+            return -1, 0, 0, 0, False
+        value *= 10
+    return value + c - ZERO, places + (zeros + 1 if point else 0), 0, 1, point
+
+
 @compiled(types.int64(array("i1", readonly=True), array("i8"), array("i8")))
 def scan(text: Any, mantissa: Any, decimals: Any) -> int:
-    """Comma-separated decimals -> how many, or -1 - index of the first that is not a plain one.
-
-    Zeros that end a fraction are left out, so that equal values have one form.
-    """
-    n, value, places, zeros, digits, fraction = 0, 0, 0, 0, 0, False
+    """Comma-separated decimals -> how many, or -1 - index of the first that is not a plain one."""
+    n, value, places, zeros, ends, point = 0, 0, 0, 0, 0, False
     for i in range(len(text) + 1):
         c = int(text[i]) if i < len(text) else COMMA
-        if c == COMMA and digits:
+        if c == COMMA and ends:
             mantissa[n], decimals[n] = value, places
-            n, value, places, zeros, digits, fraction = n + 1, 0, 0, 0, 0, False
-        elif c == POINT and digits and not fraction:
-            digits, fraction = 0, True
-        elif c == ZERO and fraction:
-            digits, zeros = 1, zeros + 1
-        elif ZERO <= c <= NINE:
-            for _ in range(zeros + 1):
-                if value >= MOST:
-                    return -1 - n
-                value *= 10
-            places += zeros + 1 if fraction else 0
-            value, zeros, digits = value + c - ZERO, 0, 1
+            n, value, places, zeros, ends, point = n + 1, 0, 0, 0, 0, False
         else:
-            return -1 - n
+            value, places, zeros, ends, point = longer(c, value, places, zeros, ends, point)
+            if value < 0:
+                return -1 - n
     return n
 
 

@@ -149,6 +149,12 @@ def _trade(at: Line, d: Json, trades: str) -> Message:
     return Message(Kind.TRADE, at, str(d["s"]), None, _time(d, "T"), number, number, -1, levels)
 
 
+def past(at: Line, symbol: str, d: Json) -> Message:
+    """A trade as REST tells it. Raises ValueError and KeyError as the others."""
+    trade = {"s": symbol, "t": d["id"], "p": d["price"], "q": d["qty"], "T": d["time"]}
+    return _trade(at, trade | {"m": d["isBuyerMaker"]}, "trade")
+
+
 def _id(d: Json, key: str) -> int:
     value = d[key]
     if type(value) is not int or not 0 <= value < 2**63:

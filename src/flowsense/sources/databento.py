@@ -17,7 +17,12 @@ system                 counted: heartbeats, acknowledgements, warnings
 TCP loses nothing and the venue's own holes are flagged (F_MAYBE_BAD_BOOK), so that a hole is a
 connection that was lost, or skipped records. Gateways restart every week. Whatever was told
 before is forgotten then: books begin again with a snapshot (orders) or with the next row (levels).
-What was missed is not asked for again. `ts_recv` is our clock, not Databento's as in a file.
+`ts_recv` is our clock, not Databento's as in a file.
+
+What was traded while a connection was lost is asked for with the next: the gateway replays what has
+happened since the last trades that we heard, within a day, and they are told as LATE, but for those
+that we know. A replay ends for us with the first record of after the connection was made; of the
+books in it nothing is told. Of orders there is none, as their snapshot excludes it.
 
 Ticks and contracts are those of the definitions of the last days, over the historical API. Symbols
 are raw symbols, of one publisher each: the first that is heard.
@@ -38,7 +43,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowsense.errors import DecodeError, InputError
-from flowsense.schema import DAY, DEPTH, SECOND, Decimal, Instrument
+from flowsense.schema import DAY, DEPTH, SECOND, TRADE, Decimal, Events, Instrument
 from flowsense.sources.dbn_book import HOLE, NONE, SEEN
 from flowsense.sources.dbn_decode import Decoder
 from flowsense.sources.dbn_files import SHORTEST, piece_of, walk
@@ -65,6 +70,11 @@ LONGEST = 1 << 16  # bytes of a line, or of a record: no gateway says more
 TOGETHER = 500  # symbols of one subscription
 RECENT = 5  # days of definitions: weekends and holidays have none
 DENIED, WRONG, SKIPPED = (1, 2), (4, 5), 7  # codes of errors
+EXECUTED = ("trades", "tbbo", "tcbbo", "mbp-1", "mbp-10", "cmbp-1")  # schemas that tell each trade
+REPLAYED = DAY - 3_600 * SECOND  # of the gateway's day, with an hour to spare
+
+
+LATEST = np.dtype([("ts", "i8"), ("count", "i8")])  # ns of the last trade; how many of then
 
 
 class Wanted(NamedTuple):
@@ -98,19 +108,30 @@ class DatabentoDialect:
 
     def __init__(self, wanted: Wanted, symbols: tuple[str, ...], sink: Sink) -> None:
         self.wanted, self.symbols, self.sink = wanted, symbols, sink
+        size = max(self.sink.index.values(), default=-1) + 1
+        self.last = np.zeros(size, LATEST)  # by instrument, of all connections
         self.opened()
 
     def opened(self) -> None:
-        size = max(self.sink.index.values(), default=-1) + 1
-        self.ticks, seen = np.ones(size, np.int64), np.zeros(size, SEEN)
-        for symbol, k in self.sink.index.items():
-            begin(self.sink.instruments[symbol], self.wanted.feeds, seen[k : k + 1])
-            self.ticks[k] = seen[k]["tick"]
-        self.decoder = Decoder(seen, np.zeros(0, HOLE))
+        self.ticks = np.ones(len(self.last), np.int64)
+        self.decoder, self.past = self.fresh(), self.fresh()
+        self.since = int(self.last["ts"].max(initial=0))  # of a replay; 0: there is none
+        self.until = self.sink.ts_recv
+        if self.since:  # a second more: instruments are not told of in order of their own clocks
+            self.since = max(self.since - SECOND, self.until - REPLAYED)
+        self.told = np.zeros(len(self.last), np.int64)  # of the trades at its last time, by replay
         self.buffer, self.greeted, self.records = b"", False, 0
         self.metadata: Metadata | None = None
         self.places = dict[int, int]()  # of ids, instruments; -1 of one that is not ours
         self.publishers = dict[int, int]()  # of instruments
+
+    def fresh(self) -> Decoder:
+        """As before the first record."""
+        seen = np.zeros(len(self.last), SEEN)
+        for symbol, k in self.sink.index.items():
+            begin(self.sink.instruments[symbol], self.wanted.feeds, seen[k : k + 1])
+            self.ticks[k] = seen[k]["tick"]
+        return Decoder(seen, np.zeros(0, HOLE))
 
     def message(self, body: bytes) -> None:
         """Bytes of the connection, cut anywhere. Raises DecodeError."""
@@ -156,6 +177,8 @@ class DatabentoDialect:
 
     def subscribe(self, schema: str) -> None:
         more = "|snapshot=1" if schema == "mbo" else ""
+        if self.since and schema in EXECUTED:
+            more = f"|start={self.since}"
         for k in range(0, len(self.symbols), TOGETHER):
             names = ",".join(self.symbols[k : k + TOGETHER])
             self.sink.send(f"schema={schema}|stype_in=raw_symbol|symbols={names}{more}\n")
@@ -199,7 +222,36 @@ class DatabentoDialect:
             elif part.layout.name == "error":
                 self.failed(part)
         if len(piece.batch.messages):
-            self.sink.add(*self.decoder.push(self.mine(piece.batch)))
+            self.push(self.mine(piece.batch))
+
+    def push(self, batch: Batch) -> None:
+        """What is replayed, and what is of now."""
+        m = batch.messages
+        late = m["ts_event"] < (self.until if self.since else 0)
+        if late.any():
+            events, _ = self.past.push(batch._replace(messages=m[late]))
+            self.sink.again(self.missed(events[events["action"] == TRADE]))
+        events, bars = self.decoder.push(batch._replace(messages=m[~late]) if late.any() else batch)
+        self.sink.add(events, bars)
+        self.known(events[events["action"] == TRADE])
+
+    def missed(self, trades: Events) -> Events:
+        """Those that were not heard when they happened."""
+        wanted = np.zeros(len(trades), np.bool_)
+        for i, (k, ts) in enumerate(zip(trades["instrument"], trades["ts_event"], strict=True)):
+            of = self.last[k]
+            self.told[k] = 1 if ts > of["ts"] else self.told[k] + (ts == of["ts"])
+            wanted[i] = ts > of["ts"] or (ts == of["ts"] and self.told[k] > of["count"])
+            if wanted[i]:
+                self.last[k] = ts, self.told[k]
+        return trades[wanted]
+
+    def known(self, trades: Events) -> None:
+        """The last time of each, and how many trades were heard of it."""
+        for k, ts in zip(trades["instrument"], trades["ts_event"], strict=True):
+            of = self.last[k]
+            if ts >= of["ts"]:
+                self.last[k] = ts, of["count"] + 1 if ts == of["ts"] else 1
 
     def map(self, part: Part) -> None:
         names = part.raw["stype_out_symbol"]

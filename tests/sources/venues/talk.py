@@ -10,9 +10,23 @@ from flowsense.replay import Client, speaker
 from flowsense.replay.shelf import Shelf
 from flowsense.schema import CLEAR, EVENT, LAST, SECOND, SET, SNAPSHOT, TRADE
 from flowsense.sources.venues import Anew, Get, Heard, How, Send, venue
+from flowsense.sources.venues.chained import PATIENCE
 from flowsense.sources.venues.decoder import Decoder
 
 START, STEP = 1_700_000_000 * SECOND, SECOND  # of a market, and between its messages
+
+
+def hear(decoder, *bodies, ts=START):
+    """What came of each message."""
+    return [decoder.hear(Heard(ts, How.MESSAGE, body)) for body in bodies]
+
+
+def holed(decoder, shot, hole):
+    """What came of a hole behind a snapshot: it is asked about once, and again after a while."""
+    _, first, again = hear(decoder, shot, hole, hole)
+    (late,) = hear(decoder, hole, ts=START + PATIENCE)
+    assert again.asks == () and late.asks == first.asks and len(late.events) == 0
+    return first
 
 
 def message(ts, instrument, rows):

@@ -5,7 +5,7 @@ from decimal import Decimal as Exact
 import orjson
 import pytest
 from pyarrow import CompressedInputStream, OSFile
-from sources.venues.talk import START, Talk, market, survives, told_whole, told_with_holes
+from sources.venues.talk import START, Talk, hear, market, survives, told_whole, told_with_holes
 
 from flowsense.errors import DecodeError
 from flowsense.schema import GAP, HALT, LAST, SNAPSHOT, STATUS, TRADE, Decimal, Instrument
@@ -48,10 +48,6 @@ def decoder():
     found = Decoder(venue("coinbase"), (BTC,))
     found.hear(Heard(START, How.OPENED))
     return found
-
-
-def hear(decoder, *bodies, ts=START):
-    return [decoder.hear(Heard(ts, How.MESSAGE, body)) for body in bodies]
 
 
 def test_every_channel_is_asked_for_in_a_message_of_its_own():

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
+from flowsense.errors import InputError
 from flowsense.registry import Entry, load
 from flowsense.schema import Instrument
 
@@ -45,6 +46,7 @@ class Get(NamedTuple):
 
     key: str
     path: str  # and query, behind `Venue.rest`
+    cost: float = 1.0  # of one of `Venue.requests`, where it weighs less
 
 
 class Anew(NamedTuple):
@@ -53,13 +55,17 @@ class Anew(NamedTuple):
     why: str
 
 
+class Renew(NamedTuple):
+    """The venue will end the connection: another is wanted before it does."""
+
+
 class Stop(NamedTuple):
     """No connection will be of use until somebody acts: a key is wrong, or is not paid for."""
 
     why: str
 
 
-Ask: TypeAlias = Send | Get | Anew | Stop
+Ask: TypeAlias = Send | Get | Anew | Renew | Stop
 KEY = "{key}"  # in a Send: our key, put in its place where it is said, and nowhere before;
 # {key:CHALLENGE} is a hash of both, see `sources.secret`
 
@@ -95,11 +101,13 @@ class Venue(NamedTuple):
     ping_ns: int = 15_000_000_000
     door: str = ""  # path that is posted to for an address with a token
     address: Callable[[bytes], str] | None = None  # of the stream, from what the door said
+    life_ns: int = 0  # that a connection has; only where the path subscribes. 0: no end is known
     requests: int = 120  # a minute, that it takes from one of us
     most: int = 100  # symbols on one connection
     quiet_ns: int = 0  # silence of an instrument that is no fault
     secret: str = ""  # environment variable of our key, which is also the bearer's of requests
     basic: bool = False  # there it is a user's without a password
+    candles: "Callable[[str], Venue] | None" = None  # the same with bars of this length beside it
 
 
 ENTRIES: dict[str, Entry] = {
@@ -127,13 +135,30 @@ ENTRIES: dict[str, Entry] = {
     "kucoin": Entry("flowsense.sources.venues.kucoin:VENUE", "spot: 100 levels, trades"),
     "gate": Entry("flowsense.sources.venues.gate:VENUE", "spot: 100 levels at 100 ms, trades"),
     "dydx": Entry("flowsense.sources.venues.dydx:VENUE", "v4: 100 levels, trades, halts"),
+    "ccxt": Entry(
+        *(
+            "flowsense.sources.venues.unified:venue",
+            "ccxt:EXCHANGE: others, weaker",
+        ),
+        needs="ccxt",
+    ),
 }
 
 
 def venue(name: str) -> Venue:
-    """By its name, or databento/DATASET/SCHEMAS. Raises InputError with the closest match."""
-    if name.partition("/")[0] == "databento":
-        made: Venue = load("venue", "databento", ENTRIES)(name)
+    """By its name, NAME/1m for candles of a minute beside its book, databento/DATASET/SCHEMAS, or
+    ccxt:EXCHANGE.
+
+    Raises InputError with the closest match.
+    """
+    base, slash, length = name.partition("/")
+    kind = base.partition(":")[0]
+    if kind in ("databento", "ccxt"):
+        made: Venue = load("venue", kind, ENTRIES)(name)
         return made
-    found: Venue = load("venue", name, ENTRIES)
-    return found
+    found: Venue = load("venue", base, ENTRIES)
+    if not slash:
+        return found
+    if found.candles is None:
+        raise InputError(f"venue {name!r}: candles of {base} are not read: name {base} alone")
+    return found.candles(length)

@@ -7,7 +7,7 @@ from numba import types
 
 from flowsense._jit import Record, array, compiled, kernel
 from flowsense.schema import BEAT, EVENT, LARGEST, LAST, SET, SNAPSHOT, Decimal
-from flowsense.sources.binance_decimals import COMMA, MOST, NINE, POINT, ZERO
+from flowsense.sources.binance_decimals import COMMA, MOST, longer
 from flowsense.sources.rows import NOWHERE, differ
 
 TOLD = np.dtype(  # what the events of one message share
@@ -69,10 +69,10 @@ def put(text: Any, told: Record, units: Record, out: Record, at: int) -> int:
         record(out[at], t, 0, 0, 0, t.bits)
         return at + 1
     n, price = 0, 0
-    value, places, zeros, digits, fraction = 0, 0, 0, 0, False
+    value, places, zeros, ends, point = 0, 0, 0, 0, False
     for i in range(len(text) + 1):
         c = int(text[i]) if i < len(text) else COMMA
-        if c == COMMA and digits:
+        if c == COMMA and ends:
             count = counted(value, places, units[n & 1])
             if count < 0 or (count == 0 and (n & 1 == 0 or t.action != SET)):
                 return -1 - n
@@ -81,20 +81,11 @@ def put(text: Any, told: Record, units: Record, out: Record, at: int) -> int:
                 last = t.bits if k == levels - 1 else t.bits & ~LAST
                 record(out[at + k], t, 1 if k < t.bids else -1, price, count, last)
             price = count
-            n, value, places, zeros, digits, fraction = n + 1, 0, 0, 0, 0, False
-        elif c == POINT and digits and not fraction:
-            digits, fraction = 0, True
-        elif c == ZERO and fraction:
-            digits, zeros = 1, zeros + 1
-        elif ZERO <= c <= NINE:
-            for _ in range(zeros + 1):
-                if value >= MOST:
-                    return -1 - n
-                value *= 10
-            places += zeros + 1 if fraction else 0
-            value, zeros, digits = value + c - ZERO, 0, 1
+            n, value, places, zeros, ends, point = n + 1, 0, 0, 0, 0, False
         else:
-            return -1 - n
+            value, places, zeros, ends, point = longer(c, value, places, zeros, ends, point)
+            if value < 0:
+                return -1 - n
     return at + levels if n == 2 * levels else -1 - n
 
 

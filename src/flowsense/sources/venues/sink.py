@@ -17,6 +17,7 @@ from flowsense.schema import (
     EVENT,
     GAP,
     LAST,
+    LATE,
     SCROLL,
     SET,
     SNAPSHOT,
@@ -29,7 +30,7 @@ from flowsense.schema import (
 )
 from flowsense.sources import NO_BARS
 from flowsense.sources.levels import Levels
-from flowsense.sources.venues import Anew, Ask, Get, Send, Stop
+from flowsense.sources.venues import Anew, Ask, Get, Renew, Send, Stop
 from flowsense.sources.venues.put import TOLD, UNIT, put, turn, unit
 
 NONE = Levels(0, 0, "")
@@ -165,6 +166,11 @@ class Sink:
         if not signed:
             self.room[self.n - 1]["side"] = 0
 
+    def late(self, symbol: str, levels: Levels, when: int, number: int) -> None:
+        """An execution that was missed, and that the venue tells now that it was asked."""
+        self.count("late trade")
+        self._put(symbol, levels, TRADE, LATE | (LAST if self.ready[symbol] else 0), when, number)
+
     def _heard(self, symbol: str, number: int | str, when: int) -> bool:
         if isinstance(number, int):
             last, latest = self.traded.get(symbol, (-1, 0))
@@ -181,13 +187,24 @@ class Sink:
         known.add(number)
         return False
 
-    def add(self, events: Events, bars: Bars) -> None:
-        """Of a venue whose messages are records: as decoded, heard now."""
+    def again(self, trades: Events) -> None:
+        """Executions of records that were missed."""
+        self.counts["late trade"] += len(trades)
+        whole = [k for symbol, k in self.index.items() if self.ready[symbol]]
+        told = trades.copy()
+        told["bits"] = LATE | np.where(np.isin(told["instrument"], whole), LAST, 0)
+        self._add(told)
+
+    def _add(self, events: Events) -> None:
         self._room(len(events))
         told = np.asarray(self.room)[self.n : self.n + len(events)]
         told[:] = events
         told["ts_recv"] = self.ts_recv
         self.n += len(events)
+
+    def add(self, events: Events, bars: Bars) -> None:
+        """Of a venue whose messages are records: as decoded, heard now."""
+        self._add(events)
         self.bars += [(*b[:1], self.ts_recv, *b[2:]) for b in bars.tolist()]
         symbols = {k: symbol for symbol, k in self.index.items()}
         ends = events[events["bits"] & (LAST | GAP) > 0]
@@ -219,12 +236,15 @@ class Sink:
     def send(self, text: str) -> None:
         self.asks.append(Send(text))
 
-    def get(self, key: str, path: str) -> None:
+    def get(self, key: str, path: str, cost: float = 1.0) -> None:
         """Ask beside the stream, unless that is being asked already."""
-        self.asks.append(Get(key, path))
+        self.asks.append(Get(key, path, cost))
 
     def anew(self, why: str) -> None:
         self.asks.append(Anew(why))
+
+    def renew(self) -> None:
+        self.asks.append(Renew())
 
     def stop(self, why: str) -> None:
         self.asks.append(Stop(why))
