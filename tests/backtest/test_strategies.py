@@ -112,7 +112,9 @@ def test_a_quote_that_the_forecast_turns_against_is_withdrawn():
     assert asks(Quote(turn=2.0), view(said=said)) == [(POST, 1, 1, 98), (POST, -1, 1, 101)]
 
 
-@pytest.mark.parametrize("said", [signal(-1, vetoes=Veto.NOT_READY), signal(-1, ts=5 - 2 * SECOND)])
+@pytest.mark.parametrize(
+    "said", [signal(-1, vetoes=Veto.WARMING_UP), signal(-1, ts=5 - 2 * SECOND)]
+)
 def test_a_signal_that_says_nothing_of_now_is_not_heard(said):
     assert len(asks(Quote(), view(said=said))) == 2
 

@@ -102,7 +102,7 @@ def test_the_recording_has_all_kinds_of_answers():
     signals, state = run()
     assert (signals["size"] > 0).any() and (signals["side"] < 0).any()
     seen = Veto(int(np.bitwise_or.reduce(signals["vetoes"])))
-    assert Veto.NOT_READY | Veto.UNSURE | Veto.EXPOSURE | Veto.CORRELATED | Veto.BREAKER in seen
+    assert Veto.WARMING_UP | Veto.UNSURE | Veto.EXPOSURE | Veto.CORRELATED | Veto.BREAKER in seen
     assert (state.desk["count"][0] > 0).sum() >= 3
 
 

@@ -194,12 +194,12 @@ def test_a_model_that_warms_up_recommends_nothing():
     said = forecast()
     said.ready[:] = False
     found = asked(said)
-    assert "not_ready" in found.vetoes
+    assert "warming_up" in found.vetoes
     assert (found.direction, found.size, found.stop, found.target) == (0, 0.0, 0.0, 0.0)
 
 
 def test_the_first_rows_warm_up():
-    assert "not_ready" in asked(forecast(), n=100).vetoes
+    assert "warming_up" in asked(forecast(), n=100).vetoes
 
 
 @pytest.mark.parametrize("state", [ONE_SIDED, 0])

@@ -1,4 +1,4 @@
-"""The folder of a paper account: what it was begun with, and who trades in it."""
+"""The folder of an account: what it was begun with, and who trades in it."""
 
 import fcntl
 import os
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import orjson
 
@@ -21,6 +21,16 @@ FORMAT = 1
 MARKED, LOCK, STATUS, JOURNAL = "paper.json", "lock", "status.json", "journal"
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}")  # names of arms become those of folders
 Said = Mapping[str, Any]
+
+
+class Kind(NamedTuple):
+    """Of account."""
+
+    marked: str  # the file by which its folder is known
+    what: str
+
+
+PAPER = Kind(MARKED, "a paper account")
 
 
 def settings(arms: Arms, instruments: tuple[Instrument, ...]) -> dict[str, Any]:
@@ -68,12 +78,12 @@ class Folder:
     was begun with something else, that is damaged, or that cannot be written.
     """
 
-    def __init__(self, path: Path, said: Said) -> None:
+    def __init__(self, path: Path, said: Said, kind: Kind = PAPER) -> None:
         self.path = path
-        begin(path, said)
+        begin(path, said, kind)
         self.lock = locked(path)
         try:
-            agree(path, said)
+            agree(path, said, kind)
         except InputError:
             self.close()
             raise
@@ -89,23 +99,23 @@ class Folder:
         self.lock.close()
 
 
-def begin(folder: Path, said: Said) -> None:
+def begin(folder: Path, said: Said, kind: Kind) -> None:
     """A folder that says what it was begun with; one of ours is left as it is."""
-    ensure_replaceable(folder, MARKED, "a paper account")
-    if (folder / MARKED).exists():
+    ensure_replaceable(folder, kind.marked, kind.what)
+    if (folder / kind.marked).exists():
         return ensure_writable(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, suffix=".draft") as shelter:
             draft = Path(shelter) / folder.name
             (draft / JOURNAL).mkdir(parents=True)
-            (draft / MARKED).write_bytes(orjson.dumps(said, option=orjson.OPT_INDENT_2))
-            for made in (draft / MARKED, draft):
+            (draft / kind.marked).write_bytes(orjson.dumps(said, option=orjson.OPT_INDENT_2))
+            for made in (draft / kind.marked, draft):
                 sync(made)
             draft.rename(folder)  # refused where another process was first
             sync(folder.parent)
     except OSError as error:
-        if not (folder / MARKED).exists():
+        if not (folder / kind.marked).exists():
             raise unwritable(folder, error) from error
 
 
@@ -125,9 +135,9 @@ def locked(folder: Path) -> IO[str]:
     return lock
 
 
-def agree(folder: Path, said: Said) -> None:
+def agree(folder: Path, said: Said, kind: Kind) -> None:
     """Raises InputError where the folder was begun with something else."""
-    path = folder / MARKED
+    path = folder / kind.marked
     try:
         before = flat(orjson.loads(path.read_bytes()))
     except (ValueError, AttributeError):

@@ -21,7 +21,7 @@ from flowsense.exchange.client import REPORT, Reports, Requests, Terms, Venue
 from flowsense.exchange.matching import REQUEST
 from flowsense.forecast import SIGNAL, Forecast, Veto
 from flowsense.risk.desk import Standing
-from flowsense.schema import BEAT, BOOK, EVENT, NEVER, QUOTE, SECOND, SNAPSHOT, Events, zeros
+from flowsense.schema import BEAT, BOOK, EVENT, LATE, NEVER, QUOTE, SECOND, SNAPSHOT, Events, zeros
 from flowsense.sources import Told, chunks
 from flowsense.store.checkpoint import pack, unpack
 from flowsense.tape import Reader, Rows, Tape
@@ -64,6 +64,7 @@ class Backtest:
         name: of the result; none: that of the strategy.
         span: ns, [start, end): outside of it nobody decides, and nothing is told. Before it venue,
             volatility and anomalies are warmed.
+        every_ns: of each so long span of time the first mark is kept.
 
     Raises:
         InputError: capital that is not above 0, terms of other instruments, contracts that are
@@ -80,8 +81,9 @@ class Backtest:
         terms: Sequence[Terms] = (),
         name: str = "",
         span: tuple[int, int] = (0, NEVER),
+        every_ns: int = MINUTE,
     ) -> None:
-        self.span, self.over = span, False
+        self.span, self.over, self.every_ns = span, False, every_ns
         table, k = venue.instruments, len(venue.instruments)
         self.venue, self.strategy, self.risk = venue, strategy, risk
         self.name, self.capital, self.instruments = name, capital, table
@@ -118,7 +120,7 @@ class Backtest:
                 return
             at, seen = before[a], told[a]
             self._instant(ts[a], rows, slice(a, b), None if cases is None else cases[a:b])
-            if ts[a] // MINUTE != self.minute:
+            if ts[a] // self.every_ns != self.minute:
                 self._keep(ts[a], None if regime is None else regime[a:b])
         if len(tape.quotes) > seen:
             self.account.note(tape.quotes[seen:])
@@ -171,8 +173,8 @@ class Backtest:
             self.requests.append(requests)
 
     def _keep(self, ts: int, regime: NDArray[np.float32] | None) -> None:
-        """The first mark of a minute."""
-        self.minute = ts // MINUTE
+        """The first mark of a span of time."""
+        self.minute = ts // self.every_ns
         self.account.marks["regime"] = likeliest(regime)
         self.marks.append(self.account.marks.copy())
 
@@ -262,7 +264,7 @@ def lagging(events: Events, most: int) -> NDArray[np.int64]:
 
     ns; `most` is that of the events before. What a snapshot repeats is older than its way.
     """
-    known = (events["ts_event"] > 0) & (events["bits"] & SNAPSHOT == 0)
+    known = (events["ts_event"] > 0) & (events["bits"] & (SNAPSHOT | LATE) == 0)
     way = np.where(known, events["ts_recv"] - events["ts_event"], 0)
     return np.maximum.accumulate(np.r_[most, way])
 

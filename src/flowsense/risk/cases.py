@@ -180,7 +180,8 @@ def conclude(s: Record, c: Record, t: Record) -> None:
         array(np.float32, 2, readonly=True),
         array(np.bool_, 2, readonly=True),
         array(np.float64, 2),
-    )
+    ),
+    brief=True,
 )
 def watch(
     seen: Record,

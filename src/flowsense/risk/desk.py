@@ -119,7 +119,8 @@ def hungriest(seats: Record, out: Record) -> int:
         types.float64,
         array(HELD),
         array(SIGNAL),
-    )
+    ),
+    brief=True,
 )
 def decide(
     state: Any, terms: Record, cases: Record, equity: float, held: Record, out: Record

@@ -19,7 +19,7 @@ from flowsense.risk.kelly import bounded, continuous, ternary, trust
 from flowsense.risk.limits import leverage
 from flowsense.schema import WHOLE
 
-NOT_READY, UNSURE, DISAGREEMENT, TOO_FEW, POOR_REWARD = map(int, list(Veto)[:5])
+WARMING_UP, UNSURE, DISAGREEMENT, TOO_FEW, POOR_REWARD = map(int, list(Veto)[:5])
 EXPOSURE, CORRELATED, OVERDRAWN, OPEN, NOT_TRADING, TOO_SMALL = map(int, list(Veto)[5:])
 CREDIBLE = 3.0  # deviations: what a forecast says beyond them is not believed
 DISTANT = 2.0**52  # ticks: no stop is farther
@@ -28,7 +28,7 @@ DISTANT = 2.0**52  # ticks: no stop is farther
 @kernel
 def judged(c: Record, t: Record, confidence: float) -> int:
     """Vetoes by what is known of the row alone."""
-    found = 0 if c.ready else NOT_READY
+    found = 0 if c.ready else WARMING_UP
     found |= 0 if confidence >= t.least_confidence else UNSURE
     found |= 0 if c.agreement >= t.least_agreement else DISAGREEMENT
     found |= 0 if c.members >= t.quorum else TOO_FEW

@@ -1,6 +1,6 @@
 """What one may set, and the record of it that kernels read."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import nan
 from typing import Any
 
@@ -84,6 +84,15 @@ class Settings:
         for name, _ in self.by_regime:
             if name not in known:
                 raise InputError(f"risk: regime {name!r}: give one of {', '.join(known)}")
+
+    def stricter(self, confidence: float | None, agreement: float | None) -> "Settings":
+        """With the least confidence and agreement that are asked for; None: as they are."""
+        stance, limits = self.stance, self.limits
+        if confidence is not None:
+            stance = replace(stance, least_confidence=confidence)
+        if agreement is not None:
+            limits = replace(limits, least_agreement=agreement)
+        return replace(self, stance=stance, limits=limits)
 
     def acted_on(self, targets: tuple[Target, ...]) -> Target:
         """The target of these that signals are made of. Raises InputError."""

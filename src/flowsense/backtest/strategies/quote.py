@@ -14,7 +14,7 @@ from flowsense.exchange.client import POST, Requests
 from flowsense.forecast import Veto
 from flowsense.schema import SECOND, WHOLE, Instrument
 
-DEAF = int(Veto.NOT_READY | Veto.NOT_TRADING)  # such a signal says nothing of the price
+DEAF = int(Veto.WARMING_UP | Veto.NOT_TRADING)  # such a signal says nothing of the price
 INVENTORY = 5  # orders, of a maker that is told no more than how large they are
 
 
