@@ -44,7 +44,8 @@ FRAME = 1 << 22  # bytes of a message from the server
 LEAVING = 0.1  # seconds for the server to say goodbye, where one stops listening
 WAITS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds before each try to come back, the last again
 LATER = (409, 429, 500, 502, 503, 504)  # answers that may be others a little later
-FINAL = (1002, 1003, 1007, 1008, 1009)  # close codes: coming back as one was would not help
+FAILED = 4500  # close code: the pipeline behind the stream has
+FINAL = (1002, 1003, 1007, 1008, 1009, FAILED)  # coming back as one was would not help
 Events = Iterable[Mapping[str, int]] | bytes
 
 
@@ -160,7 +161,8 @@ class Place:
         elif not self.again:
             raise unreachable(self.url, error) from None
         if isinstance(error, ConnectionClosed) and error.rcvd and error.rcvd.code in FINAL:
-            said = Problem("closed", f"The stream was closed: {error.rcvd.reason}")
+            kind = "failed" if error.rcvd.code == FAILED else "closed"
+            said = Problem(kind, f"The stream was closed: {error.rcvd.reason}")
             raise ApiError(said) from None
         self.tries += 1
         return WAITS[min(self.tries, len(WAITS)) - 1]
@@ -209,9 +211,11 @@ class Client:
         assert found is not None  # the server promises it
         return found
 
-    def predict(self, instrument: str, features: Mapping[str, float]) -> Prediction:
+    def predict(
+        self, instrument: str, features: Mapping[str, float], venue: str = ""
+    ) -> Prediction:
         """Of a row of features; columns that are left out are missing."""
-        return self._ask(predict(instrument, "", features), Answer).predictions[0]
+        return self._ask(predict(instrument, venue, features), Answer).predictions[0]
 
     def predict_events(
         self, events: Events, instrument: str = "", venue: str = ""
@@ -240,7 +244,8 @@ class Client:
         self, symbols: Sequence[str] = (), *, since: int | None = None, format: str = "msgpack"
     ) -> Iterator[Message]:
         """Every prediction from now on, or from a number; once it was reached it comes back by
-        itself when cut off, where it was, and says so where something is lost. Raises ApiError.
+        itself when cut off, where it was, and says so where something is lost. Raises ApiError;
+        of code ``failed`` where the pipeline has, after all that it had said.
         """
         place = Place(self.url, symbols, since, format)
         while True:
@@ -294,8 +299,10 @@ class AsyncClient:
         assert found is not None  # the server promises it
         return found
 
-    async def predict(self, instrument: str, features: Mapping[str, float]) -> Prediction:
-        return (await self._ask(predict(instrument, "", features), Answer)).predictions[0]
+    async def predict(
+        self, instrument: str, features: Mapping[str, float], venue: str = ""
+    ) -> Prediction:
+        return (await self._ask(predict(instrument, venue, features), Answer)).predictions[0]
 
     async def predict_events(
         self, events: Events, instrument: str = "", venue: str = ""

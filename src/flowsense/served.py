@@ -4,46 +4,146 @@ JSON and MessagePack hold all of it as it is; times are ns UTC.
 """
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from msgspec import Meta
+
+UNIT = "x-unit"
+TRADE = "should_trade"  # a property, told as the fields are
+TRADED = "act on it: there is a side and a size, no veto, and it is not stale"
+VETOES = {
+    "warming_up": "no forecast yet, or too few rows for model or risk: 600, or 60 over a day",
+    "unsure": "less confidence than asked for, so always where there is no side",
+    "disagreement": "fewer of the members name the side than have to",
+    "too_few": "fewer members answered than have to",
+    "poor_reward": "too little reward for the risk, after costs",
+    "exposure": "the limit of this instrument, or of all, is used up",
+    "correlated": "what is held already bets on the same",
+    "drawdown": "as much is lost as may be",
+    "breaker": "a circuit breaker is open",
+    "not_trading": "halted, an auction, or the book has a gap",
+    "too_small": "less than a lot, or than the venue takes",
+    "no_market": "a row of your own: only its forecasts mean anything",
+}
+
+
+def says(what: str, unit: str = "") -> Meta:
+    """A field, as OpenAPI and docs/api.md describe it."""
+    return Meta(description=what, extra_json_schema={UNIT: unit} if unit else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Likelihood:
     """What the model says of one target; probabilities sum to 1, all are finite."""
 
-    target: str  # like mid@500ms
-    p_down: float
-    p_flat: float
-    p_up: float
-    value: float  # expected move (ticks, lots) or magnitude
-    ready: bool  # False while the model warms up: then nothing is meant
+    target: Annotated[str, says("what is forecast how far ahead, like mid@500ms")]
+    p_down: Annotated[float, says("that it goes down", "probability")]
+    p_flat: Annotated[float, says("that it stays", "probability")]
+    p_up: Annotated[float, says("that it goes up", "probability")]
+    value: Annotated[
+        float,
+        says(
+            "expected move, above 0 up: of the mid, of `ofi@...` net order flow; "
+            "of `magnitude@...` the size of the move",
+            "ticks; `ofi`: lots",
+        ),
+    ]
+    ready: Annotated[
+        bool,
+        says("false while the model warms up: then a third each, value 0, and nothing is meant"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """Of one instrument, as of one row."""
 
-    sequence: int  # of all predictions of the pipeline, from 1, without holes
-    ts: int  # ns UTC, the boundary of the row
-    symbol: str
-    venue: str
-    target: str  # that is acted on
-    direction: int  # +1 up, -1 down, 0: nothing is recommended
-    confidence: float  # P(side | it moves)
-    position_size: float  # share of the capital; 0 under any veto
-    magnitude: float  # expected move to that side, ticks
-    stop: float  # prices in the venue's currency; 0 where direction is 0
-    take_profit: float
-    reward_risk: float
-    vetoes: tuple[str, ...]  # why it must not be acted on
-    forecasts: tuple[Likelihood, ...]
-    stale: bool  # the venue was silent for longer than it is used to
-    model_version: str
-    regime: dict[str, float] = field(default_factory=dict)
-    agreement: float | None = None  # of the members of an ensemble
-    abstained: tuple[str, ...] = ()  # members that were left out, with the reason
-    latency_us: dict[str, float] = field(
-        default_factory=dict, compare=False
-    )  # by stage, and "total"
+    sequence: Annotated[
+        int,
+        says(
+            "number among all predictions of the pipeline, from 1, without holes; "
+            "0: of what you brought yourself"
+        ),
+    ]
+    ts: Annotated[
+        int,
+        says(
+            "end of the row that it was made of; of a row of your own, when it was asked", "ns UTC"
+        ),
+    ]
+    symbol: Annotated[str, says("instrument, as the venue calls it")]
+    venue: Annotated[str, says("where it is traded")]
+    target: Annotated[str, says("the one of `forecasts` that is acted on")]
+    direction: Annotated[
+        int,
+        says(
+            "1: `p_up` of the target is above `p_down`, -1: below it, 0: no side, "
+            "as while it warms up or no book is whole; alone it is no advice"
+        ),
+    ]
+    confidence: Annotated[
+        float,
+        says(
+            "P(side | it moves): max(p_up, p_down) / (p_up + p_down) of the target, "
+            "however likely it is to stay; 0 without a side",
+            "probability",
+        ),
+    ]
+    position_size: Annotated[
+        float, says("to hold on that side from now on; 0 under any veto", "share of the capital")
+    ]
+    magnitude: Annotated[
+        float,
+        says("expected move of the mid to that side until the horizon, costs left in", "ticks"),
+    ]
+    mid: Annotated[
+        float,
+        says(
+            "between best bid and ask at `ts`, which stop and take_profit are counted from; "
+            "0: no whole book",
+            "price",
+        ),
+    ]
+    stop: Annotated[float, says("of the mid, where the bet is given up; 0 without a side", "price")]
+    take_profit: Annotated[
+        float, says("of the mid, where the gain is taken; 0 without a side", "price")
+    ]
+    reward_risk: Annotated[
+        float,
+        says(
+            "(way to take_profit - costs) / (way to stop + costs), 0 where the costs eat the gain",
+            "ratio",
+        ),
+    ]
+    vetoes: Annotated[
+        tuple[str, ...], says("why it must not be acted on; none: nothing is against it")
+    ]
+    forecasts: Annotated[tuple[Likelihood, ...], says("what the model says of every target")]
+    stale: Annotated[
+        bool, says("the venue was silent for longer than it is used to, or is not heard: no advice")
+    ]
+    model_version: Annotated[str, says("digest of the fitted numbers")]
+    regime: Annotated[
+        dict[str, float],
+        says("of the market, by name, from a model that knows any; {}: it does not", "probability"),
+    ] = field(default_factory=dict)
+    agreement: Annotated[
+        float | None,
+        says(
+            "of an ensemble's members that answered, how many name the side; null: no ensemble",
+            "share",
+        ),
+    ] = None
+    abstained: Annotated[
+        tuple[str, ...], says("members of an ensemble that were left out, `name: reason`")
+    ] = ()
+    neutral: Annotated[
+        str, says("why an ensemble says nothing: too few members answered; empty: it speaks")
+    ] = ""
+    latency_us: Annotated[
+        dict[str, float],
+        says("from the socket to here, by stage, and `total`; {}: not live", "µs"),
+    ] = field(default_factory=dict, compare=False)
 
     @property
     def should_trade(self) -> bool:
@@ -64,7 +164,8 @@ class Feed:
     gaps: int
     malformed: int
     last: int  # ns UTC, of the newest message; 0: none
-    why: str = ""  # of the last loss
+    why: str = ""  # of the last loss, or of the last request that was not answered
+    barred: float = 0.0  # seconds for which the venue wants no requests, so that books stay lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +205,7 @@ class Swap:
     accepted: bool
     version: str  # that is served now
     before: str
-    why: str = ""  # it was refused
+    why: str = ""  # it was refused, or changed nothing
     seconds: float = 0.0
 
 
@@ -118,6 +219,7 @@ class Explanation:
     columns: dict[str, float]  # the row; what is missing is left out
     contributions: dict[str, float]  # of columns to the log-odds of the acted-on target's side;
     # with `base` they add up to it; {} where no exact ones are known
+    costs: dict[str, float] = field(default_factory=dict)  # of a way in and out, ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +234,7 @@ class Answer:
 class Health:
     """Whether it lives, and whether what it says is of now."""
 
-    live: bool  # False: it failed, and only a restart helps
+    live: bool  # False: it failed, or its venues could not be reached yet
     ready: bool  # running, fed by every venue that it listens to
     state: str  # of `Status`
     reasons: tuple[str, ...]  # why it is not ready

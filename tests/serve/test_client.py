@@ -1,13 +1,14 @@
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, closing
 
 import httpx
 import pytest
-from serving import READ, running
+from serving import READ, running, started
 from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Close
 
 from flowsense.client import ApiError, AsyncClient, Client, Place, read
+from flowsense.serve.stream import brief
 from flowsense.served import Health, Hole
 from flowsense.testing.service import SPEC, Simulated
 
@@ -104,6 +105,28 @@ def test_it_comes_back_to_where_it_was():
     assert "since" not in here.address and "symbols=A%2CB" in here.address
     found = here.heard('{"hole": {"after": 3, "next": 9, "count": 5, "why": "slow"}}')
     assert found.hole == Hole(3, 9, 5, "slow") and here.address.endswith("since=8")
+
+
+def last(server, since):
+    """All that is heard until the stream fails, and how."""
+    with Client(server.url) as client, closing(client.stream(since=since)) as stream:
+        heard = [next(stream).prediction.sequence for _ in range(server.service.count - since)]
+        server.on_loop(server.service.fail, "the engine broke")
+        server.on_loop(server.service.listeners[0].__self__.look)
+        with pytest.raises(ApiError, match="failed: the engine broke") as failed:
+            next(stream)
+    return heard, failed.value.code
+
+
+def test_who_listens_is_told_that_the_pipeline_failed_after_all_that_it_said():
+    with running(started(100)) as server:
+        count = server.service.count
+        assert last(server, 0) == (list(range(1, count + 1)), "failed")
+        assert last(server, count - 3) == ([count - 2, count - 1, count], "failed")
+
+
+def test_a_close_frame_holds_the_beginning_of_a_long_reason():
+    assert brief("é" * 100) == "é" * 60 and brief("short") == "short"
 
 
 @pytest.mark.parametrize("code", [1002, 1007, 1008, 1009])

@@ -158,7 +158,7 @@ def test_nothing_secret_is_logged_answered_or_shown():
 
 
 class Slow(Simulated):
-    async def of_row(self, columns, symbol):
+    async def of_row(self, columns, symbol, venue=""):
         await pause(60)
 
 

@@ -4,13 +4,16 @@ from dataclasses import replace
 import httpx
 import pytest
 import structlog
+import websockets.frames
 from serving import ask, started
+from websockets.streams import StreamReader
 
 from flowsense.errors import InputError
-from flowsense.serve.app import STARTING, app
+from flowsense.serve.app import STARTING, STREAM, app
 from flowsense.serve.hub import Hub, Listener
 from flowsense.serve.settings import Settings
 from flowsense.serve.tasks import Tasks
+from flowsense.serve.wire import Frame
 from flowsense.served import Hole
 from flowsense.testing.service import Simulated
 
@@ -67,6 +70,49 @@ def test_what_is_no_number_is_not_sent_but_counted():
     with structlog.testing.capture_logs() as logs:
         hub.hear(bad)
     assert taken(listener) == [] and hub.unsaid == 1 and "magnitude is inf" in str(logs)
+
+
+@pytest.mark.parametrize("format", ["json", "msgpack"])
+@pytest.mark.parametrize("length", [1, 60, 200, 70_000])
+def test_a_frame_is_one_of_a_websocket(format, length):
+    frame = Frame(Hole(1, 2, 3, "w" * length))
+    reader = StreamReader()
+    reader.feed_data(frame.whole(format))
+    parsing = websockets.frames.Frame.parse(reader.read_exact, mask=False)
+    with pytest.raises(StopIteration) as found:
+        next(parsing)
+    parsed = found.value.value
+    assert bytes(parsed.data) == frame.content(format) and parsed.fin
+    assert parsed.opcode.name == {"json": "TEXT", "msgpack": "BINARY"}[format]
+
+
+@pytest.mark.parametrize("format", ["json", "msgpack"])
+def test_another_server_speaks_to_listeners_too(format):
+    """As ASGI has it, without a connection of ours."""
+    said, service, gone = [], started(), asyncio.Event()
+    wanted = len(service.kept) + 1
+
+    async def receive():
+        if not said:
+            return {"type": "websocket.connect"}
+        await gone.wait()
+        return {"type": "websocket.disconnect", "code": 1000}
+
+    async def send(message):
+        said.append(message)
+        if len(said) == wanted:
+            gone.set()
+
+    scope = {
+        "type": "websocket",
+        "path": STREAM,
+        "query_string": b"since=0&format=" + format.encode(),
+    }
+    scope |= {"headers": [(b"host", b"127.0.0.1")], "subprotocols": [], "client": ("127.0.0.1", 1)}
+    asyncio.run(app(service, Settings())(scope, receive, send))
+    kind = {"json": "text", "msgpack": "bytes"}[format]
+    assert [m["type"] for m in said] == ["websocket.accept"] + ["websocket.send"] * (wanted - 1)
+    assert all(m[kind] for m in said[1:])
 
 
 def test_who_listens_is_counted():

@@ -12,7 +12,9 @@ from flowsense.replay.feed import Messages
 from flowsense.replay.server import Replay
 from flowsense.schema import Decimal, Instrument
 from flowsense.serve.config import PipelineConfig
+from flowsense.serve.inbox import Times
 from flowsense.serve.pipeline import InferencePipeline
+from flowsense.serve.session import Session
 from flowsense.testing.fitted import save
 from flowsense.testing.loop import run
 from flowsense.testing.streams import Recording
@@ -52,7 +54,7 @@ def test_stopped_while_it_starts_it_does_not_run(model):
         await pause(0.0)
         await pipeline.stop()
         await asyncio.gather(starting, return_exceptions=True)
-        return pipeline.state, len(pipeline.tasks)
+        return pipeline.state, len(pipeline.tasks.running)
 
     assert with_pipeline(model, work) == ("stopped", 0)
 
@@ -71,7 +73,7 @@ def test_a_listener_that_fails_leaves_the_lake_closed_and_a_second_start_works(m
         forget()
         await pipeline.start()
         await pause(5.0)
-        return state, why, pipeline.state, pipeline.told
+        return state, why, pipeline.state, pipeline.audience.count
 
     state, why, again, told = with_pipeline(model, work, record=tmp_path / "lake")
     assert (state, again) == ("failed", "running") and "own fault" in why and told > 10
@@ -99,7 +101,7 @@ def test_a_start_that_fails_lets_go_of_the_lake(model, tmp_path, monkeypatch):
         def refuse(*args):
             raise InputError("no key")
 
-        monkeypatch.setattr(pipeline, "_feed", refuse)
+        monkeypatch.setattr(Session, "_feed", refuse)
         with pytest.raises(InputError, match="no key"):
             await pipeline.start()
 
@@ -113,10 +115,11 @@ def test_a_listener_that_fails_at_the_end_does_not_keep_it_from_stopping(model, 
         await pipeline.start()
         await pause(3.0)
         pipeline.subscribe(broken)
-        for events in (*pipeline.inbox.recent.queue,)[-200:]:
+        inbox = pipeline.session.turns.inbox
+        for events in (*inbox.recent.queue,)[-200:]:
             copy = events.copy()
             copy["ts_recv"] = copy["ts_event"] = pipeline.now() + 10**9
-            pipeline.inbox.put(copy, 0.0)
+            inbox.put(copy, Times(0.0, 0.0))
         with pytest.raises(RuntimeError, match="own fault"):
             await pipeline.stop()
         return pipeline.state
@@ -130,7 +133,7 @@ def test_a_subscription_may_be_ended_twice(model):
     forget = pipeline.subscribe(print)
     forget()
     forget()
-    assert pipeline.listeners == []
+    assert pipeline.audience.listeners == []
 
 
 @pytest.mark.slow

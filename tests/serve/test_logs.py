@@ -2,11 +2,12 @@
 
 import json
 import logging
+import os
 
 import pytest
 import structlog
 
-from flowsense.serve.logs import configure, spoken
+from flowsense.serve.logs import Lines, configure, spoken
 from flowsense.serve.redact import HIDDEN, Redact, known
 
 CANARY = "canary-7d20c9"
@@ -89,3 +90,25 @@ def test_secrets_are_known_by_the_name_of_their_variable():
     found = known({"DATABENTO_API_KEY": "a" * 9, "HOME": "b" * 9, "X_TOKEN": "short"})
 
     assert found == {"a" * 9}
+
+
+@pytest.mark.parametrize("text", ["a line", "x" * 100_000])
+def test_a_full_disk_or_a_reader_that_left_costs_lines_and_no_answer(text):
+    with open("/dev/full", "w") as full:
+        lines = Lines(full)
+        print(text, file=lines, flush=True)
+        assert lines.lost
+        with pytest.raises(OSError, match="No space left"):
+            full.close()
+    with os.fdopen(pipe_that_nobody_reads(), "w") as gone:
+        lines = Lines(gone)
+        print(text, file=lines, flush=True)
+        assert lines.lost
+        with pytest.raises(BrokenPipeError):
+            gone.close()
+
+
+def pipe_that_nobody_reads():
+    there, here = os.pipe()
+    os.close(there)
+    return here

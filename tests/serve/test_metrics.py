@@ -23,7 +23,23 @@ ROUTES = tuple(f"/v1/{k}" for k in range(16))
 MODEL = Model("ensemble", "v1", "run", TARGETS, 202, MEMBERS, (0, 1), 5_000_000_000, "d")
 SAID = tuple(Likelihood(target, 0.3, 0.3, 0.4, 0.1, True) for target in TARGETS)
 TOLD = Prediction(
-    1, 10, "S0", "binance", TARGETS[0], 1, 0.7, 0.01, 2.0, 9.0, 11.0, 2.0, (), SAID, False, "v1"
+    1,
+    10,
+    "S0",
+    "binance",
+    TARGETS[0],
+    1,
+    0.7,
+    0.01,
+    2.0,
+    10.0,
+    9.0,
+    11.0,
+    2.0,
+    (),
+    SAID,
+    False,
+    "v1",
 )
 FULL = replace(
     TOLD,
@@ -59,6 +75,12 @@ def test_a_prediction_is_told_by_side_confidence_target_and_stage(metrics):
     assert found["flowsense_stage_seconds_bucket", "0.001", "total"] == 1
     assert found["flowsense_abstentions_total", "member-3", "late"] == 1
     assert found["flowsense_vetoes_total", "drawdown"] == 1
+
+
+def test_what_has_not_happened_is_told_as_0_so_that_the_first_time_is_an_increase():
+    found = scraped(Metrics(Layout(SYMBOLS)))
+    assert found["flowsense_swaps_total", "refused"] == found["flowsense_clients",] == 0
+    assert {found["flowsense_alerts_total", x] for x in ("sent", "failed", "dropped")} == {0}
 
 
 def test_feeds_of_one_venue_are_added_up_and_the_most_silent_counts(metrics):
@@ -128,7 +150,8 @@ def fill(metrics):
             metrics.asked(route, code, 0.001)
     metrics.swapped(Swap(True, "v2", "v1"))
     metrics.swapped(Swap(False, "v1", "v1", "worse"))
-    metrics.machine(0.001, {"lake": 10**9})
+    metrics.machine(0.001, 1, {"lake": 10**9})
+    metrics.recorded("lake", False)
     metrics.clients(3, 1)
 
 

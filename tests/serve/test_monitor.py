@@ -26,6 +26,7 @@ from flowsense.schema import EVENT
 from flowsense.serve.alerts import Thresholds
 from flowsense.serve.config import PipelineConfig
 from flowsense.serve.decisions import Decisions, Spent
+from flowsense.serve.inbox import Times
 from flowsense.serve.judge import Judge
 from flowsense.serve.measured import STAGES
 from flowsense.serve.monitor import Monitor, free, merged, weights
@@ -84,10 +85,11 @@ def test_what_a_pipeline_did_is_told(looked_at):
     def total(name, **labels):
         return sum(s.value for s in found if s.name == name and labels.items() <= s.labels.items())
 
-    assert total("flowsense_predictions_total") == pipeline.told > 20
-    assert total("flowsense_feed_messages_total") == sum(f.messages for f in pipeline.feeds) > 100
-    assert total("flowsense_events_total") == pipeline.events
-    assert total("flowsense_stage_seconds_count", stage="total") == pipeline.told
+    assert total("flowsense_predictions_total") == pipeline.audience.count > 20
+    messages = sum(f.messages for f in pipeline.session.feeds)
+    assert total("flowsense_feed_messages_total") == messages > 100
+    assert total("flowsense_events_total") == pipeline.session.turns.events
+    assert total("flowsense_stage_seconds_count", stage="total") == pipeline.audience.count
     assert total("flowsense_outcomes_total", target="mid@500ms") > 10
     assert total("flowsense_swaps_total", outcome="accepted") == 1
     assert total("flowsense_alert", rule="disk_low") == 1
@@ -158,7 +160,7 @@ def test_a_full_disk_is_posted_within_a_second_with_its_path_and_bytes(tmp_path)
     (alert,) = got
     assert alert["rule"] == "disk_low" and alert["after"] < 1
     assert re.fullmatch(rf"{tmp_path}: \d+ bytes free", alert["says"])
-    assert series.read("flowsense_alerts_total") == {("sent",): 1}
+    assert series.read("flowsense_alerts_total")["sent",] == 1
 
 
 def test_free_bytes_are_those_of_where_a_path_will_be(tmp_path):
@@ -188,7 +190,9 @@ def test_tapes_that_are_judged_at_once_are_judged_as_one_after_the_other(instrum
 
 
 def test_the_stages_of_a_prediction_are_those_that_are_told():
-    assert tuple(latencies(0.0, 0.0, 0.0, Spent(1, 1, 1), 0.0)) == STAGES
+    found = latencies(Times(1.0, 1.25), 1.75, 3.0, Spent(1_000, 2_000, 3_000), 3.5)
+    assert tuple(found) == STAGES
+    assert [*found.values()] == [25e4, 5e5, 1.0, 2.0, 3.0, 5e5, 25e5]
 
 
 def test_members_of_an_ensemble_are_told_with_their_shares():

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from io import BytesIO
 
 import msgspec
@@ -13,6 +14,8 @@ from flowsense.schema import BEAT, EVENT
 from flowsense.serve import examples
 from flowsense.serve.asked import Recording, arrow
 from flowsense.serve.bodies import events_of
+from flowsense.serve.speaking import predictions
+from flowsense.serve.swapping import push
 from flowsense.served import Answer
 from flowsense.store.events import SCHEMA, write_events
 from flowsense.testing.service import SPEC, TABLE, Simulated
@@ -53,6 +56,24 @@ def test_a_row_is_forecast_by_the_columns_that_it_has():
         row = BTC | {"features": {name: value}}
         ups.append(read(ask("POST", PREDICT, json=row)).predictions[0].forecasts[0].p_up)
     assert len(set(ups)) == 3
+
+
+def test_of_a_row_of_ones_own_only_the_forecasts_count():
+    row = BTC | {"features": {SPEC.columns[0]: 1.0}}
+    (said,) = read(ask("POST", PREDICT, json=row)).predictions
+    assert said.vetoes == ("no_market",) and (said.direction, said.mid, said.sequence) == (0, 0, 0)
+    assert said.ts > started_once().latest("BTCUSDT").ts and all(f.ready for f in said.forecasts)
+
+
+def test_the_mid_is_between_best_bid_and_ask_in_the_price_of_the_venue():
+    one, found, wanted = Simulated(), [], []
+    for decided in push(one.decisions, one.events[:400]):
+        book = decided.tape.rows[0].book
+        wanted += ((book["bid_px"][:, 0] + book["ask_px"][:, 0]) / 2 * 0.01).tolist()
+        found += [p.mid for p in predictions(decided, TABLE, one.decisions.risk, 0, "v")]
+    whole = [(mid, want) for mid, want in zip(found, wanted, strict=True) if mid]
+    assert len(whole) > len(found) / 2
+    assert [mid for mid, _ in whole] == pytest.approx([want for _, want in whole])
 
 
 def test_events_as_json_arrow_and_parquet_are_forecast_alike(tmp_path):
@@ -199,6 +220,47 @@ def test_parquet_that_would_swell_is_refused_before_it_does(tmp_path):
         events_of((tmp_path / "x.parquet").read_bytes(), TABLE)
 
 
+def varint(n, width=0):
+    """Of Thrift, zigzag; as long as `width`, if it can be."""
+    n, out = n << 1, bytearray()
+    while n >= 0x80 or len(out) + 1 < width:
+        out.append(n & 0x7F | 0x80)
+        n >>= 7
+    return bytes([*out, n])
+
+
+def lying(size, compression="zstd"):
+    """A Parquet file of a few kB with one page of `size` bytes, of which its footer says 9."""
+    out = BytesIO()
+    table = pa.table({"x": pa.array([b"0" * size], pa.large_binary())})
+    pq.write_table(
+        table, out, compression=compression, use_dictionary=False, write_statistics=False
+    )
+    body = out.getvalue()
+    at = len(body) - 8 - int.from_bytes(body[-8:-4], "little")
+    told = pq.ParquetFile(BytesIO(body)).metadata.row_group(0).total_byte_size
+    long = varint(told)
+    return body[:at] + body[at:].replace(long, varint(9, len(long)))
+
+
+def test_parquet_whose_footer_lies_of_what_it_becomes_is_refused_before_it_does():
+    body = lying(1 << 25)
+    assert len(body) < 10_000
+    assert pq.ParquetFile(BytesIO(body)).metadata.row_group(0).total_byte_size == 9
+    with pytest.raises(InputError, match="more than 16777216 bytes once they are decompressed"):
+        events_of(body, TABLE)
+    kind = {"content-type": "application/vnd.apache.parquet"}
+    found = ask("POST", PREDICT, content=body, headers=kind)
+    assert (found.status_code, found.json()["code"]) == (413, "too_large")
+
+
+def test_a_page_of_parquet_that_says_nothing_of_its_size_is_refused():
+    body = bytearray(lying(100, "none"))
+    body[4:8] = b"\x00" * 4  # the header of its first page ends at once
+    with pytest.raises(InputError, match="neither Arrow nor Parquet"):
+        events_of(bytes(body), TABLE)
+
+
 def test_an_arrow_file_is_read_as_the_stream_in_it():
     events = events_of(arrow(msgspec.convert(examples.ASKED["events"], Recording)), TABLE)
     assert len(events) == 4 and set(events["instrument"]) == {0}
@@ -249,3 +311,17 @@ def test_an_event_that_cannot_be_is_refused_by_place(column, value):
         stream.write_table(pa.table(columns, SCHEMA))
     with pytest.raises(InputError, match=rf"events\[1\].{column}: {value}: give"):
         events_of(out.getvalue(), TABLE)
+
+
+class Begun(Simulated):
+    """A pipeline that starts, and listens to nothing yet."""
+
+    def status(self):
+        return replace(super().status(), feeds=(), state="starting")
+
+
+def test_while_it_starts_no_instrument_is_unknown():
+    for body in (BTC, BTC | {"features": {SPEC.columns[0]: 1.0}}):
+        found = ask("POST", PREDICT, service=Begun(), json=body)
+        assert (found.status_code, found.json()["code"]) == (409, "not_ready")
+        assert found.json()["hint"] == "the pipeline is starting" and "retry-after" in found.headers

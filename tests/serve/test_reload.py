@@ -60,11 +60,13 @@ def test_nothing_outside_of_the_folder_is_reached(models, path):
     os.symlink(models.parent / "secret", models / "link")
     found, given = reload({"path": path}, models)
     assert found.status_code == 404 and given == [] and found.json()["code"] == "unknown_model"
+    assert found.json()["hint"] == "there are btc"
 
 
 def test_without_a_folder_no_other_may_be_loaded():
     found, given = reload({"path": "btc"})
     assert found.status_code == 403 and given == []
+    assert "Only what is served may be loaded again" in found.json()["message"]
 
 
 @pytest.mark.parametrize("body", [{"x": 1}, {"path": ""}, {"path": 3}, [], "btc"])

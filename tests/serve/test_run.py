@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from contextlib import closing
+from threading import Event
 
 import pytest
 import websockets.sync.client
@@ -15,6 +16,7 @@ from websockets import ConnectionClosed
 
 from flowsense.client import Client
 from flowsense.errors import InputError
+from flowsense.live.tables import Unreachable
 from flowsense.serve.run import listening, serve
 from flowsense.serve.settings import Settings
 from flowsense.testing.service import Simulated
@@ -89,7 +91,9 @@ def test_answers_are_sent_at_once():
 def test_an_address_that_is_taken_is_refused():
     with closing(listening(Settings(port=0))) as bound:
         port = bound.getsockname()[1]
-        with pytest.raises(InputError, match=f"127.0.0.1 port {port}: cannot be listened on"):
+        with pytest.raises(
+            InputError, match=f"127.0.0.1 port {port}: cannot be listened on.*, or 0"
+        ):
             asyncio.run(serve(Simulated(), Settings(port=port), stop=asyncio.Event()))
 
 
@@ -159,3 +163,61 @@ def test_more_connections_than_there_may_be_are_told_to_come_back(monkeypatch):
         socket.create_connection(address_of(server), 5) as second,
     ):
         assert second.recv(4_096).startswith(b"HTTP/1.1 503")
+
+
+class Away(Simulated):
+    """Of a venue that cannot be reached the first times."""
+
+    tried, away = 0, 2
+
+    async def start(self):
+        self.tried += 1
+        if self.tried <= self.away:
+            self.state = "failed"
+            self.why = "okx: its instruments cannot be read (no route): try again"
+            raise Unreachable(self.why)
+        self.state = "stopped"
+        await super().start()
+
+
+def until(client, wanted):
+    """The first health of which that holds."""
+    while not wanted(found := client.health()):
+        Event().wait(0.01)
+    return found
+
+
+def test_a_venue_that_cannot_be_reached_is_asked_until_it_can(monkeypatch):
+    monkeypatch.setattr("flowsense.serve.run.AGAIN_S", 0.2)
+    with running(Away()) as server, Client(server.url) as client:
+        before = until(client, lambda found: not found.live)
+        after = until(client, lambda found: found.ready)
+    (why,) = before.reasons
+    assert "okx: its instruments cannot be read (no route)" in why
+    assert after.live and after.reasons == () and server.service.tried == 3
+
+
+def test_who_stops_it_meanwhile_is_not_overruled(monkeypatch):
+    monkeypatch.setattr("flowsense.serve.run.AGAIN_S", 0.2)
+    service = Away()
+    service.away = 1_000
+
+    def stopped():
+        service.state = "stopped"
+        return service.tried
+
+    with running(service) as server, Client(server.url) as client:
+        until(client, lambda found: not found.live)
+        tried = server.on_loop(stopped)
+        until(client, lambda found: found.reasons == ("pipeline: stopped",))
+    assert service.tried == tried
+
+
+class Unknown(Simulated):
+    async def start(self):
+        raise InputError("okx does not list BTC: give symbols as okx writes them")
+
+
+def test_what_no_other_try_would_mend_ends_it_with_the_sentence():
+    with pytest.raises(InputError, match="okx does not list BTC"):
+        asyncio.run(serve(Unknown(), Settings(port=0), stop=asyncio.Event()))

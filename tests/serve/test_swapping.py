@@ -12,6 +12,7 @@ from shutil import copytree
 
 import numpy as np
 import pytest
+from serve.cutting import cut
 
 from flowsense.ensemble.blend import Blend
 from flowsense.ensemble.members import Ensemble
@@ -21,12 +22,11 @@ from flowsense.models.settings import kind_of, settings
 from flowsense.replay import speaker
 from flowsense.replay.feed import Messages
 from flowsense.replay.server import Replay
-from flowsense.schema import EVENT, Decimal, Instrument
+from flowsense.schema import Decimal, Instrument
 from flowsense.serve.config import PipelineConfig
 from flowsense.serve.pipeline import InferencePipeline
 from flowsense.serve.replayed import replayed
 from flowsense.serve.speaking import predictions
-from flowsense.sources.open import open_source
 from flowsense.store import checkpoint
 from flowsense.testing.fitted import save
 from flowsense.testing.loop import run
@@ -199,6 +199,24 @@ def test_a_model_ten_times_slower_is_refused(shelf):
     assert not swap.accepted and "times what serves now" in swap.why
 
 
+def test_who_leaves_before_a_model_takes_over_stops_nothing(shelf):
+    async def work(pipeline):
+        await pause(0.5)
+        serving = pipeline.session.serving
+        for _ in range(5):
+            task = asyncio.ensure_future(pipeline.reload(shelf / "good-2"))
+            while serving.next is None and not task.done():
+                await pause(0.0)
+            task.cancel()
+            await asyncio.wait((task,))
+            await pause(0.3)
+        serving.take_over(pipeline.session.turns.inbox.recent, 0)  # its asker has just left
+        return pipeline.state, await pipeline.reload(shelf / "good-2")
+
+    (state, swap), told = flowing(shelf / "good-1", work)
+    assert state == "running" and swap.accepted and whole(told)
+
+
 def test_twenty_reloads_of_which_five_are_bad_while_predictions_flow(shelf):
     bad = ("corrupt", "infinite", "shapes", "nowhere", "pickle")
 
@@ -211,24 +229,38 @@ def test_twenty_reloads_of_which_five_are_bad_while_predictions_flow(shelf):
         return swaps
 
     swaps, told = flowing(shelf / "good-1", work)
-    assert [s.accepted for s in swaps] == [k % 4 != 3 for k in range(20)]
+    refused = [(k, s.why) for k, s in enumerate(swaps) if not s.accepted]
+    assert [k for k, _ in refused] == [*range(3, 20, 4)], refused
     changes = [s.version for s in swaps if s.accepted and s.version != s.before]
     assert versions(told)[1:] in (changes, changes[:-1]) and whole(told)
 
 
+class Swaps:
+    """An observer of nothing else."""
+
+    def __init__(self):
+        self.of = []
+        self.swapped = self.of.append
+
+    def heard(self, told): ...
+    def decided(self, decided): ...
+    def told(self, prediction): ...
+
+
 def test_a_model_that_fails_in_service_gives_way_to_the_one_before_it(shelf):
     async def work(pipeline):
+        pipeline.audience.observers.append(seen := Swaps())
         await pause(1.5)
         first = await pipeline.reload(shelf / "good-2")
         await pause(2.0)
         pipeline.loaded.decisions.engine.state = None
         await pause(2.0)
-        return first, pipeline.status(), pipeline.rolled
+        return first, pipeline.status(), seen.of
 
-    (swap, status, rolled), told = flowing(shelf / "good-1", work)
+    (swap, status, (_, rolled)), told = flowing(shelf / "good-1", work)
     assert status.state == "running" and status.model.version == swap.before
     assert versions(told) == [swap.before, swap.version, swap.before] and whole(told)
-    assert "AttributeError" in rolled[0].why and not rolled[0].accepted
+    assert "AttributeError" in rolled.why and not rolled.accepted
 
 
 def test_where_no_model_served_before_its_failure_is_told(shelf):
@@ -278,17 +310,16 @@ def test_a_recording_with_swaps_and_a_rollback_replays_to_the_bit(shelf, tmp_pat
         return pipeline
 
     pipeline, told = flowing(shelf / "good-1", work, record=tmp_path / "lake")
-    places = [m.path for m in pipeline.models]
+    places = [m.path for m in pipeline.session.serving.models]
     assert len(versions(told)) == len(places) == 5 and whole(told)
     for pieces in (1, 23):
-        assert batch(pipeline.bench, places, tmp_path / "lake", pieces) == told
+        assert batch(pipeline.session.serving.bench, places, tmp_path / "lake", pieces) == told
 
 
 def batch(bench, places, lake, pieces):
     """The same from the recording, cut elsewhere."""
-    events = np.concatenate(list(open_source([lake]))).view(EVENT)
     models, out = [bench.load(Path(place), 0) for place in places], []
-    for loaded, one in replayed(bench, models, np.array_split(events, pieces)):
+    for loaded, one in replayed(bench, models, cut(lake, pieces)):
         risk, version = loaded.decisions.risk, loaded.about.version
         out += predictions(one, TABLE, risk, len(out) + 1, version)
     return out

@@ -1,25 +1,28 @@
 """Somebody else's process: a venue that speaks on time, whether or not it is heard.
 
 All its messages are written before it begins, so that it costs as little as a sender can.
-``python -m flowsense.bench.barrage TABLE EVENTS SPEED COPIES`` prints its address, waits for a
-client, and speaks until the recording ends.
+``python -m flowsense.bench.barrage TABLE SPEED SECONDS COPIES SINGLE`` prints its port, waits for a
+client, and speaks for so many seconds: each message when it is due, or as soon as it can after
+that. When the client leaves it prints how many messages were due by then: what nobody has read yet
+is late too.
 """
 
 import asyncio
 import sys
+from bisect import bisect_right
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from aiohttp import ClientConnectionResetError, WSMsgType, web
+from aiohttp import WSMsgType, web
 
 from flowsense.replay import Client
 from flowsense.replay.binance import UsdM
 from flowsense.replay.feed import apart
-from flowsense.schema import EVENT, SECOND, SET, Events, Instrument
+from flowsense.schema import EVENT, LAST, SECOND, SET, SNAPSHOT, Events, Instrument
 from flowsense.store.events import read_events, read_instruments
-from flowsense.wall import elapsed, pause
+from flowsense.wall import elapsed, new_loop, pause
 
 HOST = "127.0.0.1"
 TOGETHER = 0.0005  # s: what is due so soon goes with what is due now
@@ -60,6 +63,7 @@ class Barrage:
 
     def __init__(self, of: Score) -> None:
         self.score, self.done = of, asyncio.Event()
+        self.due = 0  # messages by the end
         self.sockets = dict[bool, web.WebSocketResponse]()
 
     async def request(self, request: web.Request) -> web.StreamResponse:
@@ -85,13 +89,13 @@ class Barrage:
 
     async def speak(self) -> None:
         begin, of = elapsed() + 0.5, self.score
-        for due, trade, frame in zip(of.due, of.trade, of.frames, strict=True):
-            wait = begin + due - elapsed()
-            if wait > TOGETHER:
-                await pause(wait)
-            with suppress(ClientConnectionResetError):  # it has heard enough
+        with suppress(ConnectionError):  # it has heard enough
+            for due, trade, frame in zip(of.due, of.trade, of.frames, strict=True):
+                wait = begin + due - elapsed()
+                if wait > TOGETHER:
+                    await pause(wait)
                 await self.sockets[trade].send_frame(frame, WSMsgType.TEXT)
-        await pause(0.5)
+        self.due = bisect_right(of.due, elapsed() - begin)
 
 
 async def run(of: Score) -> None:
@@ -101,9 +105,11 @@ async def run(of: Score) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, HOST, 0).start()
-    sys.stdout.write(f"{runner.addresses[0][1]} {len(of.frames)} {of.due[-1]}\n")
+    sys.stdout.write(f"{runner.addresses[0][1]}\n")
     sys.stdout.flush()
     await barrage.done.wait()
+    sys.stdout.write(f"{barrage.due}\n")
+    sys.stdout.flush()
     await runner.cleanup()
 
 
@@ -122,20 +128,32 @@ def copies(
     return tuple(names), every[np.argsort(every["ts_recv"], kind="stable")].view(EVENT)
 
 
-def looped(events: Events, times: int) -> Events:
-    """The recording again and again: each pass begins with its snapshot."""
-    span = int(events["ts_recv"][-1] - events["ts_recv"][0]) + SECOND // 10
+def looped(events: Events, seconds: float) -> Events:
+    """The recording again and again, for so long: each pass begins with its snapshot."""
+    begin = int(events["ts_recv"][0])
+    span = int(events["ts_recv"][-1]) - begin + SECOND // 10
     parts = list[Events]()
-    for k in range(times):
+    for k in range(1 + int(seconds * SECOND) // span):
         part = events.copy()
         part["ts_recv"] += k * span
         part["ts_event"] += k * span
         parts.append(part)
-    return np.concatenate(parts).view(EVENT)
+    every = np.concatenate(parts).view(EVENT)
+    return every[every["ts_recv"] < begin + int(seconds * SECOND)]
+
+
+def apiece(events: Events) -> Events:
+    """Each is a message, but for those of a snapshot."""
+    out = events.copy()
+    out["bits"][out["bits"] & SNAPSHOT == 0] |= LAST
+    return out
 
 
 if __name__ == "__main__":
-    path, speed, count, times = Path(sys.argv[1]), *map(float, sys.argv[2:5])
+    path, speed, seconds, count, single = Path(sys.argv[1]), *map(float, sys.argv[2:6])
     known = read_instruments(path)
     heard = np.concatenate(list(read_events(path, len(known)))).view(EVENT)
-    asyncio.run(run(score(*copies(known, looped(heard, int(times)), int(count)), speed)))
+    heard = looped(heard, seconds * speed)
+    told = score(*copies(known, apiece(heard) if single else heard, int(count)), speed)
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(run(told))

@@ -14,6 +14,7 @@ from flowsense.cli import (
     demo,
     doctor,
     evaluate,
+    explain,
     fetch,
     fi2010,
     ingest,
@@ -27,6 +28,7 @@ from flowsense.cli import (
     run,
     serve,
     simulate,
+    trade,
     train,
 )
 from flowsense.cli.spread import Spread
@@ -53,6 +55,8 @@ app.command(name="evaluate", cls=Spread)(evaluate.evaluate)
 app.command(name="backtest", cls=Spread)(backtest.backtest)
 app.command(name="paper", cls=Spread)(paper.paper)
 app.command(name="serve")(serve.serve)
+app.command(name="trade")(trade.trade)
+app.command(name="explain")(explain.explain)
 app.command(name="record")(record.record)
 app.command(name="compare", cls=Spread)(compare.compare)
 app.command(name="replay")(replay.replay)

@@ -10,6 +10,7 @@ from flowsense.errors import InputError
 
 if TYPE_CHECKING:
     from flowsense.model.calibrated import Calibrated
+    from flowsense.tape import FeatureSpec
     from flowsense.train.read import Recording
 
 
@@ -24,16 +25,25 @@ def opened(
     asked: Mapping[str, Any], sources: list[str], place: Path
 ) -> tuple["Calibrated", "Recording"]:
     """The model, and the recording with the columns that it reads. Raises InputError."""
-    from flowsense.train.read import read
     from flowsense.train.shelf import load_model
 
     fitted, spec = load_model(place)
+    recording = recorded(asked, sources, place, spec)
+    suits(asked, recording.instruments)
+    return fitted, recording
+
+
+def recorded(
+    asked: Mapping[str, Any], sources: list[str], place: Path, spec: "FeatureSpec"
+) -> "Recording":
+    """With these columns, of the model that lies there. Raises InputError."""
+    from flowsense.train.read import read
+
     families = tuple(name for name, _ in spec.versions)
     options = reading.options(asked) | {"families": families, "clocks": spec.clocks}
     recording = read(sources, **options)
     reads(place, families, recording)
-    suits(asked, recording.instruments)
-    return fitted, recording
+    return recording
 
 
 def reads(place: Path, families: tuple[str, ...], recording: "Recording") -> None:

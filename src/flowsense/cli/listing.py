@@ -88,7 +88,8 @@ def where(name: str) -> str:
 
     from flowsense.sources.venues import venue
 
-    return urlsplit(venue(name).stream).hostname or "" if name != "databento" else "by the dataset"
+    elsewhere = {"databento": "by the dataset", "ccxt": "by the exchange"}
+    return elsewhere.get(name) or urlsplit(venue(name).stream).hostname or ""
 
 
 def features() -> Iterator[tuple[str, ...]]:

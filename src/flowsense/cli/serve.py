@@ -12,12 +12,41 @@ from flowsense.cli.shared import Shared, takes
 from flowsense.errors import InputError
 
 if TYPE_CHECKING:
+    from logging import LogRecord
+
     from flowsense.live.feed import Address
+    from flowsense.risk.settings import Settings as Risk
 
 WEBHOOK = "FLOWSENSE_WEBHOOK"  # alerts are posted there
+SHOWN = """\
+Simulating a market, without fees, in which bursts of trades foretell moves; fitting a model to it.
+After a minute a few of a hundred predictions are to be acted on."""
 VENUES = "Of a venue: binance-usdm:BTCUSDT. `flowsense list venues` names them."
 
 
+THRESHOLDS: Shared = {
+    "confidence": (
+        Annotated[
+            float | None,
+            typer.Option(metavar="P", help="Below it nothing is recommended.", min=0, max=1),
+        ],
+        None,
+    ),
+    "agreement": (
+        Annotated[
+            float | None,
+            typer.Option(metavar="SHARE", help="Of an ensemble's members, likewise.", min=0, max=1),
+        ],
+        None,
+    ),
+    "target": (
+        Annotated[
+            str,
+            typer.Option(metavar="TARGET", help="That is acted on. Default: the run's first mid."),
+        ],
+        "",
+    ),
+}
 LIVE: Shared = {
     "at": (
         Annotated[
@@ -36,31 +65,34 @@ LIVE: Shared = {
         ],
         None,
     ),
+    "runs": (
+        Annotated[
+            Path | None,
+            typer.Option(
+                metavar="DIR",
+                help="Finished runs of this folder are shown. Default: of RUN's, if it has more.",
+                exists=True,
+                file_okay=False,
+            ),
+        ],
+        None,
+    ),
     "models": (
         Annotated[
             Path | None,
-            typer.Option(metavar="DIR", help="Models of this folder may be reloaded."),
-        ],
-        None,
-    ),
-    "confidence": (
-        Annotated[
-            float | None,
-            typer.Option(metavar="P", help="Below it nothing is recommended."),
-        ],
-        None,
-    ),
-    "agreement": (
-        Annotated[
-            float | None,
-            typer.Option(metavar="SHARE", help="Of an ensemble's members, likewise."),
+            typer.Option(
+                metavar="DIR",
+                help="Models of this folder may be reloaded.",
+                exists=True,
+                file_okay=False,
+            ),
         ],
         None,
     ),
 }
 
 
-@takes(LIVE)
+@takes(LIVE, THRESHOLDS)
 def serve(
     ctx: typer.Context,
     model: Annotated[
@@ -80,41 +112,96 @@ def serve(
 
     The API's description is at /docs of the address it prints. Ctrl-C ends it.
     """
-    from tempfile import TemporaryDirectory
-
-    from flowsense.live.tables import wanted
-
     with ExitStack() as stack:
         if demo:
-            from flowsense.serve import showing
-
             if model is not None or symbols or ctx.params["at"]:
                 raise InputError("--demo brings market and model: leave out the others")
-            typer.echo("Simulating a market and fitting a model: seconds, the first time a minute.")
-            folder = Path(stack.enter_context(TemporaryDirectory()))
-            model = showing.model(folder, seed)
-            names, address = stack.enter_context(showing.market(folder, seed))
-            found, at = tuple(f"{showing.VENUE}:{s}" for s in names), {showing.VENUE: address}
+            free(host, port)
+            model, found, at = shown(stack, seed)
         elif model is None or not symbols:
             raise InputError("name a run and what it shall forecast, or give --demo")
         else:
+            compiling()
+            from flowsense.live.tables import wanted
+
             found = tuple(symbols)
             at = places(ctx.params["at"] or (), wanted(found))
-        served(model, found, at, ctx.params, (host, port))
+        mode = "SIMULATED" if demo else "REPLAY" if at else "PAPER"
+        served(model, found, at, ctx.params | {"mode": mode}, (host, port))
+
+
+def shown(stack: ExitStack, seed: int) -> "tuple[Path, tuple[str, ...], dict[str, Address]]":
+    """A model of a simulated market, its symbols, and where it is told until the stack ends."""
+    from tempfile import TemporaryDirectory
+
+    typer.echo(SHOWN)
+    compiling()
+    from flowsense.serve import showing
+
+    folder = Path(stack.enter_context(TemporaryDirectory()))
+    model = showing.model(folder, seed)
+    names, address = stack.enter_context(showing.market(folder, seed))
+    return model, tuple(f"{showing.VENUE}:{s}" for s in names), {showing.VENUE: address}
+
+
+def exists(model: Path) -> None:
+    """Raises InputError, before what would look into it is loaded."""
+    if not model.is_dir():
+        raise InputError(f"{model}: is neither a run nor one of its checkpoints: name one")
+
+
+def compiling() -> None:
+    """Tells of it once, should anything have to be compiled from here on."""
+    import logging
+
+    log = logging.getLogger("flowsense.compiling")
+    log.setLevel(logging.INFO)
+    if echoed not in log.filters:
+        log.addFilter(echoed)
+
+
+def echoed(record: "LogRecord") -> bool:
+    """Said here, and by no handler besides."""
+    typer.echo(record.getMessage())
+    return False
+
+
+def free(host: str, port: int) -> None:
+    """Raises InputError where this cannot be listened on, before anything is begun."""
+    from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
+
+    with socket(AF_INET6 if ":" in host else AF_INET) as trial:
+        trial.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+            trial.listen()
+        except OSError as error:
+            why = f"cannot be listened on: {error.strerror}: give another, or 0"
+            raise InputError(f"{host} port {port}: {why}") from None
 
 
 def places(texts: Iterable[str], wanted: Iterable[str]) -> "dict[str, Address]":
-    """By venue, each of which has to be wanted and known. Raises InputError."""
+    """By venue, each of which has to be wanted and known, its key set. Raises InputError."""
+    from flowsense.sources.secret import secret
     from flowsense.sources.venues import venue
 
     found = dict(map(placed, texts))
     for name in (*wanted, *found):
-        venue(name)
+        if variable := venue(name).secret:
+            secret(variable)  # looked for before anything is begun
     if extra := set(found) - set(wanted):
         raise InputError(
             f"--at {min(extra)}: no symbol is of that venue: name one, or leave it out"
         )
     return found
+
+
+def acting(target: str) -> "Risk":
+    """The usual settings, on the target that is named, if one is. Raises InputError."""
+    from flowsense.forecast import Target
+    from flowsense.risk.settings import Settings
+
+    return Settings(target=Target.parse(target) if target else None)
 
 
 def placed(text: str) -> tuple[str, "Address"]:
@@ -135,19 +222,29 @@ def served(
     asked: Mapping[str, Any],
     where: tuple[str, int],
 ) -> None:
-    """Until somebody ends it."""
-    from flowsense.serve.app import ROUTES
-    from flowsense.serve.config import PipelineConfig
+    """Until somebody ends it. What can be refused is so before what takes long is loaded."""
+    exists(model)
+    from dataclasses import replace
+
     from flowsense.serve.keys import Keys
+    from flowsense.serve.settings import Settings
+
+    settings = Settings(*where, Keys.from_environment(), models=asked["models"])
+    from flowsense.train.shelf import chosen
+
+    place = chosen(model)
+    from flowsense.serve.app import ROUTES
+    from flowsense.serve.board.board import Board
+    from flowsense.serve.config import PipelineConfig
     from flowsense.serve.monitor import Monitor
     from flowsense.serve.pipeline import InferencePipeline
     from flowsense.serve.run import serve_app
-    from flowsense.serve.settings import Settings
-    from flowsense.train.shelf import chosen
+    from flowsense.serve.runs import beside
 
     config = PipelineConfig(
-        chosen(model),
+        place,
         symbols,
+        risk=acting(asked["target"]),
         confidence_threshold=asked["confidence"],
         min_agreement=asked["agreement"],
         addresses=at,
@@ -155,17 +252,19 @@ def served(
     )
     pipeline = InferencePipeline(config)
     monitor = Monitor(pipeline, routes=ROUTES, webhook=os.environ.get(WEBHOOK, ""))
-    settings = Settings(
-        *(where[0], where[1], Keys.from_environment()),
-        models=asked["models"],
-        metrics=monitor.metrics.render,
-        heard=monitor.metrics.asked,
-        crowd=monitor.metrics.clients,
+    told, board = monitor.metrics, Board(pipeline, monitor, asked["mode"])
+    settings = replace(
+        settings,
+        metrics=told.render,
+        heard=told.asked,
+        crowd=told.clients,
+        runs=asked["runs"] or beside(model),
+        board=board,
     )
     serve_app(
         *(pipeline, settings),
         ready=lambda port: said(where[0], port, symbols),
-        beside=(("the monitor", monitor.run),),
+        beside=(("the monitor", monitor.run), ("the dashboard", board.run)),
     )
 
 
@@ -180,7 +279,8 @@ def said(host: str, port: int, symbols: tuple[str, ...]) -> None:
         f"Serving {', '.join(symbols)} at {base}",
         f'  {ask} \'{{"instrument": "{symbol}"}}\'',
         f"  python -m websockets ws://{base.removeprefix('http://')}/api/v1/predict/stream",
-        f"  {base}/docs describes everything; Ctrl-C ends it",
+        "  For the first minute it warms up: no prediction is to be acted on (warming_up)",
+        f"  In a browser: {base} shows it, {base}/docs describes everything; Ctrl-C ends it",
     )
     for line in lines:
         to.print(line, soft_wrap=True, markup=False, highlight=False)

@@ -49,12 +49,20 @@ class Service(Protocol):
         """Of a recording of its own (Arrow or Parquet of EVENTs, as `store.events` writes them)."""
         ...
 
-    async def of_row(self, columns: dict[str, float], symbol: str) -> Prediction:
+    async def of_row(self, columns: dict[str, float], symbol: str, venue: str = "") -> Prediction:
         """Of one ready row of features; columns that are left out are missing."""
         ...
 
-    def subscribe(self, hear: Callable[[Prediction], None]) -> Callable[[], None]:
-        """Every prediction from now on, on the loop's thread; what is returned ends it."""
+    def subscribe(
+        self,
+        hear: Callable[[Prediction], None],
+        stale: Callable[[Prediction], None] | None = None,
+    ) -> Callable[[], None]:
+        """Every prediction from now on, on the loop's thread; what is returned ends it.
+
+        stale: given the latest of an instrument again, with its number, marked, where its venue has
+        fallen silent or was lost since, or nothing is heard any more.
+        """
         ...
 
     def since(self, sequence: int) -> tuple[Prediction, ...]:

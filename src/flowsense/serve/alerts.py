@@ -23,11 +23,15 @@ class Thresholds:
 
     window_s: float = 300.0  # over which rates and percentiles are taken
     silent_s: float = 10.0  # without a message from a venue
+    barred_s: float = 60.0  # for which a venue wants no requests
     gaps: int = 5  # in the window, of a venue
     waiting: int = 10_000  # events, and more of them than a window ago
     budget_s: float = 0.05  # 99 of 100 predictions
     fewest: float = 1_000.0  # outcomes before calibration is judged
+    beyond_luck: float = 1.25  # times what luck would make of the calibration error
     psi: float = 0.25
+    raise_s: float = 10.0  # that a rule of `NOISY` has to hold before it is said
+    calm_s: float = 60.0  # that it has not to hold before its end is
     free: int = 2 * 2**30  # bytes
     again_s: float = 14_400.0  # until what still holds is said again
 
@@ -89,6 +93,12 @@ def feed_stale(v: View) -> Found:
             yield venue, f"{venue}: no message for {seconds:.0f} s"
 
 
+def feed_barred(v: View) -> Found:
+    for (venue,), seconds in v.read("flowsense_feed_barred_seconds").items():
+        if seconds > v.thresholds.barred_s:
+            yield venue, f"{venue}: it wants no requests for {seconds:.0f} s: lost books stay lost"
+
+
 def feed_gaps(v: View) -> Found:
     for (venue,), count in v.grown("flowsense_feed_gaps_total"):
         if count > v.thresholds.gaps:
@@ -113,7 +123,7 @@ def calibration(v: View) -> Found:
     limits, counts = v.read("flowsense_ece_limit"), v.read("flowsense_outcomes_total")
     for key, ece in v.read("flowsense_ece").items():
         limit = limits.get(key, 1.0)
-        if ece > limit and counts.get(key, 0.0) >= v.thresholds.fewest:
+        if ece > limit * v.thresholds.beyond_luck and counts.get(key, 0.0) >= v.thresholds.fewest:
             said = f"expected calibration error {ece:.3f}, by luck at most {limit:.3f}"
             yield key[0], f"{key[0]}: {said}"
 
@@ -127,13 +137,23 @@ def drift_of_errors(v: View) -> Found:
 def drift_of_columns(v: View) -> Found:
     worst = v.read("flowsense_drift_psi_max").get((), 0.0)
     if worst > v.thresholds.psi:
-        yield "", f"a column is not distributed as it was: stability index {worst:.2f}"
+        known = v.read("flowsense_drift_reference_rows").get((), 0.0)
+        when = "in training" if known else "in the first hour"
+        yield "", f"a column is not distributed as {when}: stability index {worst:.2f}"
 
 
 def disk_low(v: View) -> Found:
     for (path,), free in v.read("flowsense_disk_free_bytes").items():
         if free < v.thresholds.free:
             yield path, f"{path}: {free:.0f} bytes free"
+
+
+def disk_refuses(v: View) -> Found:
+    free = v.read("flowsense_disk_free_bytes")
+    for key, refused in v.read("flowsense_disk_refuses").items():
+        if refused:
+            left = f"{free.get(key, 0.0):.0f} bytes free"
+            yield key[0], f"{key[0]}: cannot be written, {left}: what is heard waits in memory"
 
 
 def swap_refused(v: View) -> Found:
@@ -151,6 +171,7 @@ CRITICAL, WARNING = "critical", "warning"
 RULES: dict[str, tuple[str, Callable[[View], Found]]] = {
     "pipeline_down": (CRITICAL, pipeline_down),
     "feed_stale": (CRITICAL, feed_stale),
+    "feed_barred": (CRITICAL, feed_barred),
     "feed_gaps": (WARNING, feed_gaps),
     "queue_growing": (CRITICAL, queue_growing),
     "latency": (WARNING, latency),
@@ -158,9 +179,11 @@ RULES: dict[str, tuple[str, Callable[[View], Found]]] = {
     "drift_of_errors": (WARNING, drift_of_errors),
     "drift_of_columns": (WARNING, drift_of_columns),
     "disk_low": (CRITICAL, disk_low),
+    "disk_refuses": (CRITICAL, disk_refuses),
     "swap_refused": (WARNING, swap_refused),
     "breaker_open": (WARNING, breaker_open),
 }
+NOISY = ("latency", "calibration", "drift_of_columns")  # estimates, which may lie at their limit
 REMEMBERED = (
     "flowsense_feed_gaps_total",
     "flowsense_queue_events",
@@ -183,6 +206,7 @@ class Watch:
         self.memories = deque[tuple[int, Held]]()
         self.open: dict[tuple[str, str], Alert] = {}
         self.said: dict[tuple[str, str], int] = {}  # ns UTC, when last
+        self.turned: dict[tuple[str, str], int] = {}  # ns UTC, since when it is not as it was said
 
     def look(self, now: int) -> tuple[Alert, ...]:
         """What there is to say at `now`, ns UTC: each rule and subject once, and again in time."""
@@ -194,6 +218,8 @@ class Watch:
                 since = before.since if before else now
                 alert = Alert(rule, subject, True, severity, says, since, now)
                 found[rule, subject] = alert
+        found = self._damped(found, now)
+        for rule in RULES:
             self.series.put("flowsense_alert", float(any(r == rule for r, _ in found)), (rule,))
         ended = [self.open[key]._replace(firing=False, at=now) for key in self.open.keys() - found]
         again = self.thresholds.again_s * SECOND
@@ -202,6 +228,24 @@ class Watch:
         self.said |= {(a.rule, a.subject): now for a in fresh}
         self.open = found
         return (*fresh, *sorted(ended))
+
+    def _damped(
+        self, found: dict[tuple[str, str], Alert], now: int
+    ) -> dict[tuple[str, str], Alert]:
+        """What is noisy begins and ends only once it has been so for a while."""
+        out, before = found.copy(), self.turned
+        differ = {key for key in found.keys() ^ self.open.keys() if key[0] in NOISY}
+        self.turned = {key: min(before.get(key, now), now) for key in differ}
+        for key, since in self.turned.items():
+            begins = key in found
+            wait = self.thresholds.raise_s if begins else self.thresholds.calm_s
+            if now - since >= wait * SECOND:
+                continue
+            if begins:
+                del out[key]
+            else:
+                out[key] = self.open[key]
+        return out
 
     def _past(self, now: int) -> Held:
         """The numbers about a window ago, or the first there are; now is remembered."""

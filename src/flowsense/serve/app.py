@@ -9,15 +9,21 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI, Request, Response, WebSocket
 from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
 
 from flowsense.errors import InputError
 from flowsense.serve import Service
 from flowsense.serve.asked import ARROW, PARQUET, Asked, Latest, Reload, Row, arrow, asked
+from flowsense.serve.board import feed
+from flowsense.serve.board.files import answer as file
+from flowsense.serve.board.files import pages
+from flowsense.serve.bodies import TooMuch
 from flowsense.serve.guard import Guard
 from flowsense.serve.hub import Hub
-from flowsense.serve.openapi import document
+from flowsense.serve.openapi import STREAM, document
 from flowsense.serve.problems import Refused, of_status, shown
 from flowsense.serve.reference import POLICY, page
+from flowsense.serve.runs import routes as runs
 from flowsense.serve.settings import Settings
 from flowsense.serve.stream import stream
 from flowsense.serve.tasks import Tasks
@@ -31,7 +37,6 @@ ROUTES = (
     *(f"{BASE}/pipeline/start", f"{BASE}/pipeline/stop", "/health", "/metrics"),
 )
 STARTING = "start of the pipeline"
-STREAM = f"{BASE}/predict/stream"
 
 
 @dataclass(slots=True)
@@ -44,6 +49,12 @@ class Api:
     tasks: Tasks = field(default_factory=Tasks)
     predicting: int = 0
 
+    def close(self) -> None:
+        """Who listens is told to go. May be called again."""
+        self.hub.close()
+        if self.settings.board is not None:
+            self.settings.board.close()
+
     def health(self) -> Health:
         failed = [f"{name}: {why}" for name, why in self.tasks.failed.items()]
         try:
@@ -51,8 +62,9 @@ class Api:
         except InputError as error:  # there is nothing to tell yet
             waits = [str(error)]
             return Health(not failed, False, "failed" if failed else "stopped", (*failed, *waits))
-        if status.state == "failed":
-            failed.insert(0, status.why or "the pipeline failed")
+        why = status.why or "the pipeline failed"
+        if status.state == "failed" and not any(why in one for one in failed):
+            failed.insert(0, why)
         waits = [] if status.state in ("running", "failed") else [f"pipeline: {status.state}"]
         waits += [
             f"{feed.venue}: {feed.state}{': ' if feed.why else ''}{feed.why}"
@@ -80,9 +92,10 @@ class Api:
             message = "Only the latest prediction can be explained."
             raise Refused(409, "refused", message, field="explain")
         if isinstance(what, Row):
-            self.known(what.instrument, "")
+            symbol, venue = what.instrument, what.venue or ""
+            self.known(symbol, venue)
             columns = {name: x for name, x in what.features.items() if x is not None}
-            return Answer((await self.service.of_row(columns, what.instrument),))
+            return Answer((await self.service.of_row(columns, symbol, venue),))
         body = what if isinstance(what, bytes) else arrow(what)
         return Answer(await self.service.of_events(body))
 
@@ -104,7 +117,11 @@ class Api:
         return Answer((found,))
 
     def known(self, symbol: str, venue: str) -> None:
-        feeds = self.service.status().feeds
+        status = self.service.status()
+        feeds = status.feeds
+        if not feeds:
+            message, hint = "Nothing is listened to yet.", f"the pipeline is {status.state}"
+            raise Refused(409, "not_ready", message, field="instrument", hint=hint, after=1.0)
         if not any(symbol in f.symbols and venue in ("", f.venue) for f in feeds):
             names = sorted({s for f in feeds for s in f.symbols if venue in ("", f.venue)})
             where = f" at {shown(venue)}" if venue else ""
@@ -113,7 +130,7 @@ class Api:
                 "unknown_instrument",
                 f"There is no instrument {shown(symbol)}{where}.",
                 field="instrument",
-                hint=f"there are {', '.join(names[:20])}" if names else "nothing is listened to",
+                hint=f"there are {', '.join(names[:20])}" if names else "look at the venue's name",
             )
 
     def model(self, body: bytes) -> Path | None:
@@ -123,8 +140,9 @@ class Api:
             return None
         root = self.settings.models
         if root is None:
-            hint = "start it with a folder of models"
-            raise Refused(403, "models", "No other model may be loaded.", field="path", hint=hint)
+            message = "Only what is served may be loaded again: there is no folder of models."
+            hint = "leave the path out, or start it with --models DIR"
+            raise Refused(403, "models", message, field="path", hint=hint)
         try:
             found = (root / path).resolve()
             inside = found.is_relative_to(root.resolve()) and found.is_dir()
@@ -132,8 +150,19 @@ class Api:
             inside = False
         if not inside:
             message = f"There is no model {shown(path)} in the folder of models."
-            raise Refused(404, "unknown_model", message, field="path")
+            raise Refused(404, "unknown_model", message, field="path", hint=named(root))
         return found
+
+
+def named(root: Path) -> str:
+    """The models of a folder, in words."""
+    try:
+        names = sorted(
+            place.name for place in root.iterdir() if place.is_dir() and not place.is_symlink()
+        )
+    except OSError:
+        names = []
+    return f"there are {', '.join(names[:20])}" if names else "the folder has none"
 
 
 def app(service: Service, settings: Settings) -> FastAPI:
@@ -142,10 +171,11 @@ def app(service: Service, settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        api.tasks.spawn("the look after listeners", api.hub.watch())
         try:
             yield
         finally:
-            api.hub.close()
+            api.close()
             await api.tasks.stop()
 
     made = FastAPI(
@@ -157,6 +187,8 @@ def app(service: Service, settings: Settings) -> FastAPI:
         exception_handlers={HTTPException: routed},
     )
     made.state.api = api
+    if settings.board is not None:
+        settings.board.health = api.health
     made.openapi = document  # type: ignore[method-assign]
     made.add_middleware(Guard, settings=settings)
     routes(made, api)
@@ -196,11 +228,6 @@ def routes(made: FastAPI, api: Api) -> None:
         body, kind = api.settings.metrics()
         return Response(body, headers={"content-type": kind})
 
-    async def reference(request: Request) -> Response:
-        flag(request, None)
-        headers = {"content-security-policy": POLICY}
-        return Response(page(), headers=headers, media_type="text/html")
-
     async def live(socket: WebSocket) -> None:
         await stream(socket, api.hub, api.settings.limits)
 
@@ -215,8 +242,39 @@ def routes(made: FastAPI, api: Api) -> None:
     )
     for path, (method, route) in zip(ROUTES, table, strict=True):
         made.add_api_route(path, route, methods=[method], response_model=None)
-    made.add_api_route("/docs", reference, methods=["GET"], response_model=None)
+    runs(made, api.settings.runs)
     made.add_api_websocket_route(STREAM, live)
+    made.add_api_route("/docs", reference, methods=["GET"], response_model=None)
+    dashboard(made, api)
+
+
+def dashboard(made: FastAPI, api: Api) -> None:
+    """Its stream and its files; where there is none, / leads to the description of the API."""
+    board, shown = api.settings.board, pages()
+
+    async def page(socket: WebSocket) -> None:
+        who = socket.state.who
+        admin = who is not None and who.may("admin")
+        assert board is not None
+        await feed.page_of(socket, board, api.settings.limits, admin=admin)
+
+    if board is None or not shown:
+        made.add_api_route("/", begin, methods=["GET"], response_model=None)
+    if board is not None:
+        made.add_api_websocket_route(feed.PATH, page)
+        for path in shown:
+            made.add_api_route(path, file, methods=["GET"], response_model=None)
+
+
+async def reference(request: Request) -> Response:
+    flag(request, None)
+    headers = {"content-security-policy": POLICY}
+    return Response(page(), headers=headers, media_type="text/html")
+
+
+async def begin(request: Request) -> Response:
+    flag(request, None)
+    return RedirectResponse("/docs")
 
 
 def switch(
@@ -290,6 +348,8 @@ def refusals() -> Iterator[None]:
     """What the service says is its user's doing."""
     try:
         yield
+    except TooMuch as error:
+        raise Refused(413, "too_large", f"{str(error).rstrip('.')}.", field="body") from None
     except InputError as error:
         raise Refused(409, "refused", f"{str(error).rstrip('.')}.") from None
 

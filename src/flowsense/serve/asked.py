@@ -39,6 +39,7 @@ class Row(msgspec.Struct, forbid_unknown_fields=True):
 
     instrument: Name
     features: Annotated[dict[str, Feature | None], Meta(min_length=1, max_length=WIDEST)]
+    venue: Name | None = None
 
 
 class Event(msgspec.Struct, forbid_unknown_fields=True):

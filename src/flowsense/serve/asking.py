@@ -14,6 +14,8 @@ from flowsense.served import Prediction
 from flowsense.sources import NO_BARS, NO_EVENTS, NO_OBSERVATIONS
 from flowsense.tape import FeatureSpec, Rows, Tape
 
+NO_MARKET = "no_market"  # in place of what the risk says of a row that it cannot judge
+
 
 def of_events(bench: Bench, serving: Loaded, body: bytes) -> tuple[Prediction, ...]:
     """By the model as before its first event; without numbers. Raises InputError."""
@@ -24,23 +26,34 @@ def of_events(bench: Bench, serving: Loaded, body: bytes) -> tuple[Prediction, .
     return tuple(replace(one, sequence=0) for one in out)
 
 
-def of_row(decisions: Decisions, columns: dict[str, float], symbol: str) -> Prediction:
-    """By the model before its first row, which it knows nothing of. Raises InputError."""
+def of_row(
+    decisions: Decisions, columns: dict[str, float], now: int, symbol: str, venue: str = ""
+) -> Prediction:
+    """By the model before its first row, which it knows nothing of; `now` ns UTC, when it is asked.
+
+    No market is beside it, so that nothing is decided. Raises InputError.
+    """
     table, engine = decisions.engine.fold.instruments, decisions.engine
-    rows = row_of(engine.fold.spec, columns, place(table, symbol))
+    rows = row_of(engine.fold.spec, columns, place(table, symbol, venue))
     tape = Tape(NO_EVENTS, NO_BARS, NO_OBSERVATIONS, zeros(QUOTE), (rows,), table)
-    _, forecast = engine.model.predict(engine.model.init(table), tape)
+    before = engine.model.init(table)
+    _, forecast = engine.model.predict(before, tape)
     signals = decisions.signals(tape, forecast, decisions.risk.init(CAPITAL))[1]
-    one = Decided(tape, forecast, signals, np.zeros(1, np.bool_), Spent(0, 0, 0))
-    return predictions(one, table, decisions.risk, 0, engine.version)[0]
+    one = Decided(tape, forecast, signals, np.zeros(1, np.bool_), Spent(0, 0, 0), before)
+    said = predictions(one, table, decisions.risk, 0, engine.version)[0]
+    return replace(said, ts=now, vetoes=(NO_MARKET,))
 
 
-def place(table: tuple[Instrument, ...], symbol: str) -> int:
-    """In the table. Raises InputError for a symbol that is not heard."""
-    found = [k for k, i in enumerate(table) if i.symbol == symbol]
+def place(table: tuple[Instrument, ...], symbol: str, venue: str = "") -> int:
+    """In the table. Raises InputError for what is not heard, or at several venues."""
+    found = [k for k, i in enumerate(table) if i.symbol == symbol and venue in ("", i.venue)]
     if not found:
-        known = ", ".join(i.symbol for i in table)
-        raise InputError(f"instrument {symbol!r} is not heard: known are {known}")
+        known = ", ".join(f"{i.venue}:{i.symbol}" for i in table)
+        asked = f"{venue}:{symbol}" if venue else symbol
+        raise InputError(f"instrument {asked!r} is not heard: known are {known}")
+    if len(found) > 1:
+        venues = ", ".join(table[k].venue for k in found)
+        raise InputError(f"instrument {symbol!r} is heard at several venues: name one of {venues}")
     return found[0]
 
 

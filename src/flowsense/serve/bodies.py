@@ -11,12 +11,18 @@ import pyarrow.parquet as pq
 
 from flowsense.errors import InputError
 from flowsense.schema import CLOSE, EVENT, LARGEST, Events, Instrument, checked, zeros
+from flowsense.serve.pages import decompressed
 from flowsense.store import instruments as table
 from flowsense.store.events import KEY, NAMES, SCHEMA
 
 MOST = 10_000  # events of one request
 LARGE = 1 << 24  # bytes of them in memory
+FOOTER = 10_000  # columns, or parts of them, that a Parquet file may have
 SYMBOL, VENUE = b"flowsense.symbol", b"flowsense.venue"  # in a schema: whose all events are
+
+
+class TooMuch(InputError):
+    """More than one request may bring."""
 
 
 def events_of(body: bytes, instruments: tuple[Instrument, ...]) -> Events:
@@ -45,11 +51,14 @@ def events_of(body: bytes, instruments: tuple[Instrument, ...]) -> Events:
 def columns_of(body: bytes) -> Any:
     """A table of at most MOST rows; what says that it holds more is not read."""
     if body[:4] == b"PAR1":
-        file = pq.ParquetFile(pa.BufferReader(body), page_checksum_verification=True)
+        file = pq.ParquetFile(
+            pa.BufferReader(body),
+            page_checksum_verification=True,
+            thrift_container_size_limit=FOOTER,
+        )
         few(file.metadata.num_rows)
-        groups = (file.metadata.row_group(k) for k in range(file.metadata.num_row_groups))
-        if sum(group.total_byte_size for group in groups) > LARGE:
-            raise InputError(f"events: more than {LARGE} bytes once they are decompressed")
+        if decompressed(body, file.metadata) > LARGE:
+            raise TooMuch(f"events: more than {LARGE} bytes once they are decompressed")
         return file.read(use_threads=False)
     stream = body[8:] if body[:6] == b"ARROW1" else body  # a file is a stream inside of two marks
     rows = 0
@@ -84,7 +93,7 @@ def place_of(buffer: bytes, table: int, field: int) -> int:
 
 def few(rows: int) -> None:
     if rows > MOST:
-        raise InputError(f"events: {rows} are too many for one request: send {MOST} at most")
+        raise TooMuch(f"events: {rows} are too many for one request: send {MOST} at most")
 
 
 def places(said: dict[bytes, bytes], events: Events, instruments: tuple[Instrument, ...]) -> Any:

@@ -1,15 +1,19 @@
 """What a pipeline is made of, decoded once; nothing of it changes while it runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from flowsense.ensemble.panel import Rules
 from flowsense.errors import InputError
 from flowsense.live.care import Care
 from flowsense.live.feed import Address
 from flowsense.live.tables import wanted
 from flowsense.risk.settings import Settings
+from flowsense.schema import MILLISECOND, SECOND
 from flowsense.serve.inbox import MOST
+
+MEMBERS = Rules(deadline_ns=50 * MILLISECOND, hang_ns=10 * SECOND)  # half of the usual row
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,9 @@ class PipelineConfig:
     care: Care = field(default_factory=Care)
     record: Path | None = None
     turn: int = 500  # events at once, or one message that has more: what a few ms fold
+    members: Rules | None = (
+        MEMBERS  # how long an ensemble waits for each; None: as long as it takes
+    )
     queue: int = MOST  # events that wait for the engine
     kept: int = 10_000  # predictions that can be asked for again
     aside: bool = True  # the engine works on a thread of its own
@@ -52,11 +59,4 @@ class PipelineConfig:
     @property
     def settings(self) -> Settings:
         """Of the risk, with the thresholds that are named here."""
-        risk = self.risk
-        if self.confidence_threshold is not None:
-            stance = replace(risk.stance, least_confidence=self.confidence_threshold)
-            risk = replace(risk, stance=stance)
-        if self.min_agreement is not None:
-            limits = replace(risk.limits, least_agreement=self.min_agreement)
-            risk = replace(risk, limits=limits)
-        return risk
+        return self.risk.stricter(self.confidence_threshold, self.min_agreement)

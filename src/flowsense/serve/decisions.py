@@ -9,14 +9,19 @@ from numpy.typing import NDArray
 
 from flowsense.backtest.arms import members, regimes
 from flowsense.engine import Engine
-from flowsense.ensemble.council import Code
+from flowsense.ensemble.code import Code
+from flowsense.ensemble.council import Absent
+from flowsense.ensemble.members import Ensemble
+from flowsense.ensemble.panel import Rules
 from flowsense.forecast import SIGNAL, Forecast
 from flowsense.model.calibrated import Calibrated
 from flowsense.risk.desk import HELD, Risk, Standing, State
 from flowsense.risk.settings import Settings
 from flowsense.schema import CONTROL, Chunk, Events, Instrument, checked, zeros
+from flowsense.serve.voices import Members, Own, Repeated, Voice
+from flowsense.sources import NO_EVENTS
 from flowsense.tape import FeatureSpec, Tape
-from flowsense.wall import Wall
+from flowsense.wall import Wall, Workers
 
 CAPITAL = 1_000_000.0  # of an account that holds nothing
 
@@ -37,6 +42,11 @@ class Decided(NamedTuple):
     signals: NDArray[Any]  # (n,) SIGNAL
     stale: NDArray[np.bool_]  # (n,) the instrument's feed was silent for too long
     spent: Spent
+    before: Any  # state of the model before the tape
+    absent: tuple[Absent, ...] = ()  # members of an ensemble that were left out
+    reason: str = ""  # too few of them answered, so that nothing is said
+    records: Events = NO_EVENTS  # CONTROL records of that, which belong before its events
+    each: tuple[Forecast | None, ...] = ()  # what the members said; None: left out
 
 
 class Decisions:
@@ -52,7 +62,8 @@ class Decisions:
         table: tuple[Instrument, ...],
         settings: Settings | None = None,
     ) -> None:
-        self.engine = Engine(spec, table, model)
+        self.engine, self.model = Engine(spec, table, model), model
+        self.voice: Voice = Own(self.engine)
         inner = model.model
         self.risk = Risk(
             *(settings or Settings(), table, model.targets, len(spec.columns)),
@@ -68,14 +79,33 @@ class Decisions:
         events, bars, observations = chunk
         events, begun = checked(events, len(self.engine.fold.instruments)), self.now()
         for tape in self.engine.fold.push(events, bars, observations):
-            folded, rows = self.now(), tape.rows[0]
-            forecast = self.engine.forecast(tape)
+            folded, rows, before = self.now(), tape.rows[0], self.engine.state
+            answer = self.voice.ask(tape)
+            forecast = answer.forecast
             said = self.now()
             self.caution, signals = self.signals(tape, forecast, self.caution)
             stale = self._stale(tape.events, rows.instrument, rows.event)
             spent = Spent(folded - begun, said - folded, self.now() - said)
-            yield Decided(tape, forecast, signals, stale, spent)
+            yield Decided(tape, forecast, signals, stale, spent, before, *answer[1:])
             begun = self.now()
+
+    def seat(self, rules: Rules | None, workers: Workers | None = None) -> None:
+        """From here on members of an ensemble are waited for no longer than that."""
+        ensemble = self.model.model
+        if rules is not None and isinstance(ensemble, Ensemble):
+            self.voice = Members(self.engine, self.model, ensemble, rules, workers)
+
+    def repeat(self, rules: Rules | None) -> None:
+        """From here on who is heard is told by `obey`."""
+        ensemble = self.model.model
+        if isinstance(ensemble, Ensemble):
+            quorum = rules.quorum if rules is not None else 0
+            self.voice = Repeated(self.engine, self.model, ensemble, quorum)
+
+    def obey(self, records: Events) -> None:
+        """Who was left out of what comes. Raises InputError for a member that there is not."""
+        if isinstance(self.voice, Repeated):
+            self.voice.obey(records)
 
     def signals(self, tape: Tape, forecast: Forecast, caution: State) -> tuple[State, NDArray[Any]]:
         """(n,) SIGNAL of the decision rows, and the state of the risk after them."""

@@ -2,12 +2,24 @@
 
 from typing import Any
 
+from flowsense.serve.finished import (
+    Beside,
+    Comparison,
+    Difference,
+    Finished,
+    InTurn,
+    Page,
+    Runs,
+    Score,
+    Spoken,
+)
 from flowsense.serve.wire import plain
 from flowsense.served import (
     Answer,
     Explanation,
     Feed,
     Health,
+    Hole,
     Likelihood,
     Model,
     Prediction,
@@ -44,6 +56,7 @@ PREDICTION = Prediction(
     confidence=0.756,
     position_size=0.02,
     magnitude=1.7,
+    mid=42_013.1,
     stop=42_011.3,
     take_profit=42_014.9,
     reward_risk=1.4,
@@ -53,7 +66,7 @@ PREDICTION = Prediction(
     model_version="a25a2cc7762027c8",
     regime={"trending": 0.8, "mean-reverting": 0.2},
     agreement=0.9,
-    latency_us={"features": 41.0, "model": 120.0, "total": 240.0},
+    latency_us={"decode": 24.0, "queue": 12.0, "fold": 41.0, "models": 120.0, "total": 240.0},
 )
 EXPLANATION = Explanation(
     prediction=PREDICTION,
@@ -65,6 +78,10 @@ EXPLANATION = Explanation(
 ANSWERS = {
     "latest": {"value": plain(Answer((PREDICTION,)))},
     "explained": {"value": plain(Answer((PREDICTION,), EXPLANATION))},
+}
+MESSAGES = {
+    "prediction": {"value": {"prediction": plain(PREDICTION)}},
+    "hole": {"value": {"hole": plain(Hole(after=4_711, next=4_715, count=3, why="slow"))}},
 }
 STATUS = Status(
     state="running",
@@ -96,6 +113,63 @@ SWAPS = {
 RELOADS = {"same": {}, "other": {"path": "btc-2024-08"}}
 READY = Health(True, True, "running", ())
 FAILED = Health(False, False, "failed", ("the feed of binance ended: ConnectionError",))
+IN = (0.015, 0.046)
+NEXT, TAKER = "btc/next", "btc/next/backtest/taker"
+REPORT = Page("report", f"/api/v1/runs/{NEXT}/files/report.html")
+SHEET = Page("tear sheet of taker", f"/api/v1/runs/{TAKER}/files/sheet.html")
+RUNS = Runs(
+    folder="runs",
+    runs=(
+        Finished(
+            name=NEXT,
+            kind="run",
+            when=SNAPSHOT,
+            title="xgboost beats the vote null on BTCUSDT mid@1s",
+            model="xgboost",
+            instruments=("BTCUSDT",),
+            scores=(
+                *(Score("mid@1s", "accuracy", 0.62, "the vote null", 0.59, IN, "above", 34_852),),
+                *(Score("magnitude@1s", "mae", 1.31, "the median", 1.3, None, "unknown", 52_100),),
+            ),
+            pages=(REPORT, SHEET),
+        ),
+        Finished(
+            name=TAKER,
+            kind="backtest",
+            when=SNAPSHOT,
+            title="taker does not earn its costs",
+            model="taker",
+            instruments=("BTCUSDT",),
+            scores=(Score("net", "return", -0.0012, "doing nothing", 0.0, None, "level", 1_946),),
+            pages=(SHEET,),
+        ),
+        Finished("btc/broken", "run", SNAPSHOT, why="its results are damaged: run again."),
+    ),
+    left_out=0,
+)
+COMPARISON = Comparison(
+    a=Spoken("btc/first", "logistic", 61_204),
+    b=Spoken(NEXT, "xgboost", 61_204),
+    common=61_204,
+    targets=(
+        Beside(
+            target="mid@1s",
+            n=34_852,
+            rows=61_204,
+            verdict="B is better by 0.4 to 1.6 points",
+            scores=(
+                Difference("accuracy", 0.61, 0.62, -0.01, (-0.016, -0.004), 0.002, "b"),
+                Difference("log_loss", 0.93, 0.94, -0.01, (-0.021, 0.002), 0.11, None),
+            ),
+            in_turn=(InTurn("accuracy", "b", SNAPSHOT, 52), InTurn("log_loss", None, None, 52)),
+        ),
+    ),
+    luck=(
+        "2 intervals were looked at: 0.1 of them would leave zero out by luck if there were no "
+        "difference at all; 1 did."
+    ),
+    notes=("ofi@1s: only A forecasts it",),
+)
 METRICS = "flowsense_predictions_total 4711\n"
 BEARER = "send the header `Authorization: Bearer KEY`"
 PROBLEMS = {

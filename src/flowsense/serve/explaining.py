@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from flowsense.ensemble.council import silent
 from flowsense.ensemble.members import Ensemble
 from flowsense.ensemble.pool import Pool
 from flowsense.ensemble.shares import shares
@@ -19,7 +20,8 @@ from flowsense.model.instruments import Places
 from flowsense.model.linear import Linear, expanded, origins
 from flowsense.model.sides import Floats
 from flowsense.model.trees import Trees
-from flowsense.schema import QUOTE, Instrument, zeros
+from flowsense.risk.settings import Costs
+from flowsense.schema import QUOTE, WHOLE, Instrument, zeros
 from flowsense.serve import Explanation, Likelihood, Prediction
 from flowsense.serve.asking import told
 from flowsense.serve.decisions import Decided
@@ -32,21 +34,28 @@ BASE = "base"  # among the contributions: what is said where no column is known
 
 
 def explained(said: Prediction, one: Decided, r: int, loaded: Loaded) -> Explanation:
-    """Of row r, by the model that said it."""
-    engine, place = loaded.decisions.engine, loaded.decisions.risk.place
-    table, spec = engine.fold.instruments, engine.fold.spec
-    tape = alone(one.tape.rows[0], r, table)
-    found = added(loaded.model, tape, place)
+    """Of row r, by the model that said it: as of its instant, however the stream was cut."""
+    engine, risk = loaded.decisions.engine, loaded.decisions.risk
+    spec, rows = engine.fold.spec, one.tape.rows[0]
+    found = added(loaded.model, alone(rows, r, engine.fold.instruments), risk.place)
     names = (*spec.columns, BASE)
     each = {} if found is None else dict(zip(names, found.tolist(), strict=True))
-    columns = told(spec, one.tape.rows[0], r)
+    model, heard = loaded.model.model, until(one.tape, r)
     return Explanation(
         said,
-        members(loaded.model.model, tape),
-        weights(loaded),
-        columns,
+        *members(model, one, heard, r, risk.place),
+        told(spec, rows, r),
         {name: value for name, value in each.items() if value != 0.0 or name == BASE},
+        costs(risk.settings.costs, rows, r),
     )
+
+
+def until(tape: Tape, r: int) -> Tape:
+    """No row of a later instant than that of row r."""
+    rows = tape.rows[0]
+    edges = rows.instants()
+    end = int(edges[np.searchsorted(edges, r, "right")])
+    return tape._replace(rows=(rows.take(slice(0, end)), *tape.rows[1:]))
 
 
 def alone(rows: Rows, r: int, table: tuple[Instrument, ...]) -> Tape:
@@ -96,23 +105,29 @@ def weighed(model: Linear, tape: Tape, j: int) -> Floats | None:
     return out
 
 
-def members(model: Any, tape: Tape) -> dict[str, tuple[Likelihood, ...]]:
-    """What each member of an ensemble says of that row; {} where any knows more than the row."""
+def members(
+    model: Any, one: Decided, tape: Tape, r: int, place: int
+) -> tuple[dict[str, tuple[Likelihood, ...]], dict[str, float]]:
+    """What each member of an ensemble says of row r, and their shares; nothing of another model.
+
+    Who was left out is not asked again: it may hang.
+    """
     if not isinstance(model, Ensemble):
-        return {}
-    out = {}
-    for name, member in zip(model.names, model.members, strict=True):
-        state = member.init(tape.instruments)
-        if not isinstance(state, Places):
-            return {}
-        out[name] = likelihoods(member.predict(state, tape)[1], 0)
-    return out
+        return {}, {}
+    out, n = {a.member for a in one.absent}, len(tape.rows[0].ts)
+    said = [
+        silent(model.targets, n) if name in out else m.predict(part(one.before, k), tape)[1]
+        for k, (name, m) in enumerate(zip(model.names, model.members, strict=True))
+    ]
+    own, _ = model.combiner.combine(part(one.before, len(said)), tape, said)
+    each = zip(model.names, said, strict=True)
+    told = {name: likelihoods(f, r) for name, f in each if name not in out}
+    return told, shares(model.combiner, own, model.names, place)
 
 
-def weights(loaded: Loaded) -> dict[str, float]:
-    """Shares of an ensemble's members that are in force as it is asked; else nothing."""
-    model, decisions = loaded.model.model, loaded.decisions
-    if not isinstance(model, Ensemble):
-        return {}
-    own = part(decisions.engine.state, len(model.members))
-    return shares(model.combiner, own, model.names, decisions.risk.place)
+def costs(of: Costs, rows: Rows, r: int) -> dict[str, float]:
+    """Of a way in and out at row r, ticks: what the risk takes off what is gained."""
+    book, quote = rows.book[r], rows.quote[r]
+    shown = book["known"] > 0 and quote["state"] == WHOLE
+    gap = float(book["ask_px"][0] - book["bid_px"][0]) if shown else 0.0
+    return {"spread": of.spreads * gap, "fees": of.fee * float(quote["mid2"])}

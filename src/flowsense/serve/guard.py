@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import structlog
 
-from flowsense.serve.keys import EVERYBODY, Who
+from flowsense.serve.board.files import pages
+from flowsense.serve.keys import EVERYBODY, Who, offered
 from flowsense.serve.problems import Refused, shown
 from flowsense.serve.rates import Rates
 from flowsense.serve.settings import Settings
@@ -28,6 +29,7 @@ SECRETS = frozenset(
     | {"password", "secret", "bearer", "jwt"}
 )
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+CROWDED = (429, 503)  # answers where too much is asked at once
 REFUSED = 1008  # close code: policy
 
 
@@ -97,7 +99,11 @@ class Guard:
         later = self.addresses.take(address)
         if later:
             raise Refused(429, "too_many", "This address asks too often.", after=later)
-        who = self._who(told, address, scope["path"] in OPEN)
+        if scope["type"] == "websocket" and "authorization" not in told:
+            key = offered(told.get("sec-websocket-protocol", ""))
+            told |= {"authorization": f"Bearer {key}"} if key else {}
+        path = scope["path"]
+        who = self._who(told, address, path in OPEN or path in pages())
         later = self.named.take(who.name) if who and who.name != EVERYBODY else 0.0
         if later:
             raise Refused(429, "too_many", "This key asks too often.", after=later)
@@ -257,7 +263,8 @@ def told(scope: Scope, answer: Answering, seconds: float, settings: Settings) ->
     """A line of the log, and a number for who counts. The query is in neither."""
     if settings.heard is not None:
         settings.heard(scope["path"], answer.status, seconds)
-    level = log.info if answer.status >= 400 or acts(scope) else log.debug
+    odd = answer.status >= 400 and answer.status not in CROWDED  # those are counted: no flood
+    level = log.info if odd or acts(scope) else log.debug
     level(
         "request",
         id=answer.id,

@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 import structlog
 
+from flowsense.errors import InputError
 from flowsense.serve import Prediction, Service
 from flowsense.serve.wire import Frame, NotFinite
 from flowsense.served import Hole
+from flowsense.wall import pause
 
 log = structlog.get_logger("flowsense.serve")
+LOOK_S = 0.25  # between two looks whether there will be anything to hear
 
 
 class Listener:
@@ -51,9 +54,10 @@ class Hub:
         self.service, self.crowd = service, crowd
         self.listeners: set[Listener] = set()
         self.closing = False
+        self.failed = ""  # why nothing comes any more
         self.unsaid = 0  # predictions that were not finite
         self.cut = 0  # listeners that stalled
-        self.end = service.subscribe(self.hear)
+        self.end = service.subscribe(self.hear, self.hear)
 
     def hear(self, prediction: Prediction) -> None:
         wanted = [x for x in self.listeners if x.wants(prediction.symbol)]
@@ -92,6 +96,24 @@ class Hub:
     def leave(self, listener: Listener) -> None:
         self.listeners.discard(listener)
         self._count()
+
+    async def watch(self) -> None:
+        """Until it is cancelled. A service that failed says nothing, to its listeners neither."""
+        while True:
+            self.look()
+            await pause(LOOK_S)
+
+    def look(self) -> None:
+        """Whether the service has failed: then every listener is told to go, and why."""
+        try:
+            status = self.service.status()
+        except InputError:  # there is nothing to tell yet
+            return
+        failed = (status.why or "for no known reason") if status.state == "failed" else ""
+        if failed and not self.failed:
+            for listener in self.listeners:
+                listener.ready.set()
+        self.failed = failed
 
     def _count(self) -> None:
         if self.crowd is not None:

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from flowsense.errors import InputError
+from flowsense.evaluate.stability import Reference
 from flowsense.forecast import Forecast, Target
 from flowsense.online.columns import Columns
 from flowsense.online.columns import State as Seeing
-from flowsense.online.drift import Reference
 from flowsense.schema import Instrument
 from flowsense.serve.metrics import BY, RELIABILITY, TENTHS
 from flowsense.serve.outcomes import Outcomes, Standing
@@ -32,6 +32,7 @@ class Judge:
         instruments: tuple[Instrument, ...],
         reference: Reference | None = None,
     ) -> None:
+        self.known = 0 if reference is None else reference.rows
         self.outcomes, self.columns = Outcomes(targets), Columns(columns, reference)
         self.digest = (
             f"{FORMAT} {blake2b(repr((targets, columns, instruments)).encode()).hexdigest()}"
@@ -67,6 +68,7 @@ class Judge:
                 tenth = TENTHS[min(int(pair[0] * 10), 9)]
                 for what, value in zip(RELIABILITY, pair, strict=True):
                     series.put("flowsense_reliability", value, (tenth, what))
+        series.put("flowsense_drift_reference_rows", self.known)
         psi = self.psi()
         if psi:
             series.put("flowsense_drift_psi_max", max(psi.values()))

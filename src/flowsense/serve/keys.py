@@ -4,7 +4,9 @@ A file holds a line for each key, its scope first: ``read KEY`` or ``admin KEY``
 whenever it changes, so that taking a line out revokes a key at once.
 """
 
+import binascii
 import os
+from base64 import urlsafe_b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -20,6 +22,7 @@ VARIABLES = {"FLOWSENSE_READ_KEYS": "read", "FLOWSENSE_ADMIN_KEYS": "admin"}
 FILE = "FLOWSENSE_KEYS_FILE"
 FEWEST = 24  # letters
 EVERYBODY = "local"
+OFFERED = "flowsense.key."  # a subprotocol: a page can set no header of a WebSocket
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +131,15 @@ def lines(file: Path) -> Iterable[tuple[str, str, str]]:
         if len(words) != 2:
             raise InputError(f"{file}, line {n}: write a scope and a key, like `read KEY`")
         yield words[0], words[1], f"{file}, line {n}"
+
+
+def offered(subprotocols: str) -> str:
+    """The key among them, as base64url without padding; empty: there is none."""
+    for one in subprotocols.split(","):
+        coded = one.strip().removeprefix(OFFERED)
+        if coded != one.strip():
+            try:
+                return urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode()
+            except (binascii.Error, ValueError):
+                return ""
+    return ""

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from typing import Any, TextIO
 
 import structlog
 from structlog.types import EventDict, Processor
@@ -39,17 +40,38 @@ def shown(value: object) -> str:
     return text if text.isprintable() else repr(text)
 
 
+class Lines:
+    """Where they go. A disk that is full, or a reader that left, costs lines and no answer."""
+
+    def __init__(self, into: TextIO) -> None:
+        self.into, self.lost = into, 0
+
+    def write(self, text: str) -> int:
+        try:
+            return self.into.write(text)
+        except (OSError, ValueError):
+            self.lost += 1
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self.into.flush()
+        except (OSError, ValueError):
+            self.lost += 1
+
+
 def configure(level: str = "info") -> None:
     """Of the whole process: what libraries log goes the same way, from `warning` on."""
+    lines: Any = Lines(sys.stderr)
     render: Processor = spoken if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[*processors(), render],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(lines),
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(lines)
     meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(processors=[meta, *processors(), render])

@@ -5,10 +5,18 @@ docs/monitoring.md prints it, and the board and the alert rules of deploy/ ask f
 
 from flowsense.serve.series import Family
 
-STAGES = ("queue", "fold", "models", "risk", "publish", "total")  # as `Prediction.latency_us`
+STAGES = (
+    "decode",
+    "queue",
+    "fold",
+    "models",
+    "risk",
+    "publish",
+    "total",
+)  # as `Prediction.latency_us`
 FEEDS = ("connecting", "live", "resync", "stale", "down", "stopped")  # as `Feed.state`
 STATES = ("stopped", "starting", "running", "stopping", "failed")  # as `Status.state`
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.25, 1.0)
+SECONDS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.25, 1.0)
 TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SURE = (0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9)
 OF = ("venue", "symbol")
@@ -20,7 +28,9 @@ PIPELINE = (
     Family("flowsense_dropped_total", "counter", "Events conflated before the engine"),
     Family("flowsense_queue_events", "gauge", "Events that wait for the engine"),
     Family("flowsense_loop_lag_seconds", "gauge", "How late the event loop woke up"),
+    Family("flowsense_tasks", "gauge", "Tasks of the event loop"),
     Family("flowsense_threads", "gauge", "Threads of the process"),
+    Family("flowsense_disk_refuses", "gauge", "1 where it cannot be written", ("path",)),
     Family("flowsense_disk_free_bytes", "gauge", "Free where files are written", ("path",)),
 )
 FEED = (
@@ -32,6 +42,7 @@ FEED = (
     Family("flowsense_feed_malformed_total", "counter", "Messages refused", ("venue",)),
     Family("flowsense_feed_state", "gauge", "Connections in a state", ("venue", "state")),
     Family("flowsense_feed_staleness_seconds", "gauge", "Since the last message", ("venue",)),
+    Family("flowsense_feed_barred_seconds", "gauge", "It wants no requests for", ("venue",)),
     Family("flowsense_feed_clock_skew_ms", "gauge", "Median of received less stamped", ("venue",)),
 )
 PREDICTION = (
@@ -63,6 +74,7 @@ OUTCOMES = (
     Family("flowsense_ece", "gauge", "Expected calibration error", ("target",)),
     Family("flowsense_ece_limit", "gauge", "That of the calibrated, seldom passed", ("target",)),
     Family("flowsense_reliability", "gauge", "P(up | moved) by tenths", ("tenth", "what")),
+    Family("flowsense_drift_reference_rows", "gauge", "Of the training; 0: the first hour is used"),
     Family("flowsense_drift_psi", "gauge", "Population stability index", ("column",)),
     Family("flowsense_drift_psi_max", "gauge", "Greatest of all columns"),
     Family("flowsense_drifts_total", "counter", "Changes of the error found", ("target",)),

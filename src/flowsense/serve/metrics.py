@@ -83,8 +83,16 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self.skews: dict[str, deque[float]] = {}
+        self._begin()
         if layout.model is not None:
             self.serving(layout.model)
+
+    def _begin(self) -> None:
+        """Nothing has happened yet: who sees a counter for the first time at 1 sees no increase."""
+        for name, labels in (("swaps", OUTCOMES), ("alerts", DELIVERIES)):
+            for label in labels:
+                self.series.put(f"flowsense_{name}_total", 0, (label,))
+        self.clients(0, 0)
 
     def heard(self, venue: str, skew_ns: int) -> None:
         """One message: ts_recv less ts_event of its newest event."""
@@ -103,7 +111,7 @@ class Metrics:
         series.add("flowsense_predictions_total", (*of, side))
         series.see("flowsense_confidence", p.confidence, (side,))
         series.put("flowsense_position_size", p.position_size, of)
-        series.put("flowsense_stale", float(p.stale), of)
+        self.marked(p)
         if p.agreement is not None:
             series.put("flowsense_agreement", p.agreement, of)
         for regime, probability in p.regime.items():
@@ -119,6 +127,10 @@ class Metrics:
             member, _, reason = absent.partition(": ")
             series.add("flowsense_abstentions_total", (member, reason.partition(":")[0]))
 
+    def marked(self, p: Prediction) -> None:
+        """The newest of an instrument, which may have become stale."""
+        self.series.put("flowsense_stale", float(p.stale), (p.venue, p.symbol))
+
     def status(self, status: Status, now: int) -> None:
         """As it is at `now`, ns UTC."""
         put = self.series.put
@@ -130,6 +142,8 @@ class Metrics:
         for venue in dict.fromkeys(feed.venue for feed in status.feeds):
             feeds = [feed for feed in status.feeds if feed.venue == venue]
             tell(self.series, feeds)
+            barred = max(feed.barred for feed in feeds)
+            put("flowsense_feed_barred_seconds", barred, (venue,))
             if status.state == "running":  # silence is none where nobody listens
                 since = min(feed.last or status.started or now for feed in feeds)
                 silent = max(now - since, 0) / 1e9
@@ -143,12 +157,17 @@ class Metrics:
         for other in STATES:
             self.series.put("flowsense_pipeline_state", float(other == state), (other,))
 
-    def machine(self, lag_s: float, free: Mapping[str, int]) -> None:
-        """How late the event loop woke up, and the free bytes of each path written to."""
+    def machine(self, lag_s: float, tasks: int, free: Mapping[str, int]) -> None:
+        """How late the event loop woke up, its tasks, and the free bytes of paths written to."""
         self.series.put("flowsense_loop_lag_seconds", lag_s)
+        self.series.put("flowsense_tasks", tasks)
         self.series.put("flowsense_threads", threading.active_count())
         for path, left in free.items():
             self.series.put("flowsense_disk_free_bytes", left, (path,))
+
+    def recorded(self, path: str, refused: bool) -> None:
+        """Whether what is heard cannot be written there."""
+        self.series.put("flowsense_disk_refuses", float(refused), (path,))
 
     def breakers(self, open: Iterable[Tripped], trips: Mapping[str, int]) -> None:
         """As `Risk.tripped` and `Risk.trips` tell."""

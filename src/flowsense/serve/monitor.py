@@ -24,6 +24,7 @@ from flowsense.ensemble.shares import shares
 from flowsense.ensemble.states import part
 from flowsense.forecast import Forecast
 from flowsense.model.calibrated import Calibrated
+from flowsense.schema import LATE
 from flowsense.serve.alerts import RULES, Thresholds, Watch
 from flowsense.serve.decisions import Decided, Decisions
 from flowsense.serve.judge import Judge
@@ -32,6 +33,7 @@ from flowsense.serve.pipeline import InferencePipeline
 from flowsense.serve.webhook import Webhook
 from flowsense.served import Prediction, Swap
 from flowsense.sources import NO_EVENTS
+from flowsense.sources.venues import venue
 from flowsense.sources.venues.decoder import Told
 from flowsense.tape import Rows, Tape
 from flowsense.train.run import Weighed
@@ -60,7 +62,7 @@ class Monitor:
         service: str = "flowsense",
     ) -> None:
         wanted = pipeline.config.wanted()
-        of = tuple((venue, symbol) for venue, symbols in wanted.items() for symbol in symbols)
+        of = tuple((venue(name).name, symbol) for name, of in wanted.items() for symbol in of)
         record = pipeline.config.record
         self.paths = (*paths, *((record,) if record else ()))
         layout = Layout(of, None, routes, tuple(RULES), tuple(map(str, self.paths)))
@@ -72,14 +74,14 @@ class Monitor:
         self.version = ""
         self.judge: Judge | None = None
         self.waiting = deque[tuple[Judge, Tape, Forecast]](maxlen=MOST)
-        pipeline.observer = self
+        pipeline.audience.observers.append(self)
 
     def heard(self, told: Told) -> None:
         """What a feed decoded of one message."""
         last = told.events[-1]
-        if last["ts_event"] > 0:
-            venue = self.pipeline.table[int(last["instrument"])].venue
-            self.metrics.heard(venue, int(last["ts_recv"]) - int(last["ts_event"]))
+        if last["ts_event"] > 0 and not last["bits"] & LATE:
+            name = self.pipeline.audience.table[int(last["instrument"])].venue
+            self.metrics.heard(name, int(last["ts_recv"]) - int(last["ts_event"]))
 
     def told(self, prediction: Prediction) -> None:
         self.metrics.told(prediction)
@@ -113,14 +115,19 @@ class Monitor:
     async def look(self, late: float = 0.0) -> None:
         """All that is told by time and not by event; `late`: seconds that the loop was."""
         pipeline, metrics = self.pipeline, self.metrics
-        metrics.machine(late, await asyncio.to_thread(free, self.paths))
+        room = await asyncio.to_thread(free, self.paths)
+        metrics.machine(late, len(asyncio.all_tasks()), room)
         metrics.stands(pipeline.state)
         loaded, judge = pipeline.loaded, self._judge()
         if loaded is not None and judge is not None:
             metrics.status(pipeline.status(), pipeline.now())
+            for said in pipeline.audience.of.values():
+                metrics.marked(said)
             risk, caution = loaded.decisions.risk, loaded.decisions.caution
             metrics.breakers(risk.tripped(caution), risk.trips(caution))
             metrics.resynced(totals(pipeline))
+            if (turns := pipeline.session.turns) is not None and turns.archive is not None:
+                metrics.recorded(str(turns.archive.folder), bool(turns.archive.trouble))
             metrics.weighed(weights(loaded.decisions))
             await asyncio.to_thread(self._judged)
             judge.tell(metrics.series)
@@ -141,7 +148,7 @@ class Monitor:
         found = inner.importances(columns) if isinstance(inner, Weighed) else {}
         self.metrics.serving(loaded.about, found.get(acted_on, {}))
         self.version = loaded.about.version
-        self.judge = Judge(model.targets, columns, self.pipeline.table)
+        self.judge = Judge(model.targets, columns, self.pipeline.audience.table)
         return self.judge
 
     def _judged(self) -> None:
@@ -175,7 +182,7 @@ def weights(decisions: Decisions) -> dict[str, float]:
 def totals(pipeline: InferencePipeline) -> dict[str, int]:
     """By venue, how often books were taken anew."""
     found = dict[str, int]()
-    for feed in pipeline.feeds:
+    for feed in pipeline.session.feeds:
         found[feed.venue.name] = found.get(feed.venue.name, 0) + feed.resyncs
     return found
 
@@ -184,8 +191,8 @@ def free(paths: Iterable[Path]) -> Mapping[str, int]:
     """Bytes left where each path lies; of one that is gone, 0."""
     found = dict[str, int]()
     for path in paths:
-        place = next((p for p in (path, *path.parents) if p.exists()), None)
         try:
+            place = next((p for p in (path, *path.parents) if p.exists()), None)
             found[str(path)] = disk_usage(place).free if place else 0
         except OSError:
             found[str(path)] = 0

@@ -8,26 +8,42 @@ import msgspec
 from flowsense import __version__
 from flowsense.serve import examples
 from flowsense.serve.asked import ARROW, PARQUET, Latest, Recording, Reload, Row
-from flowsense.serve.wire import TRADE, plain
-from flowsense.served import Answer, Health, Message, Problem, Status, Swap
+from flowsense.serve.finished import Comparison, Runs
+from flowsense.serve.folders import FILE, NAME, PAGES
+from flowsense.serve.wire import plain
+from flowsense.served import (
+    TRADE,
+    TRADED,
+    VETOES,
+    Answer,
+    Health,
+    Message,
+    Problem,
+    Status,
+    Swap,
+)
 
 JSON = "application/json"
+STREAM = "/api/v1/predict/stream"
+WEBSOCKETS = "x-websockets"  # paths that OpenAPI has no words for
+MEANINGS = "x-meanings"  # of the values that a field may have
 REF = "#/components/schemas/{name}"
-TYPES = (Latest, Row, Recording, Reload, Answer, Health, Message, Problem, Status, Swap)
+ASKED = (Latest, Row, Recording, Reload)
+TYPES = (*ASKED, Answer, Health, Message, Problem, Status, Swap, Runs, Comparison)
 REFUSALS = {
     400: "A key stands in the address",
     401: "No key, or one that is not known",
     403: "Not from this host, page, or key",
-    404: "There is no such path, instrument or model",
+    404: "There is no such path, instrument, model or run",
     405: "Not by this method",
     408: "The body came too slowly",
-    409: "Not as things stand: no prediction yet, or refused by the model",
+    409: "Not as things stand: no prediction yet, refused by the model, or not to be compared",
     413: "The body is too large",
     415: "The body is of a type that is not read",
     422: "The request is not understood",
     429: "Too many requests; Retry-After says when to come back",
     500: "A fault of flowsense",
-    503: "Too many predictions at once; Retry-After says when to come back",
+    503: "Too much at once; Retry-After says when to come back",
     504: "The answer took too long",
 }
 ALWAYS = (400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 504)
@@ -42,8 +58,13 @@ ID = {
 def document() -> dict[str, Any]:
     """OpenAPI 3.1."""
     _, components = msgspec.json.schema_components(TYPES, ref_template=REF)
-    components["Prediction"]["properties"][TRADE] = {"type": "boolean"}
-    components["Prediction"]["required"].append(TRADE)
+    said = components["Prediction"]
+    said["properties"][TRADE] = {"type": "boolean", "description": TRADED}
+    said["required"].append(TRADE)
+    said["properties"]["vetoes"] |= {
+        "items": {"type": "string", "enum": list(VETOES)},
+        MEANINGS: VETOES,
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -53,6 +74,7 @@ def document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths(),
+        WEBSOCKETS: {STREAM: stream()},
         "security": [{}, {"key": []}],
         "components": {
             "schemas": components,
@@ -125,6 +147,7 @@ def paths() -> dict[str, Any]:
                 refusals=(409,),
             )
         },
+        **finished(),
         "/health": {
             "get": operation(
                 "health",
@@ -155,6 +178,90 @@ def paths() -> dict[str, Any]:
     }
 
 
+def finished() -> dict[str, Any]:
+    """Paths of finished runs."""
+    page = {"schema": {"type": "string"}, "examples": {"report": {"value": "<!doctype html>"}}}
+    file = {"type": "string", "enum": [*PAGES]}
+    return {
+        "/api/v1/runs": {
+            "get": operation(
+                "runs",
+                "Finished runs, backtests and paper accounts, each score beside its null",
+                answer(Runs, {"runs": {"value": plain(examples.RUNS)}}),
+                refusals=(503,),
+            )
+        },
+        "/api/v1/runs/compare": {
+            "get": operation(
+                "compare",
+                "Two runs on their common rows, as `flowsense compare` has them",
+                answer(Comparison, {"compared": {"value": plain(examples.COMPARISON)}}),
+                parameters=[run("a", "query", "btc/first"), run("b", "query", examples.NEXT)],
+                refusals=(409, 503),
+            )
+        },
+        FILE: {
+            "get": operation(
+                "page",
+                "The report of a run, or a tear sheet",
+                {
+                    200: {
+                        "description": "Complete in itself",
+                        "headers": {"X-Request-ID": ID},
+                        "content": {"text/html": page},
+                    }
+                },
+                parameters=[
+                    run("name", "path", examples.NEXT),
+                    run("file", "path", "report.html") | {"schema": file, "description": "Of it"},
+                ],
+                refusals=(503,),
+            )
+        },
+    }
+
+
+def run(name: str, place: str, example: str) -> dict[str, Any]:
+    """A parameter."""
+    return {
+        "name": name,
+        "in": place,
+        "required": True,
+        "description": "A run, by its name of /api/v1/runs",
+        "schema": {"type": "string", "pattern": f"^{NAME}$"},
+        "example": example,
+    }
+
+
+def stream() -> dict[str, Any]:
+    """What is listened to, told as operations are."""
+    asked = {
+        "format": (
+            "json (default) or msgpack; the subprotocol flowsense.json or flowsense.msgpack "
+            "says the same",
+            "msgpack",
+        ),
+        "symbols": ("these alone", "BTCUSDT,ETHUSDT"),
+        "since": ("from the prediction after this number on, as far as they are kept", 4711),
+    }
+    return {
+        "summary": "Every prediction as it is made",
+        "parameters": [
+            {"name": name, "in": "query", "description": what, "example": one}
+            for name, (what, one) in asked.items()
+        ],
+        "message": {"schema": ref(Message), "examples": examples.MESSAGES},
+        "closes": {
+            "1001": "The server stops",
+            "1003": "You said something; nothing is to be said on it",
+            "1008": "Refused, where the server cannot say so before it is accepted",
+            "1009": "You sent more than 64 kB",
+            "1013": "You took nothing for a second, or there are too many listeners",
+            "4500": "The pipeline failed, with why",
+        },
+    }
+
+
 def operation(
     name: str,
     summary: str,
@@ -168,7 +275,8 @@ def operation(
 ) -> dict[str, Any]:
     found = answers | {status: refusal(status) for status in (*ALWAYS, *refusals)}
     if unhealthy is not None:
-        found[503] = unhealthy | {"description": "It failed: only a restart helps"}
+        why = "It failed, or cannot reach its venues at the start, which it goes on trying"
+        found[503] = unhealthy | {"description": why}
     told: dict[str, Any] = {
         "operationId": name,
         "summary": summary,
@@ -183,7 +291,7 @@ def operation(
 def answer(kind: type, shown: dict[str, Any]) -> dict[int, Any]:
     return {
         200: {
-            "description": "As asked",
+            "description": "What is answered",
             "headers": {"X-Request-ID": ID},
             "content": {JSON: {"schema": ref(kind), "examples": shown}},
         }
@@ -211,7 +319,7 @@ def flag(name: str, description: str) -> dict[str, Any]:
         "name": name,
         "in": "query",
         "required": False,
-        "description": f"{description}: 1",
+        "description": description,
         "schema": {"type": "integer", "enum": [0, 1]},
         "example": 1,
     }

@@ -131,6 +131,15 @@ class Outcomes:
         error = 1.0 - found[fresh, HIT]
         return score, bins, due, self.detector.push(both.drift, settled.target[fresh], error)[0]
 
+    def tenths(self, state: State) -> dict[str, tuple[tuple[float, float, float], ...]]:
+        """By target: P(up | it moves) as it was said, how often it rose, and of what weight."""
+        found = dict[str, tuple[tuple[float, float, float], ...]]()
+        for t, k in enumerate(self.judged):
+            bins = state.bins[t, 3]
+            rows = bins[bins[:, 0] > 0].tolist()
+            found[str(self.targets[k])] = tuple((p / w, came / w, w) for w, p, came, _ in rows)
+        return found
+
     def standing(self, state: State) -> dict[str, Standing]:
         """By target."""
         names = [str(self.targets[k]) for k in self.judged]

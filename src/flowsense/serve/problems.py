@@ -32,7 +32,7 @@ class Refused(Exception):
 def of_status(status: int) -> Refused:
     """What the router says itself: no such path, no such method."""
     phrase = HTTPStatus(status).phrase
-    hint = "/openapi.json lists all that there is"
+    hint = "/docs and /openapi.json tell all that there is"
     return Refused(status, phrase.lower().replace(" ", "_"), f"{phrase}.", hint=hint)
 
 

@@ -1,6 +1,6 @@
 """Records that no venue sends: time that passed, what was decided, and books to warm up on."""
 
-from flowsense.ensemble.council import Code
+from flowsense.ensemble.code import Code
 from flowsense.schema import (
     BEAT,
     CLEAR,

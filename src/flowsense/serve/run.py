@@ -12,8 +12,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from flowsense.errors import InputError
+from flowsense.live.tables import Unreachable
 from flowsense.serve import Service
-from flowsense.serve.app import STARTING, app
+from flowsense.serve.app import STARTING, Api, app
 from flowsense.serve.hub import Hub
 from flowsense.serve.logs import configure
 from flowsense.serve.settings import Settings
@@ -24,6 +25,7 @@ log = structlog.get_logger("flowsense.serve")
 Beside: TypeAlias = Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 TOLD_S, ENDING_S, STOPPING_S = 0.3, 1.5, 2.0  # listeners hear of the end; requests; the pipeline
+AGAIN_S, LONGEST_S = 1.0, 60.0  # until a venue that cannot be reached is asked again
 
 
 class Quiet(uvicorn.Server):
@@ -46,7 +48,8 @@ def listening(settings: Settings) -> socket.socket:
     except OSError as error:
         found.close()
         where = f"{settings.host} port {settings.port}"
-        raise InputError(f"{where}: cannot be listened on: {error.strerror}") from None
+        why = f"cannot be listened on: {error.strerror}: give another, or 0"
+        raise InputError(f"{where}: {why}") from None
     found.setblocking(False)
     return found
 
@@ -67,6 +70,8 @@ def server_of(made: FastAPI, settings: Settings) -> Quiet:
         server_header=False,
         ws_max_size=limits.frame,
         ws_per_message_deflate=False,
+        ws_ping_interval=limits.alive_s,
+        ws_ping_timeout=limits.alive_s,
         timeout_graceful_shutdown=ENDING_S,  # type: ignore[arg-type]
     )
     return Quiet(config)
@@ -84,8 +89,10 @@ async def serve(
     """Serves until `stop` is set. Ends within 5 s of that, the pipeline stopped, nothing left.
 
     ready: called with the port as soon as it is listened on. start: the pipeline, too. beside: what
-    goes on as long, by name. Raises InputError where the address cannot be listened on.
+    goes on as long, by name. Raises InputError where the address cannot be listened on, or where
+    the pipeline cannot be started, now or later.
     """
+    refused = list[InputError]()
     with closing(listening(settings)) as bound:
         made = app(service, settings)
         api, server = made.state.api, server_of(made, settings)
@@ -97,7 +104,7 @@ async def serve(
             for name, work in beside:
                 api.tasks.spawn(name, work())
             if start and not serving.done():
-                api.tasks.spawn(STARTING, service.start())
+                api.tasks.spawn(STARTING, started(api, refused, stop))
             log.info("serving", host=settings.host, port=port, keys=settings.keys.any)
             if ready is not None and port:
                 ready(port)
@@ -106,12 +113,36 @@ async def serve(
             stopping.cancel()
         finally:
             log.info("stopping", listeners=len(api.hub.listeners))
-            api.hub.close()
+            api.close()
             await gone(api.hub)
             server.should_exit = True
             await quit(serving, service)
     if serving.done() and not serving.cancelled():
         serving.result()
+    if refused:
+        raise refused[0]
+
+
+async def started(api: Api, refused: list[InputError], stop: asyncio.Event) -> None:
+    """The pipeline, as soon as its venues can be reached; meanwhile it is told why it is not."""
+    wait = AGAIN_S
+    try:
+        while True:
+            try:
+                await api.service.start()
+                log.info("the pipeline runs")
+                break
+            except Unreachable as error:
+                api.tasks.failed[STARTING] = str(error)
+                log.warning("not started", why=str(error), again_s=wait)
+            await pause(wait)
+            wait = min(2 * wait, LONGEST_S)
+            if api.service.status().state != "failed":
+                break  # somebody else has started or stopped it
+        api.tasks.failed.pop(STARTING, None)
+    except InputError as error:
+        refused.append(error)
+        stop.set()
 
 
 async def gone(hub: Hub) -> None:
@@ -144,7 +175,7 @@ def serve_app(
 ) -> None:
     """Serves until SIGINT or SIGTERM, however often they come; then the process may end with 0.
 
-    Raises InputError where the address cannot be listened on.
+    Raises InputError as `serve` does.
     """
 
     async def run() -> None:

@@ -4,9 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flowsense.errors import InputError
 from flowsense.serve.keys import Keys
+
+if TYPE_CHECKING:
+    from flowsense.serve.board.board import Board
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -26,7 +30,8 @@ class Limits:
     listeners: int = 500  # to the stream
     queue: int = 256  # predictions that wait for one listener; the oldest goes first
     send_s: float = 1.0  # for one message to a listener, who is closed else
-    linger_s: float = 2.0  # that one who is closed has to hear of it
+    alive_s: float = 2.0  # between two pings, and for the answer, of a listener who is closed else
+    linger_s: float = 1.0  # that one who is closed has to hear of it
     frame: int = 65_536  # bytes of a message from a listener
 
 
@@ -40,10 +45,12 @@ class Settings:
     hosts: tuple[str, ...] = ()  # names that it is asked by, besides `host` and those of loopback
     origins: tuple[str, ...] = ()  # of web pages that may ask, like https://desk.example
     models: Path | None = None  # folder that models may be loaded from; None: the same path alone
+    runs: Path | None = None  # folder of finished runs, for who reads; None: none are shown
     limits: Limits = field(default_factory=Limits)
     metrics: Callable[[], tuple[bytes, str]] | None = None  # body and content type of /metrics
     crowd: Callable[[int, int], None] | None = None  # listeners now, and cut off so far: stalled
     heard: Callable[[str, int, float], None] | None = None  # path, status, seconds of each request
+    board: "Board | None" = None  # what the dashboard shows; None: there is no dashboard
 
     def __post_init__(self) -> None:
         if not self.local and not self.keys.any:

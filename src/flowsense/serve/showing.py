@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from threading import Event, Thread
@@ -16,8 +17,10 @@ from flowsense.models import build
 from flowsense.replay import speaker
 from flowsense.replay.feed import feed
 from flowsense.replay.server import Replay
+from flowsense.simulate.latent import Latent
 from flowsense.simulate.market import simulate
-from flowsense.simulate.markets import leader
+from flowsense.simulate.markets import BRISK
+from flowsense.simulate.plants import Pattern
 from flowsense.sources.open import open_source
 from flowsense.store.events import write_events
 from flowsense.train.dataset import prepare
@@ -25,8 +28,17 @@ from flowsense.train.shelf import keep
 
 VENUE = "binance-spot"  # whose protocol is spoken
 LEARN, SHOW = 120.0, 600.0  # seconds: to learn from, and until it begins again
-TARGETS = ("mid@500ms", "mid@1s")
+TARGETS = ("mid@1s", "mid@500ms")  # the first is acted on
 FAMILIES = ("depth", "ofi", "flow")
+BURSTS = Pattern(lag_s=0.8, ticks=10.0, every_s=5.0, orders=20, within_s=0.3)
+MARKET = replace(  # calm but for the bursts, whose moves are worth more than the spread twice
+    BRISK,
+    instruments=2,
+    leads=(),
+    half_spread=(0.25, 0.25, 0.25),
+    latent=Latent(volatility=(0.3, 0.3, 0.3)),
+    plants=(BURSTS,),
+)
 
 
 def model(folder: Path, seed: int) -> Path:
@@ -43,7 +55,7 @@ def model(folder: Path, seed: int) -> Path:
 
 
 def write(path: Path, seconds: float, seed: int) -> None:
-    made = simulate(leader(2), seconds, seed)
+    made = simulate(MARKET, seconds, seed)
     write_events(path, made.instruments, [made.events])
 
 

@@ -9,11 +9,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
-from flowsense.serve.stream import GOING
+from flowsense.serve.stream import GOING, LATER, SLOW
 from flowsense.served import Problem
 from flowsense.wall import later
 
-BUFFER = 1 << 17  # bytes that the system holds for one listener
+# Bytes that the system and we hold for one listener; Linux doubles the first. However many more the
+# listener's own system takes, one who does not read answers no ping.
+BUFFER, UNSENT = 1 << 16, 1 << 15
 HEAD, HEAD_S = 1 << 16, 10.0  # bytes of a request before its body, and seconds for them
 CONNECTIONS = 2_000
 
@@ -98,14 +100,22 @@ class Listening(WebSocketsSansIOProtocol):
         own = transport.get_extra_info("socket")
         if own is not None:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        transport.set_write_buffer_limits(high=UNSENT)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if not self.handshake_complete:  # it was understood; the application has yet to see it
-            self.scope["state"]["drop"] = self.drop
+            self.scope["state"]["own"] = self
+
+    def write(self, data: bytes) -> None:
+        """Whole frames of ours; `writable` says whether there is room for more."""
+        if not self.close_sent and not self.disconnected:
+            self.transport.write(data)
 
     async def send(self, message: Any) -> None:
-        """uvicorn's own logs a fault after every refusal in full."""
+        """uvicorn's own logs a fault after every refusal in full, and raises after a `drop`."""
+        if self.close_sent and message["type"] == "websocket.send":
+            return
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             self.handshake_complete = True
@@ -120,6 +130,11 @@ class Listening(WebSocketsSansIOProtocol):
             self.drop(1007, "This is no UTF-8.")
             return
         super().send_receive_event_to_app()
+
+    def keepalive_timeout(self) -> None:
+        """uvicorn's own closes with 1011, which tells nobody to come again."""
+        self.pong_timer = self.pending_ping_payload = None
+        self.drop(LATER, SLOW)
 
     def drop(self, code: int, reason: str) -> None:
         """Say why, and be gone soon, whether or not that is heard."""

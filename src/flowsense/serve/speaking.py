@@ -9,10 +9,11 @@ from flowsense.ensemble.opinions import AGREEMENT, REGIME
 from flowsense.forecast import Forecast, Signal
 from flowsense.live.feed import Feed
 from flowsense.risk.desk import Risk
-from flowsense.schema import Instrument
+from flowsense.schema import WHOLE, Instrument
 from flowsense.serve import Feed as FeedStatus
 from flowsense.serve import Likelihood, Prediction
 from flowsense.serve.decisions import Decided, Spent
+from flowsense.serve.inbox import Times
 
 
 def predictions(
@@ -23,6 +24,8 @@ def predictions(
     for r, ts in enumerate(rows.ts.tolist()):
         instrument, signal = table[int(rows.instrument[r])], Signal.of(decided.signals[r])
         tick, aux = float(instrument.tick), decided.forecast.aux
+        quote = rows.quote[r]
+        mid2 = int(quote["mid2"]) if quote["state"] == WHOLE else 0
         one = Prediction(
             sequence=sequence + r,
             ts=ts,
@@ -33,6 +36,7 @@ def predictions(
             confidence=signal.confidence,
             position_size=signal.size,
             magnitude=signal.magnitude,
+            mid=round(mid2 / 2 * tick, 12),
             stop=round(signal.stop * tick, 12),
             take_profit=round(signal.target * tick, 12),
             reward_risk=signal.reward_risk,
@@ -42,6 +46,8 @@ def predictions(
             model_version=version,
             regime=named(risk.regimes, aux.get(REGIME), r),
             agreement=float(aux[AGREEMENT][r, risk.place]) if AGREEMENT in aux else None,
+            abstained=tuple(f"{one.member}: {one.reason.name.lower()}" for one in decided.absent),
+            neutral=decided.reason,
         )
         out.append(one)
     return out
@@ -62,16 +68,17 @@ def named(names: tuple[str, ...], said: NDArray[Any] | None, r: int) -> dict[str
 
 
 def latencies(
-    heard: float, begun: float, done: float, spent: Spent, now: float
+    heard: Times, begun: float, done: float, spent: Spent, now: float
 ) -> dict[str, float]:
     """us from the socket to here, of the message that closed a row."""
     return {
-        "queue": round((begun - heard) * 1e6, 1),
+        "decode": round((heard.decoded - heard.read) * 1e6, 1),
+        "queue": round((begun - heard.decoded) * 1e6, 1),
         "fold": spent.features / 1e3,
         "models": spent.models / 1e3,
         "risk": spent.risk / 1e3,
         "publish": round((now - done) * 1e6, 1),
-        "total": round((now - heard) * 1e6, 1),
+        "total": round((now - heard.read) * 1e6, 1),
     }
 
 
@@ -89,4 +96,5 @@ def described(feed: Feed) -> FeedStatus:
         malformed=sink.counts["malformed message"],
         last=feed.last,
         why=feed.why,
+        barred=feed.barred,
     )

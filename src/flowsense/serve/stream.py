@@ -1,8 +1,10 @@
 """The WebSocket: predictions as they are made, numbered, from any number that is still kept."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import islice
+from typing import Protocol, TypeAlias
 
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
@@ -11,14 +13,18 @@ from flowsense.errors import InputError
 from flowsense.serve.hub import Hub, Listener
 from flowsense.serve.problems import Refused, shown
 from flowsense.serve.settings import Limits
+from flowsense.serve.tasks import first
 from flowsense.serve.wire import Frame
 from flowsense.served import Hole, Prediction
 from flowsense.wall import within
 
-GOING, UNASKED, LATER = 1001, 1003, 1013  # close codes
+GOING, UNASKED, LATER, FAILED = 1001, 1003, 1013, 4500  # close codes
+TOGETHER = 16  # frames at most, in one write
+REASON = 120  # bytes that a close code may bring
 FORMATS = ("json", "msgpack")
 Missed: TypeAlias = list[Prediction | Hole]
 PREFIX = "flowsense."  # of a subprotocol
+SLOW = "You took nothing for too long: come back with since=N."
 
 
 class Stalled(Exception):
@@ -83,6 +89,15 @@ def known(symbols: frozenset[str], hub: Hub) -> None:
         raise Refused(404, "unknown_instrument", message, field="symbols", hint=hint)
 
 
+class Own(Protocol):
+    """A connection of ours (`sockets.Listening`): what it is given goes out as it is."""
+
+    writable: asyncio.Event
+
+    def write(self, data: bytes) -> None: ...
+    def drop(self, code: int, reason: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Speaking:
     """A socket, and how one speaks on it."""
@@ -91,22 +106,38 @@ class Speaking:
     format: str
     seconds: float
 
-    async def say(self, frame: Frame) -> None:
+    @property
+    def own(self) -> Own | None:
+        """None on the connections of another server."""
+        found: Own | None = self.socket.scope.get("state", {}).get("own")
+        return found
+
+    async def say(self, frames: Sequence[Frame]) -> None:
         """Raises Stalled."""
         try:
-            async with within(self.seconds):
-                if self.format == "json":
-                    await self.socket.send_text(frame.json().decode())
-                else:
-                    await self.socket.send_bytes(frame.msgpack())
+            if (own := self.own) is None:
+                async with within(self.seconds):
+                    await self._each(frames)
+                return
+            own.write(b"".join([frame.whole(self.format) for frame in frames]))
+            if not own.writable.is_set():
+                async with within(self.seconds):
+                    await own.writable.wait()
         except TimeoutError:
             raise Stalled from None
 
+    async def _each(self, frames: Sequence[Frame]) -> None:
+        for frame in frames:
+            content = frame.content(self.format)
+            if self.format == "json":
+                await self.socket.send_text(content.decode())
+            else:
+                await self.socket.send_bytes(content)
+
     async def close(self, code: int, reason: str) -> None:
         """Even where the listener takes nothing any more."""
-        drop = self.socket.scope.get("state", {}).get("drop")
-        if drop is not None:
-            drop(code, reason)
+        if (own := self.own) is not None:
+            own.drop(code, reason)
             return
         try:
             async with within(self.seconds):
@@ -117,21 +148,13 @@ class Speaking:
 
 async def attend(speaking: Speaking, listener: Listener, hub: Hub, missed: Missed) -> None:
     """Speak and listen at once; the first that ends, ends both."""
-    tasks = (
-        asyncio.ensure_future(speak(speaking, listener, hub, missed)),
-        asyncio.ensure_future(mute(speaking.socket)),
-    )
+    works = speak(speaking, listener, hub, missed), mute(speaking.socket, hub)
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        code, reason = next(iter(done)).result()
+        code, reason = await first(*works)
         if code:
             await speaking.close(code, reason)
     except WebSocketDisconnect:
         return
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def speak(
@@ -141,23 +164,31 @@ async def speak(
     try:
         for one in missed:
             if (old := hub.frame(one)) is not None:
-                await speaking.say(old)
+                await speaking.say([old])
         while True:
-            frame = listener.take()
+            frames = [*islice(iter(listener.take, None), TOGETHER)]
             if hub.closing:
                 return GOING, "The server stops."
-            if frame is not None:
-                await speaking.say(frame)
+            if frames:
+                await speaking.say(frames)
+            elif hub.failed:
+                return FAILED, brief(f"The pipeline failed: {hub.failed}")
             else:
                 await listener.ready.wait()
     except Stalled:
         hub.cut += 1
-        return LATER, "You took nothing for too long: come back with since=N."
+        return LATER, SLOW
 
 
-async def mute(socket: WebSocket) -> tuple[int, str]:
+def brief(why: str) -> str:
+    """As much of it as a close frame may hold."""
+    return why.encode()[:REASON].decode(errors="ignore")
+
+
+async def mute(socket: WebSocket, hub: Hub) -> tuple[int, str]:
     """Waits until the listener goes, or says something. -> close code and reason."""
     message = await socket.receive()
     if message["type"] == "websocket.disconnect":
+        hub.cut += message.get("reason") == SLOW  # its pings are not answered
         return 0, ""
     return UNASKED, "Nothing is to be said here."

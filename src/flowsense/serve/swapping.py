@@ -12,17 +12,18 @@ import numpy as np
 import structlog
 
 from flowsense.ensemble.council import sound
+from flowsense.ensemble.panel import Rules
 from flowsense.errors import InputError
+from flowsense.evaluate.stability import Reference
 from flowsense.model.calibrated import Calibrated
 from flowsense.risk.settings import Settings
-from flowsense.schema import SECOND, Chunk, Events, Instrument
+from flowsense.schema import SECOND, Bars, Chunk, Events, Instrument
 from flowsense.serve.decisions import Decided, Decisions
 from flowsense.serve.recent import Recent
 from flowsense.serve.records import beat, example
 from flowsense.served import Model
 from flowsense.sources import NO_BARS, NO_OBSERVATIONS
-from flowsense.store import checkpoint
-from flowsense.train.shelf import chosen, load_model
+from flowsense.train.shelf import Kept, chosen, fitted
 from flowsense.wall import Stopwatch
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class Loaded(NamedTuple):
     about: Model
     decisions: Decisions
     model: Calibrated
+    reference: Reference | None = None  # what its columns were distributed like
 
 
 class Tried(NamedTuple):
@@ -52,12 +54,17 @@ class Bench:
 
     table: tuple[Instrument, ...]
     settings: Settings
+    members: Rules | None = None  # how long an ensemble that serves waits for each
 
     def load(self, path: Path, now: int) -> Loaded:
         """As before the first event. Raises InputError for what is no model of this stream."""
         place = chosen(path)
-        manifest, _, _ = checkpoint.load(place)
-        model, spec = load_model(place)
+        return self.made(place, fitted(place), now)
+
+    def made(self, place: Path, kept: Kept, now: int) -> Loaded:
+        """Of what lies there. Raises InputError for a model that does not suit the risk."""
+        model, manifest = kept.model, kept.manifest
+        spec = manifest.spec
         decisions = Decisions(model, spec, self.table, self.settings)
         about = Model(
             name=place.name,
@@ -70,7 +77,7 @@ class Bench:
             loaded=now,
             columns_digest=spec.digest,
         )
-        return Loaded(about, decisions, model)
+        return Loaded(about, decisions, model, kept.reference)
 
     def renewed(self, loaded: Loaded) -> Loaded:
         """The same model as before the first event; its folder may be another's by now."""
@@ -112,9 +119,9 @@ def warm(bench: Bench, loaded: Loaded) -> None:
 def tried(decisions: Decisions, recent: Recent) -> Tried:
     """All of it pushed. Raises what the model raises, and Unsound."""
     rows, watch = 0, Stopwatch()
-    for events in recent.replay():
+    for events, bars, _ in recent.replay():
         with watch:
-            made = answers(decisions, events)
+            made = answers(decisions, events, bars)
         rows += sum(len(np.unique(one.tape.rows[0].ts)) for one in made)
     return Tried(rows, watch.seconds)
 
@@ -127,14 +134,14 @@ def attempted(work: Callable[[], T]) -> T | Exception:
         return error
 
 
-def push(decisions: Decisions, events: Events) -> list[Decided]:
+def push(decisions: Decisions, events: Events, bars: Bars = NO_BARS) -> list[Decided]:
     """All that comes of these."""
-    return [*decisions.push(Chunk(events, NO_BARS, NO_OBSERVATIONS))]
+    return [*decisions.push(Chunk(events, bars, NO_OBSERVATIONS))]
 
 
-def answers(decisions: Decisions, events: Events) -> list[Decided]:
+def answers(decisions: Decisions, events: Events, bars: Bars = NO_BARS) -> list[Decided]:
     """The same. Raises Unsound for what is no forecast: it is never told."""
-    made = push(decisions, events)
+    made = push(decisions, events, bars)
     for one in made:
         if n := len(one.tape.rows[0].ts):
             sound(one.forecast, n, one.forecast.targets)
@@ -154,8 +161,8 @@ def turn(bench: Bench, loaded: Loaded, before: Loaded | None, recent: Recent) ->
 
     Raises what the model raises where there is none before it.
     """
-    events, stale = recent.queue[-1], loaded.decisions.stale.copy()
-    found = attempted(lambda: answers(loaded.decisions, events))
+    events, bars, stale = recent.queue[-1], recent.fresh, loaded.decisions.stale.copy()
+    found = attempted(lambda: answers(loaded.decisions, events, bars))
     if not isinstance(found, Exception):
         return Turn(loaded, found)
     why = f"model {loaded.about.version} failed ({type(found).__name__}: {found})"
@@ -164,11 +171,11 @@ def turn(bench: Bench, loaded: Loaded, before: Loaded | None, recent: Recent) ->
         raise found
     fresh, parts = bench.renewed(before), [*recent.replay()]
     for part in parts[:-1]:
-        push(fresh.decisions, part)
+        push(fresh.decisions, part.events, part.bars)
     fresh.decisions.stale[:] = stale
     version = before.about.version
     log.warning("model rolled back", version=version, before=loaded.about.version)
-    return Turn(fresh, answers(fresh.decisions, events), f"{why}: {version} serves again")
+    return Turn(fresh, answers(fresh.decisions, events, bars), f"{why}: {version} serves again")
 
 
 class Succeeded(NamedTuple):
@@ -180,15 +187,14 @@ class Succeeded(NamedTuple):
 
 def succeeded(bench: Bench, fresh: Loaded, old: Loaded, known: Recent, recent: Recent) -> Succeeded:
     """`fresh` was given `known`, and now what came after it. Raises what the model raises."""
-    missed = recent.since(known.end)
+    missed = recent.since(known)
     if missed is None:  # some of it is gone: from the start, as if it were tried now
         fresh = bench.renewed(fresh)
         for part in recent.replay():
-            answers(fresh.decisions, part)
+            answers(fresh.decisions, part.events, part.bars)
         heard = recent.count
     else:
-        if len(missed):
-            answers(fresh.decisions, missed)
-        heard = known.count + len(missed)
+        answers(fresh.decisions, missed.events, missed.bars)
+        heard = known.count + len(missed.events)
     fresh.decisions.stale[:] = old.decisions.stale
     return Succeeded(fresh, heard)

@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from flowsense.serve.problems import Refused
-from flowsense.served import Answer, Hole, Prediction
+from flowsense.served import TRADE, Answer, Hole, Prediction
 
 T = TypeVar("T")
 WHOLE = "Expected `int`, got `float`"  # as msgspec says it
-TRADE = "should_trade"  # a property, told as the fields are
+ENCODED = {"json": msgspec.json.encode, "msgpack": msgspec.msgpack.encode}
+FIRST = {"json": 0x81, "msgpack": 0x82}  # byte of a frame: text, binary
 
 
 class NotFinite(ValueError):
@@ -56,25 +57,33 @@ def numbers(body: Any, path: str = "") -> Iterator[tuple[str, float]]:
 class Frame:
     """One message to many listeners: made finite once, written once in each format."""
 
-    __slots__ = ("_json", "_msgpack", "body", "sequence", "symbol")
+    __slots__ = ("body", "framed", "sequence", "symbol", "written")
 
     def __init__(self, said: Prediction | Hole) -> None:
         hole = isinstance(said, Hole)
         self.body = {"hole" if hole else "prediction": plain(said)}
         self.sequence = said.next if isinstance(said, Hole) else said.sequence
         self.symbol = "" if isinstance(said, Hole) else said.symbol
-        self._json: bytes | None = None
-        self._msgpack: bytes | None = None
+        self.written, self.framed = dict[str, bytes](), dict[str, bytes]()
 
-    def json(self) -> bytes:
-        if self._json is None:
-            self._json = msgspec.json.encode(self.body)
-        return self._json
+    def content(self, format: str) -> bytes:
+        if format not in self.written:
+            self.written[format] = ENCODED[format](self.body)
+        return self.written[format]
 
-    def msgpack(self) -> bytes:
-        if self._msgpack is None:
-            self._msgpack = msgspec.msgpack.encode(self.body)
-        return self._msgpack
+    def whole(self, format: str) -> bytes:
+        """As it goes over the wire: RFC 6455, section 5.2, final and not masked."""
+        if format not in self.framed:
+            content = self.content(format)
+            size = len(content)
+            if size < 126:
+                head = bytes((FIRST[format], size))
+            else:
+                wide = size > 0xFFFF
+                length = size.to_bytes(8 if wide else 2, "big")
+                head = bytes((FIRST[format], 127 if wide else 126)) + length
+            self.framed[format] = head + content
+        return self.framed[format]
 
 
 def read(body: bytes, kind: type[T]) -> T:

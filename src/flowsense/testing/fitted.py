@@ -8,8 +8,9 @@ from flowsense.model import Budget
 from flowsense.model.calibrated import Calibrated
 from flowsense.models.logistic import Logistic
 from flowsense.schema import Decimal, Instrument
+from flowsense.sources import NO_BARS
 from flowsense.testing.streams import Recording
-from flowsense.testing.toy import by_level, by_order, merge
+from flowsense.testing.toy import by_level, by_order, candles, merge
 from flowsense.train.dataset import prepare
 from flowsense.train.shelf import keep
 
@@ -28,7 +29,8 @@ def save(
     table = tuple(Instrument(f"TOY{k}", "toy", Decimal(1, -2), lot) for k in range(2))
     events = merge(*(by_level(by_order(2_000, seed + k, k)) for k in range(2)))
     of = spec(families, clocks)
-    data = prepare(Recording(table, events), of, tuple(map(Target.parse, TARGETS)))
+    bars = candles(events) if "bars" in families else NO_BARS
+    data = prepare(Recording(table, events, bars=bars), of, tuple(map(Target.parse, TARGETS)))
     plain = Calibrated(Logistic.tiny())
     model = plain.fit(data, data.labels, seed=seed, budget=Budget(steps=8))
     keep(folder, model, data, (int(data.ts[0]), int(data.ts[-1]) + 1), seed, {})

@@ -25,6 +25,7 @@ from flowsense.served import Explanation, Feed, Model, Prediction, Status, Swap
 from flowsense.testing.streams import Recording
 from flowsense.testing.toy import by_level, by_order, merge
 from flowsense.train.dataset import prepare
+from flowsense.wall import now_utc
 
 SPEC = spec(("depth", "ofi", "flow"), ("interval:100ms",))
 TARGETS = (Target.parse("mid@1s"), Target.parse("magnitude@1s"))
@@ -139,10 +140,10 @@ class Simulated:
         apart.advance(len(apart.events))
         return tuple(replace(p, sequence=0) for p in apart.kept)
 
-    async def of_row(self, columns: dict[str, float], symbol: str) -> Prediction:
-        return of_row(self.decisions, columns, symbol)
+    async def of_row(self, columns: dict[str, float], symbol: str, venue: str = "") -> Prediction:
+        return of_row(self.decisions, columns, now_utc(), symbol, venue)
 
-    def subscribe(self, hear: Hear) -> Callable[[], None]:
+    def subscribe(self, hear: Hear, stale: Hear | None = None) -> Callable[[], None]:
         self.listeners.append(hear)
         return lambda: self.listeners.remove(hear)
 

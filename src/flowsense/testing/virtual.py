@@ -43,6 +43,8 @@ class Virtual:
         if not all(f.done() for f in work):
             self.time = max(self.time, until)
 
+    def close(self) -> None: ...
+
     def work(self, begin: int, work: Callable[[], T], future: Future[T]) -> int:
         """When it is done."""
         done: Future[T] = Future()
@@ -57,19 +59,20 @@ class Virtual:
 class VirtualLane:
     def __init__(self, clock: Virtual) -> None:
         self.clock, self.free = clock, 0
-        self.waiting: list[Future[Any]] = []
+        self.waiting: list[tuple[int, Future[Any]]] = []  # when each begins
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
-        self.waiting.append(future)
         begin = max(self.free, self.clock.now())
+        self.waiting.append((begin, future))
         if begin < NEVER:
             self.free = self.clock.work(begin, work, future)
         return future
 
     def close(self) -> None:
-        for future in self.waiting:
-            future.cancel()
+        for begin, future in self.waiting:
+            if begin > self.clock.now():
+                future.cancel()
 
 
 def answer_as(done: Future[T], future: Future[T]) -> None:
