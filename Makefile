@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE# every worker, and every program that a test st
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check lint test docs bench soak core dev clean
+.PHONY: help demo check lint test docs dashboard bench soak core dev node clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -42,6 +42,21 @@ test: dev ## the whole suite with its branch coverage
 docs: dev ## the documentation as a site in dist/site, links checked
 	$(BIN)/python scripts/site.py
 
+MODULES := dashboard/node_modules/.package-lock.json
+
+dashboard: node $(MODULES) ## the dashboard's page: lint, types, tests, build; needs Node.js 18 or newer
+	cd dashboard && npm run --silent lint && npm run --silent types && npm run --silent test \
+		&& npm run --silent build
+
+$(MODULES): dashboard/package-lock.json | node
+	cd dashboard && npm install --no-save # `npm ci` wants the optional parts of every other system, too
+	@touch $@
+
+node:
+	@node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null \
+		&& command -v npm >/dev/null \
+		|| { echo "make dashboard: install Node.js 18 or newer with npm, as by: apt install nodejs npm" >&2; exit 1; }
+
 bench: core ## our figures beside a named alternative, in one run
 	$(BIN)/flowsense bench
 
@@ -55,5 +70,6 @@ dev:
 	@$(PYTHON) scripts/bootstrap.py dev
 
 clean: ## remove environments and caches; runs stay
+	rm -rf dashboard/node_modules src/flowsense/serve/board/page
 	rm -rf .venv* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* dist
 	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

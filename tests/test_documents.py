@@ -69,6 +69,39 @@ def test_tests_named_in_the_text_exist(document):
         assert f"\ndef {name}(" in (ROOT / path).read_text(encoding="utf-8"), name
 
 
+def promises():
+    """Each, with the tests that it names, of which there are some."""
+    part = TEXTS["README.md"].split("## Promises\n")[1].split("\n## ")[0]
+    return [(told, TEST.findall(told)) for told in part.split("\n- ")[1:]]
+
+
+def test_every_promise_is_tied_to_tests_that_there_are():
+    """`test_tests_named_in_the_text_exist` says that they do; here, that none is without."""
+    assert len(promises()) > 20
+    assert [told for told, tests in promises() if not tests] == []
+    assert all(len(told.split("\n  `")[0]) < 250 for told, _ in promises())
+
+
+KEPT = {  # what nobody else prints, by a word of the promise
+    "a hole that is told": "tests/live/test_faults_lost.py",
+    "not whole": "tests/serve/test_faults_pipeline.py",
+    "what its recording gives": "tests/serve/test_parity.py",
+    "random pieces": "tests/features/test_laws.py",
+    "harms no other": "tests/serve/test_crowd.py",
+    "takes over": "tests/serve/test_swapping.py",
+    "kill -9": "tests/live/test_recorder.py",
+    "runs no code": "tests/store/test_checkpoint.py",
+    "neither get in nor out": "tests/serve/test_predict.py",
+    "an hour": "tests/serve/test_soak.py",
+}
+
+
+@pytest.mark.parametrize("words", KEPT)
+def test_the_promises_of_a_live_service_are_made(words):
+    (tests,) = [tests for told, tests in promises() if words in told]
+    assert KEPT[words] in [path for path, _ in tests]
+
+
 @every
 def test_names_of_the_package_exist(document):
     for name in NAME.findall(TEXTS[document.name]):
