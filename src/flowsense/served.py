@@ -218,7 +218,8 @@ class Explanation:
     weights: dict[str, float]
     columns: dict[str, float]  # the row; what is missing is left out
     contributions: dict[str, float]  # of columns to the log-odds of the acted-on target's side;
-    # with `base` they add up to it; {} where no exact ones are known
+    # with `base` they add up to it, and with `member NAME` of those that no columns explain; {}
+    # where no exact ones are known
     costs: dict[str, float] = field(default_factory=dict)  # of a way in and out, ticks
 
 

@@ -63,7 +63,24 @@ def test_members_say_what_the_blend_of_them_said(market):
         mine = next(x for x in said.forecasts if x.target == said.target)
         assert why.weights == {"logistic": 0.5, "antisymmetric": 0.5} and len(each) == 2
         assert side_of(mine) == pytest.approx(np.mean(each), abs=2e-4)
-        assert why.contributions == {}
+        assert sum(why.contributions.values()) == pytest.approx(side_of(mine), abs=2e-4)
+        assert BASE in why.contributions and len(why.contributions) > 3
+
+
+def test_a_member_that_no_columns_explain_is_a_part_by_itself(market):
+    of, events, data = market
+    members = build("logistic", most=1_000), build("vote")
+    model = Calibrated(Ensemble(members, Blend(learn=False, table=False)))
+    model = model.fit(data, data.labels, seed=1, budget=Budget(steps=8))
+    model.scale[:, 0] = 0.5
+    decisions = Decisions(model, of, TABLE)
+    one = push(decisions, events)[-1]
+    for r, said in enumerate(predictions(one, TABLE, decisions.risk, 1, "v")):
+        why = explained(said, one, r, Loaded(None, decisions, model))
+        mine = next(x for x in said.forecasts if x.target == said.target)
+        vote = next(x for x in why.members["vote"] if x.target == said.target)
+        assert why.contributions["member vote"] == pytest.approx(side_of(vote) / 4, abs=2e-4)
+        assert sum(why.contributions.values()) == pytest.approx(side_of(mine), abs=2e-4)
 
 
 def side_of(said):

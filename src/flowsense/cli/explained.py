@@ -16,6 +16,7 @@ SIDES = {-1: "down", 0: "no side", 1: "up"}
 COLOURS = {"up": "green", "down": "red"}
 MOST = 12  # columns that are shown
 BASE = "base"
+MEMBER = "member "  # and its name: of one that no columns explain
 
 
 def show(why: "Explanation", asked: int, name: str, leans: Mapping[str, float]) -> None:
@@ -142,6 +143,8 @@ def leaned(why: "Explanation", leans: Mapping[str, float]) -> Table:
 
 
 def value(why: "Explanation", name: str) -> str:
+    if name.startswith(MEMBER):
+        return ""  # as a whole
     return f"{why.columns[name]:.4g}" if name in why.columns else "missing"
 
 

@@ -130,14 +130,23 @@ class Blend:
     def combine(
         self, state: Silent, tape: Tape, said: Sequence[Forecast]
     ) -> tuple[Silent, Forecast]:
+        of, side, move = self.weighed(said)
+        assert self.fitted is not None
+        odds = total(side * of.side), total(move * of.move) + self.fitted.offset
+        return state, answer(said, of, odds, move, of.any_ready)
+
+    def weighed(self, said: Sequence[Forecast]) -> tuple[Opinions, Floats, Floats]:
+        """What members say, and (N, n, T) the weights of their sides and of their moves.
+
+        Raises InputError before it is fitted.
+        """
         if self.fitted is None:
             raise InputError("blend: fit or load it before it combines")
         of, regime = Opinions.of(said), mixed(regime_of(said), self.fitted.usual)
         side, move = (
             heeded(weights(self.fitted.weight[k], regime), of.ready) for k in (SIDE, MOVE)
         )
-        odds = total(side * of.side), total(move * of.move) + self.fitted.offset
-        return state, answer(said, of, odds, move, of.any_ready)
+        return of, side, move
 
     def params(self) -> dict[str, NDArray[Any]]:
         if self.fitted is None:

@@ -1,19 +1,24 @@
 """Why a prediction is what it is: what each column adds to the log-odds of its side, exactly.
 
 Of trees these are SHAP values, of linear models weights times terms (a term of two columns is
-shared by them), of a pool the means over its members; a scaled model's are scaled alike. Together
-with ``base`` they add up to logit P(up | move). Where that does not hold, nothing is said.
+shared by them), of a pool the means over its members, of a blend the weighted sum over them, of
+which one that no columns explain (it remembers) adds ``member NAME`` as a whole; a scaled model's
+are scaled alike. Together with ``base`` they add up to logit P(up | move). Where that does not
+hold, nothing is said.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from flowsense.ensemble.blend import Blend
 from flowsense.ensemble.council import silent
 from flowsense.ensemble.members import Ensemble
 from flowsense.ensemble.pool import Pool
 from flowsense.ensemble.shares import shares
 from flowsense.ensemble.states import part
+from flowsense.forecast import Forecast
 from flowsense.model.calibrated import SIDE, Calibrated
 from flowsense.model.gather import present
 from flowsense.model.instruments import Places
@@ -33,17 +38,29 @@ from flowsense.tape import Rows, Tape
 BASE = "base"  # among the contributions: what is said where no column is known
 
 
+class Row(NamedTuple):
+    """That is explained."""
+
+    tape: Tape  # of it, and nothing else
+    target: int
+    said: Sequence[Forecast]  # by each member of an ensemble, of a tape that it is in; else none
+    place: int  # there
+
+
 def explained(said: Prediction, one: Decided, r: int, loaded: Loaded) -> Explanation:
     """Of row r, by the model that said it: as of its instant, however the stream was cut."""
     engine, risk = loaded.decisions.engine, loaded.decisions.risk
     spec, rows = engine.fold.spec, one.tape.rows[0]
-    found = added(loaded.model, alone(rows, r, engine.fold.instruments), risk.place)
-    names = (*spec.columns, BASE)
-    each = {} if found is None else dict(zip(names, found.tolist(), strict=True))
     model, heard = loaded.model.model, until(one.tape, r)
+    opinions = forecasts(model, one, heard)
+    row = Row(alone(rows, r, engine.fold.instruments), risk.place, opinions, r)
+    found = added(loaded.model, row)
+    parts = (f"member {name}" for name in getattr(model, "names", ()))
+    names = (*spec.columns, BASE, *parts)
+    each = {} if found is None else dict(zip(names, found.tolist(), strict=False))
     return Explanation(
         said,
-        *members(model, one, heard, r, risk.place),
+        *members(model, one, heard, row),
         told(spec, rows, r),
         {name: value for name, value in each.items() if value != 0.0 or name == BASE},
         costs(risk.settings.costs, rows, r),
@@ -68,61 +85,92 @@ def alone(rows: Rows, r: int, table: tuple[Instrument, ...]) -> Tape:
     return Tape(NO_EVENTS, NO_BARS, NO_OBSERVATIONS, zeros(QUOTE), (row,), table)
 
 
-def added(model: Any, tape: Tape, j: int) -> Floats | None:
-    """(F + 1,) to the log-odds of the side of target j, the last the base; None: not known."""
+def added(model: Any, row: Row) -> Floats | None:
+    """(F + 1,) to the log-odds of the side, the last the base; None: not known.
+
+    Of a blend (F + 1 + N,): its N members as wholes come after these.
+    """
     if isinstance(model, Calibrated):
-        return scaled(model, tape, j)
+        return scaled(model, row)
     if isinstance(model, Pool):
-        each = [added(member, tape, j) for member in model.members]
+        each = [added(member, row) for member in model.members]
         known = [one for one in each if one is not None]
         return np.mean(known, axis=0) if len(known) == len(each) > 0 else None
-    if not isinstance(model, Trees | Linear) or not model.targets[j].directed:
+    if isinstance(model, Ensemble):
+        return blended(model, row)
+    if not isinstance(model, Trees | Linear) or not model.targets[row.target].directed:
         return None
     if isinstance(model, Linear):
-        return weighed(model, tape, j)
-    state: Places = model.init(tape.instruments)
-    return model.explain(state, tape)[0, j] if model.odds else None
+        return weighed(model, row)
+    state: Places = model.init(row.tape.instruments)
+    return model.explain(state, row.tape)[0, row.target] if model.odds else None
 
 
-def scaled(model: Calibrated, tape: Tape, j: int) -> Floats | None:
+def scaled(model: Calibrated, row: Row) -> Floats | None:
     """A curve on top of the line bends the sum: nothing adds up to it."""
-    if len(model.curves) and model.curves[j, SIDE].any():
+    if len(model.curves) and model.curves[row.target, SIDE].any():
         return None
-    found = added(model.model, tape, j)
-    return found if found is None or not len(model.scale) else found * model.scale[j, SIDE]
+    found = added(model.model, row)
+    return found if found is None or not len(model.scale) else found * model.scale[row.target, SIDE]
 
 
-def weighed(model: Linear, tape: Tape, j: int) -> Floats | None:
-    if model.fitted is None:
+def blended(model: Ensemble, row: Row) -> Floats | None:
+    """Of what the members said; an ensemble within another is not known."""
+    if not isinstance(model.combiner, Blend) or not row.said:
         return None
-    fitted, rows = model.fitted, tape.rows[0]
-    place = model.init(tape.instruments).place[rows.instrument]
-    terms = expanded(present(rows), place, fitted)[0] * fitted.weight[place[0], :, j]
-    out = np.zeros(rows.X.shape[1] + 1)
-    for value, columns in zip(terms.tolist(), origins(fitted), strict=True):
-        out[[*columns]] += value / len(columns)
-    out[-1] = fitted.offset[place[0], j]
+    if not model.targets[row.target].directed:
+        return None
+    of, weight, _ = model.combiner.weighed(row.said)
+    alone, columns = row._replace(said=()), row.tape.rows[0].X.shape[1]
+    out = np.zeros(columns + 1 + len(model.members))
+    for k, member in enumerate(model.members):
+        if (share := weight[k, row.place, row.target]) == 0.0:
+            continue
+        if (found := added(member, alone)) is not None:
+            out[: columns + 1] += share * found
+        else:
+            out[columns + 1 + k] = share * of.side[k, row.place, row.target]
     return out
 
 
-def members(
-    model: Any, one: Decided, tape: Tape, r: int, place: int
-) -> tuple[dict[str, tuple[Likelihood, ...]], dict[str, float]]:
-    """What each member of an ensemble says of row r, and their shares; nothing of another model.
+def weighed(model: Linear, row: Row) -> Floats | None:
+    if model.fitted is None:
+        return None
+    fitted, rows = model.fitted, row.tape.rows[0]
+    place = model.init(row.tape.instruments).place[rows.instrument]
+    terms = expanded(present(rows), place, fitted)[0] * fitted.weight[place[0], :, row.target]
+    out = np.zeros(rows.X.shape[1] + 1)
+    for value, columns in zip(terms.tolist(), origins(fitted), strict=True):
+        out[[*columns]] += value / len(columns)
+    out[-1] = fitted.offset[place[0], row.target]
+    return out
+
+
+def forecasts(model: Any, one: Decided, tape: Tape) -> list[Forecast]:
+    """By each member of an ensemble; by none of another model.
 
     Who was left out is not asked again: it may hang.
     """
     if not isinstance(model, Ensemble):
-        return {}, {}
+        return []
     out, n = {a.member for a in one.absent}, len(tape.rows[0].ts)
-    said = [
+    return [
         silent(model.targets, n) if name in out else m.predict(part(one.before, k), tape)[1]
         for k, (name, m) in enumerate(zip(model.names, model.members, strict=True))
     ]
+
+
+def members(
+    model: Any, one: Decided, tape: Tape, row: Row
+) -> tuple[dict[str, tuple[Likelihood, ...]], dict[str, float]]:
+    """What each that was not left out says of the row, and the shares of all."""
+    if not isinstance(model, Ensemble):
+        return {}, {}
+    out, said = {a.member for a in one.absent}, row.said
     own, _ = model.combiner.combine(part(one.before, len(said)), tape, said)
     each = zip(model.names, said, strict=True)
-    told = {name: likelihoods(f, r) for name, f in each if name not in out}
-    return told, shares(model.combiner, own, model.names, place)
+    told = {name: likelihoods(f, row.place) for name, f in each if name not in out}
+    return told, shares(model.combiner, own, model.names, row.target)
 
 
 def costs(of: Costs, rows: Rows, r: int) -> dict[str, float]:

@@ -8,6 +8,8 @@ from math import inf
 from pathlib import Path
 from threading import Event, Thread
 
+from flowsense.ensemble.blend import Blend
+from flowsense.ensemble.members import Ensemble
 from flowsense.features.catalogue import spec
 from flowsense.forecast import Target
 from flowsense.live.feed import Address
@@ -42,14 +44,15 @@ MARKET = replace(  # calm but for the bursts, whose moves are worth more than th
 
 
 def model(folder: Path, seed: int) -> Path:
-    """A checkpoint of a logistic model that has learned from another stretch of the market."""
+    """A checkpoint of an ensemble that has learned from another stretch of the market."""
     path = folder / "learn.parquet"
     write(path, LEARN, seed + 1)
     of = spec(FAMILIES)
     data = prepare(open_source([path]), of, tuple(map(Target.parse, TARGETS)))
-    plain = Calibrated(build("logistic"))
+    members = build("logistic"), build("antisymmetric"), build("xgboost", trees=60)
+    plain = Calibrated(Ensemble(members, Blend(table=False)))
     fitted = plain.fit(data, data.labels, seed=seed, budget=Budget(steps=100, seconds=inf))
-    place = folder / "model"
+    place = folder / "demo"
     keep(place, fitted, data, (int(data.ts[0]), int(data.ts[-1]) + 1), seed, {})
     return place
 

@@ -7,6 +7,7 @@ import { fixed, percent, signed, significant } from "../../numbers";
 import { clock, ofNs, zone } from "../../time";
 
 const MOST = 15;
+const MEMBER = "member ";
 const NO_ANSWER = "The server could not be asked, or did not answer so that it can be read.";
 
 export default function Why(props: { board: Board; close: () => void }) {
@@ -122,9 +123,7 @@ function Term(props: { of: Contribution; longest: number }) {
       <th scope="row" title={props.of.column}>
         {props.of.column}
       </th>
-      <td title="its value in the row">
-        {props.of.value === null ? "missing" : significant(props.of.value, 4)}
-      </td>
+      <td title="its value in the row">{inRow(props.of)}</td>
       <td class="axis">
         <span class="lean">
           <span
@@ -139,6 +138,12 @@ function Term(props: { of: Contribution; longest: number }) {
       <td>{signed(props.of.adds, 3)}</td>
     </tr>
   );
+}
+
+/** A member that no columns explain adds as a whole: the row has no value of that name. */
+function inRow(one: Contribution): string {
+  if (one.value !== null) return significant(one.value, 4);
+  return one.column.startsWith(MEMBER) ? "" : "missing";
 }
 
 function Line(props: { name: string; value: number }) {
