@@ -44,6 +44,8 @@ export interface Columns {
   readonly newest: number;
   /** Number of the oldest that is held; -1 before the first. */
   readonly oldest: number;
+  /** Number of the first that the server ever made; 0: it has not said. */
+  begun: number;
   /** Place in the arrays; -1 where it has not been received. */
   place(number: number): number;
   /** Of one column. The list and what is in it are used again: read them before the next call. */
@@ -170,6 +172,7 @@ export function createColumns(size: number, cells = 256): Columns {
     get bucket() {
       return bucket;
     },
+    begun: 0,
     fields,
     get image() {
       return image;

@@ -93,6 +93,7 @@ export function createBoard(options: Options = {}): LiveBoard {
     if (instrument === watched() || !hello()?.instruments[instrument]) return;
     setWatched(instrument);
     forget();
+    columns.begun = hello()?.instruments[instrument]?.first ?? 0;
     ask();
   }
 
@@ -110,6 +111,7 @@ export function createBoard(options: Options = {}): LiveBoard {
     setHello(now);
     if (moved) setWatched(Math.max(found, 0));
     if (other) forget();
+    columns.begun = now.instruments[watched()]?.first ?? 0;
     connection.welcome();
     const fresh = greeted !== connection.link().since;
     if (!(fresh || moved) || !now.instruments[watched()]) return; // none is heard yet

@@ -45,6 +45,7 @@ export interface Watched {
   readonly symbol: string;
   readonly tick: number;
   readonly lot: number;
+  readonly first: number | null;
 }
 
 export interface Hello {

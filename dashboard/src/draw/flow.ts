@@ -58,7 +58,7 @@ export class Bins {
     sums.fill(0);
     for (let n = bin * per; n <= end; n++) {
       const place = columns.place(n);
-      tally.add(seenAt(columns, place));
+      tally.add(seenAt(columns, place, n));
       if (place < 0) continue;
       const bits = known[place]!;
       last = cvd[place]!;

@@ -31,6 +31,22 @@ describe("what a column shows", () => {
     const shown = [100, 101, 102, 103, 104, 105].map((n) => seen(columns, n));
     expect(shown).toEqual([NONE, GAP, SILENT, MISSING, SEEN, AHEAD]);
   });
+
+  it("was never made before the server's first, and not received after it", () => {
+    const columns = columnsOf([
+      { number: 102, state: WHOLE },
+      { number: 104, state: WHOLE },
+    ]);
+    columns.begun = 101;
+    expect([99, 100, 101, 103].map((n) => seen(columns, n))).toEqual([
+      NONE,
+      NONE,
+      MISSING,
+      MISSING,
+    ]);
+    columns.begun = 104; // another server: what was held before it is not in question
+    expect([101, 103].map((n) => seen(columns, n))).toEqual([NONE, MISSING]);
+  });
 });
 
 describe("what a bin shows", () => {

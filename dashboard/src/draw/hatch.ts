@@ -34,12 +34,12 @@ export const WORDS: Readonly<Record<number, string>> = {
 
 /** Of one column. */
 export function seen(columns: Columns, number: number): number {
-  return number > columns.newest ? AHEAD : seenAt(columns, columns.place(number));
+  return number > columns.newest ? AHEAD : seenAt(columns, columns.place(number), number);
 }
 
-/** Of one column that is no later than the newest, by its place. */
-export function seenAt(columns: Columns, place: number): number {
-  if (place < 0) return MISSING;
+/** Of one column that is no later than the newest, by its place, too. */
+export function seenAt(columns: Columns, place: number, number: number): number {
+  if (place < 0) return number < Math.min(columns.begun, columns.oldest) ? NONE : MISSING;
   const state = columns.fields.state[place];
   if (state === BROKEN) return GAP;
   if (state === NOTHING) return NONE;
@@ -90,7 +90,7 @@ const tally = new Tally();
 export function verdict(columns: Columns, bin: number, per: number): number {
   const end = Math.min((bin + 1) * per - 1, columns.newest);
   tally.begin();
-  for (let n = bin * per; n <= end; n++) tally.add(seenAt(columns, columns.place(n)));
+  for (let n = bin * per; n <= end; n++) tally.add(seenAt(columns, columns.place(n), n));
   return tally.verdict();
 }
 

@@ -65,7 +65,7 @@ export class Spans {
     this.tally.begin();
     for (let n = bin * per; n <= end; n++) {
       const place = columns.place(n);
-      this.tally.add(seenAt(columns, place));
+      this.tally.add(seenAt(columns, place, n));
       if (place < 0) continue;
       const mark = marks[place]!;
       all |= mark;

@@ -140,25 +140,33 @@ export default function Flow(props: { board: Board }) {
   const [shown, setShown] = createSignal<Shown>(5);
   const lot = () => board.hello()?.instruments[board.watched()]?.lot ?? 1;
 
-  const texts = () => {
+  /** Under the cursor, else of the newest column in sight; lots. */
+  const values = () => {
     board.revision();
     const number = board.view.cursor() ?? board.view.end() ?? board.columns.newest;
     const { columns } = board;
-    const { ofi1, ofi5, ofi10, imbalance } = columns.fields;
-    const size = (lots: number) => (Number.isFinite(lots) ? sign(lots * lot()) : DASH);
+    const { ofi1, ofi5, ofi10, imbalance, cvd } = columns.fields;
     const place = columns.place(number);
-    const cvd = place < 0 ? Number.NaN : columns.fields.cvd[place]!;
-    const ofi = {
+    return {
+      number,
       1: valueAt(columns, number, ofi1, OFI1),
       5: valueAt(columns, number, ofi5, OFI5),
       10: valueAt(columns, number, ofi10, OFI10),
+      cvd: place < 0 ? Number.NaN : cvd[place]!,
+      imbalance: valueAt(columns, number, imbalance, IMBALANCE),
     };
+  };
+  const raw = () => JSON.stringify(values()); // what is not a number is null
+
+  const texts = () => {
+    const now = values();
+    const size = (lots: number) => (Number.isFinite(lots) ? sign(lots * lot()) : DASH);
     const level = shown();
     const those = level === "all" ? LEVELS : [level];
     return [
-      `OFI ${those.join("/")}: ${those.map((levels) => size(ofi[levels])).join(" / ")}`,
-      `CVD ${size(cvd)}`,
-      `imbalance ${signed(valueAt(columns, number, imbalance, IMBALANCE), 2)}`,
+      `OFI ${those.join("/")}: ${those.map((levels) => size(now[levels])).join(" / ")}`,
+      `CVD ${size(now.cvd)}`,
+      `imbalance ${signed(now.imbalance, 2)}`,
     ];
   };
 
@@ -175,7 +183,7 @@ export default function Flow(props: { board: Board }) {
       name="flow"
       title="Flow"
       unit={
-        <span title={why()}>
+        <span title={why()} data-raw={raw()}>
           <Index each={texts()}>{(text) => <span class="number figure">{text()}</span>}</Index>
         </span>
       }

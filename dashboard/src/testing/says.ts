@@ -21,8 +21,8 @@ import { CELLS, random } from "./market";
 export const TARGET = "mid@500ms";
 const TARGETS = [TARGET, "mid@5s"];
 export const INSTRUMENTS: readonly Watched[] = [
-  { venue: "binance", symbol: "BTCUSDT", tick: 0.1, lot: 0.001 },
-  { venue: "kraken", symbol: "XBT/USD", tick: 0.1, lot: 0.0001 },
+  { venue: "binance", symbol: "BTCUSDT", tick: 0.1, lot: 0.001, first: null },
+  { venue: "kraken", symbol: "XBT/USD", tick: 0.1, lot: 0.0001, first: null },
 ];
 const MEMBERS = ["xgboost", "logistic", "hawkes", "lstm", "transformer"];
 const ns = (ms: number) => ms * 1e6;

@@ -29,6 +29,7 @@ from flowsense.serve.board.told import (
     SwapNow,
     Topic,
     Watch,
+    Watched,
 )
 from flowsense.serve.board.votes import votes
 from flowsense.serve.decisions import Decided
@@ -184,8 +185,17 @@ class Board:
         return bool(before != now)
 
     def _hello(self, *, admin: bool) -> Hello:
-        loaded, table = self.pipeline.loaded, self.pipeline.audience.table
-        return topics.hello(loaded, table, self.mode, self.pipeline.now(), admin=admin)
+        table, picture = self.pipeline.audience.table, self.picture
+        first = [-1] * len(table)
+        if picture is not None and picture.table == table:
+            first = [kept.first for kept in picture.kept]
+        watched = tuple(
+            Watched(i.venue, i.symbol, float(i.tick), float(i.lot), n if n >= 0 else None)
+            for i, n in zip(table, first, strict=True)
+        )
+        return topics.hello(
+            self.pipeline.loaded, watched, self.mode, self.pipeline.now(), admin=admin
+        )
 
     def _watched(self) -> None:
         """Votes and book of what pages watch, where there is something else to say."""

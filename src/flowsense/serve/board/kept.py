@@ -15,9 +15,10 @@ class Kept:
 
     def __init__(self, size: int) -> None:
         self.ring: list[Column | None] = [None] * size
-        self.newest = -1
+        self.first = self.newest = -1  # that was ever put; -1: none
 
     def put(self, column: Column) -> None:
+        self.first = column.number if self.first < 0 else self.first
         self.ring[column.number % len(self.ring)] = column
         self.newest = max(self.newest, column.number)
 

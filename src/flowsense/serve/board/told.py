@@ -24,6 +24,7 @@ class Watched:
     symbol: str
     tick: float  # price of one
     lot: float  # size of one
+    first: int | None  # number of the first column that was ever made of it
 
 
 @dataclass(frozen=True, slots=True)

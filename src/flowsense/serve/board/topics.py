@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from flowsense import __version__
 from flowsense.risk.breaker import Trip
-from flowsense.schema import Instrument
 from flowsense.serve.alerts import Alert
 from flowsense.serve.board import wire
 from flowsense.serve.board.told import (
@@ -53,7 +52,7 @@ ACTIONS = {  # what to do, by rule
 
 
 def hello(
-    loaded: Loaded | None, table: tuple[Instrument, ...], mode: Mode, now: int, *, admin: bool
+    loaded: Loaded | None, watched: tuple[Watched, ...], mode: Mode, now: int, *, admin: bool
 ) -> Hello:
     about = loaded.about if loaded is not None else None
     risk = loaded.decisions.risk if loaded is not None else None
@@ -65,7 +64,7 @@ def hello(
         grid_ms=GRID_MS,
         kept=KEPT,
         cells=wire.CELLS,
-        instruments=tuple(Watched(i.venue, i.symbol, float(i.tick), float(i.lot)) for i in table),
+        instruments=watched,
         target=str(risk.target) if risk else "",
         targets=about.targets if about else (),
         regimes=risk.regimes if risk else (),
