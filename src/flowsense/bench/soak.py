@@ -119,10 +119,13 @@ async def soaked(folder: Path, seconds: float, rate: float, steps: list[dict[str
 
 
 async def watched(url: str, venue: Process, service: Process, seconds: float) -> Seen:
-    """From the first prediction on."""
+    """From when each instrument has a prediction on."""
+    there = set[str]()
     async with AsyncClient(url) as client:
-        async for _ in client.stream():
-            break
+        async for message in client.stream():
+            there |= {message.prediction.symbol} if message.prediction is not None else set()
+            if len(there) == INSTRUMENTS:
+                break
     seen = Seen(elapsed())
     work = (
         troubled(venue, seen),
