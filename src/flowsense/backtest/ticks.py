@@ -95,7 +95,7 @@ class Backtest:
         self.market = (np.zeros(k, np.bool_), self.quote, self.book, self.signal)
         self.requests, self.reports = list[Requests](), list[Reports]()
         self.fills, self.marks = [NO_FILLS], [NO_MARKS]
-        self.minute, self.lag = -1, 0
+        self.marked, self.lag = -1, 0
         self.vetoed = np.zeros(len(Veto), np.int64)  # recommendations, by what forbade them
 
     def push(self, tape: Tape, forecast: Forecast | None = None) -> None:
@@ -120,7 +120,7 @@ class Backtest:
                 return
             at, seen = before[a], told[a]
             self._instant(ts[a], rows, slice(a, b), None if cases is None else cases[a:b])
-            if ts[a] // self.every_ns != self.minute:
+            if ts[a] // self.every_ns != self.marked:
                 self._keep(ts[a], None if regime is None else regime[a:b])
         if len(tape.quotes) > seen:
             self.account.note(tape.quotes[seen:])
@@ -174,7 +174,7 @@ class Backtest:
 
     def _keep(self, ts: int, regime: NDArray[np.float32] | None) -> None:
         """The first mark of a span of time."""
-        self.minute = ts // self.every_ns
+        self.marked = ts // self.every_ns
         self.account.marks["regime"] = likeliest(regime)
         self.marks.append(self.account.marks.copy())
 
@@ -183,7 +183,7 @@ class Backtest:
         says what is held, ``config["closing them costs"]`` what the touch would take for it.
         """
         marks, last = np.concatenate(self.marks), self.account.marks
-        if self.minute >= 0:
+        if self.marked >= 0:
             self.account.mark(self.quote, int(last["ts"][0]))  # with what was reported after it
             marks = np.concatenate([marks[marks["ts"] < last["ts"]], last])
         lots = zip(self.instruments, self.account.position, strict=True)
@@ -212,7 +212,7 @@ class Backtest:
         """Everything that the rest of the run and its result depend on."""
         mine = {n: getattr(self, n) for n in ("quote", "book", "signal")}
         mine |= {
-            "minute": np.array(self.minute),
+            "marked": np.array(self.marked),
             "lag": np.array(self.lag),
             "over": np.array(self.over),
             "last": self.account.marks,
@@ -231,7 +231,7 @@ class Backtest:
         arrays = unpack(data)
         for name in ("quote", "book", "signal"):
             getattr(self, name)[:] = arrays[name]
-        self.minute, self.lag = int(arrays["minute"]), int(arrays["lag"])
+        self.marked, self.lag = int(arrays["marked"]), int(arrays["lag"])
         self.over = bool(arrays["over"])
         self.account.marks[:] = arrays["last"]
         self.account.held[:], self.vetoed = arrays["held"], arrays["vetoed"]

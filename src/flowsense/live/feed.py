@@ -76,6 +76,7 @@ class Feed:
         self.outage = Outage(venue.name)
         self.given_up = ""  # why, by us
         self.messages = self.events = self.connections = self.resyncs = 0
+        self.lived = False  # all books were whole: what is taken from then on is taken anew
         self.silence = {k: Silence(self.care, 0) for k in self.decoder.sink.index.values()}
         self.link: Link | None = None
         self.next: Link | None = None  # takes over when `link` ends
@@ -363,7 +364,8 @@ class Feed:
         self.why = why
 
     def _is(self, state: str, why: str = "") -> None:
-        self.resyncs += state == "resync"
+        self.resyncs += state == "resync" and self.lived
+        self.lived = self.lived or state == "live"
         self.state, self.since = state, self.now()
         self.why = why or self.why
 
