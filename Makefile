@@ -37,7 +37,9 @@ KERNELS := $(addprefix tests/,book exchange simulate sources features model back
 test: dev ## the whole suite with its branch coverage
 	NUMBA_DISABLE_JIT=1 $(PYTEST) -q -m "not slow and not soak and not compiled" \
 		--cov --cov-report= $(KERNELS)
-	$(PYTEST) -m "not soak" --cov --cov-append --cov-report=term --cov-fail-under=95
+	$(BIN)/pytest -q -m "not soak" tests/dashboard # by itself: pages are timed
+	$(PYTEST) -m "not soak" --ignore=tests/dashboard \
+		--cov --cov-append --cov-report=term --cov-fail-under=95
 
 docs: dev ## the documentation as a site in dist/site, links checked
 	$(BIN)/python scripts/site.py

@@ -35,17 +35,22 @@ class Heard:
 
 def made(url, first, last, instrument=0):
     """Numbers of those from first to last that the server has."""
+    return [one.number for one in columns(url, first, last, instrument)]
+
+
+def columns(url, first, last, instrument=0):
+    """All from first to last that the server has, in order."""
     with connect(url.replace("http", "ws") + PATH, subprotocols=[PROTOCOL]) as line:
         line.send(dumps({"watch": {"instrument": instrument, "span": 1}}))
         line.send(dumps({"again": {"instrument": instrument, "first": first, "last": last}}))
-        found, told, end = set(), "", monotonic() + 3.0
+        found, told, end = {}, "", monotonic() + 3.0
         while monotonic() < end and not (last in found and first in found):
             told = line.recv(3.0)
             if isinstance(told, bytes):
-                found |= {one.number for one in unpacked(told)}
+                found |= {one.number: one for one in unpacked(told)}
             elif loads(told)["topic"] == "refusal":
                 raise AssertionError(told)
-    return sorted(n for n in found if first <= n <= last)
+    return [found[n] for n in sorted(found) if first <= n <= last]
 
 
 class Relay:

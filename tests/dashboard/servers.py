@@ -13,7 +13,7 @@ import httpx
 from flowsense.testing.fitted import save
 
 FILES = ("spot_btcusdt_20240808", "spot_ethusdt_20240808")
-PATIENCE = 240.0  # s: kernels may have to be compiled first
+PATIENCE = 240.0  # s: kernels may have to be compiled first, and nothing answers meanwhile
 
 
 class Process(NamedTuple):
@@ -96,9 +96,10 @@ class Server(NamedTuple):
 def answering(process):
     with process as found:
         url = found.told[1]
-        until(lambda: predicts(url), 60.0)
+        until(lambda: predicts(url), PATIENCE)
         yield Server(found, url)
 
 
 def predicts(url):
-    return httpx.get(f"{url}/api/v1/models/status").json()["predictions"] > 0
+    found = httpx.get(f"{url}/api/v1/models/status", timeout=PATIENCE)
+    return found.json()["predictions"] > 0

@@ -102,6 +102,11 @@ def test_a_gap_is_hatched_and_nothing_is_drawn_over_it(watched, server):
     assert abs(len(found) - (last - first)) < 3, (found, first, last)
     assert abs(found[0] - first) < 8, (found, first)  # columns came while it was frozen
 
+    plot, hatch = drawn(page, "flow")
+    height = len(plot)
+    lane = plot[height // 20 : height // 6, found[0] : found[-1] + 1]  # of OFI, above its zero
+    assert np.isin(lane, [*hatch]).all() and len(np.unique(lane)) > 1
+
 
 def test_a_cut_line_loses_no_column_and_brings_none_twice(watched, server):
     relay = Relay(int(server.url.rpartition(":")[2]))

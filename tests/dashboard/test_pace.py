@@ -20,6 +20,7 @@ MOST = 300_000  # bytes of all that is loaded, packed
 FIRST_S = 2.0  # to the first paint with data
 FRAME_MS, SHARE = 33.0, 0.95
 TICKS = sysconf("SC_CLK_TCK")
+PAGES = 8  # at once: what one costs is less than what two stretches differ by
 FRAMES = """milliseconds => new Promise(done => {
   const took = [];
   let last = performance.now();
@@ -125,7 +126,7 @@ def share(pid, seconds):
 
 @contextmanager
 def watching(url):
-    """A page as the server knows it: a browser on the same cores would be counted in."""
+    """Pages as the server knows them: a browser on the same cores would be counted in."""
     gone = Event()
 
     def look():
@@ -134,12 +135,14 @@ def watching(url):
             while not gone.is_set():
                 line.recv(5.0)
 
-    thread = Thread(target=look)
-    thread.start()
+    threads = [Thread(target=look) for _ in range(PAGES)]
+    for thread in threads:
+        thread.start()
     sleep(1.0)
     yield
     gone.set()
-    thread.join()
+    for thread in threads:
+        thread.join()
 
 
 def test_an_open_page_costs_the_server_nearly_nothing(demo):
@@ -152,11 +155,11 @@ def test_an_open_page_costs_the_server_nearly_nothing(demo):
             marks.append(sequence(demo.url))
             here.append(share(demo.process.pid, 3.0))
     took = totals(demo.url, [*marks, sequence(demo.url)])
-    cost = float(np.median(here) - np.median(away))
+    cost = float(np.median(here) - np.median(away)) / PAGES
     without, beside = (float(np.median(np.concatenate(took[k::2]))) for k in (0, 1))
     said = f"{cost:.2%} of a core: {away}, {here}; p50 {without:.2f}, {beside:.2f} ms"
     assert cost < 0.02, said
-    assert beside < 1.25 * without + 0.2, said
+    assert beside < 1.25 * without + 0.2 * PAGES, said
 
 
 def sequence(url):

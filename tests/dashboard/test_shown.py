@@ -1,11 +1,14 @@
 """Every pane shows data, which moves, and which is what the API says of the same moment."""
 
+import json
 import re
 
 import pytest
+from dashboard.heard import columns
 from dashboard.servers import serving, until, venue
 
 from flowsense.client import Client
+from flowsense.serve.board import wire
 
 PANES = {"heat", "flow", "ribbons", "votes", "calibration", "equity", "latency", "drift", "alarms"}
 DRAWN = ("heat", "flow", "ribbons", "latency")  # on a canvas
@@ -88,6 +91,46 @@ def test_votes_are_those_of_the_api_at_the_same_sequence(live, url):
             for name in ("p_down", "p_flat", "p_up"):
                 assert float(said[camel(name)]) == getattr(of, name), (sequence, name)
         assert said["shouldTrade"] == str(one.should_trade).lower()
+
+
+def test_flow_is_that_of_the_column_of_its_number(live, url):
+    seen = {}
+    for _ in range(20):
+        said = json.loads(live.get_attribute(".pane.flow [data-raw]", "data-raw"))
+        seen[said["number"]] = said
+        live.wait_for_timeout(100)
+    told = {int(one.number): one.fields for one in columns(url, min(seen), max(seen))}
+    fields = ("ofi1", "ofi5", "ofi10", "imbalance")
+
+    assert len(seen) > 5
+    for number, said in seen.items():
+        of = told[number]
+        raw = dict(zip(fields, (said["1"], said["5"], said["10"], said["imbalance"]), strict=True))
+        for name, bit in zip(
+            fields, (wire.OFI1, wire.OFI5, wire.OFI10, wire.IMBALANCE), strict=True
+        ):
+            assert raw[name] == (float(of[name]) if of["known"] & bit else None), (number, name)
+        assert said["cvd"] == float(of["cvd"])
+
+
+def test_the_strip_counts_what_the_api_counts(live, url):
+    def shown():
+        items = live.eval_on_selector_all(
+            ".status .item", "all => all.map(one => [one.children[0].innerText, one.innerText])"
+        )
+        return {name: text.removeprefix(name).split() for name, text in items}
+
+    def told():
+        with Client(url) as client:
+            found = client.status()
+        sums = {
+            name: [f"{sum(getattr(f, name) for f in found.feeds):,}"]
+            for name in ("gaps", "reconnects")
+        }
+        model = [found.model.name, found.model.version[:8]]
+        return sums | {"dropped": [f"{found.dropped:,}"], "model": model}
+
+    until(lambda: told().items() <= shown().items(), 5.0, lambda: f"{told()}, {shown()}")
 
 
 def test_no_number_is_shown_that_is_not_known(opened, url):
