@@ -27,6 +27,13 @@ def test_each_change_is_a_message_and_a_snapshot_stays_one(events):
     assert [len(m.what) for m in apart(events)] == [3, 3] and events.tobytes() == before
 
 
+def test_what_was_one_message_fills_the_time_until_the_next(events):
+    twice = np.concatenate([events, events[3:]])
+    twice["ts_recv"][6:] = 3 * SECOND
+    told = apiece(twice)["ts_recv"] - 2 * SECOND
+    assert told.tolist() == [-SECOND] * 3 + [0, SECOND // 3, 2 * SECOND // 3] + [SECOND] * 3
+
+
 @pytest.mark.parametrize(("seconds", "count"), [(0.5, 3), (1.05, 6), (1.5, 9), (2.5, 15)])
 def test_the_recording_is_told_again_for_as_long_as_it_takes(events, seconds, count):
     told = looped(events, seconds)

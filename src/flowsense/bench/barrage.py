@@ -143,9 +143,19 @@ def looped(events: Events, seconds: float) -> Events:
 
 
 def apiece(events: Events) -> Events:
-    """Each is a message, but for those of a snapshot."""
+    """Each is a message, but for those of a snapshot.
+
+    What was one message is spread over the time until the next: said at once, it would be a burst
+    that nobody recorded.
+    """
     out = events.copy()
-    out["bits"][out["bits"] & SNAPSHOT == 0] |= LAST
+    alone = out["bits"] & SNAPSHOT == 0
+    out["bits"][alone] |= LAST
+    times, first, many = np.unique(out["ts_recv"], return_index=True, return_counts=True)
+    until = np.diff(times, append=times[-1])
+    place = np.arange(len(out)) - np.repeat(first, many)
+    later = np.repeat(until, many) * place // np.repeat(many, many)
+    out["ts_recv"] += np.where(np.repeat(np.logical_and.reduceat(alone, first), many), later, 0)
     return out
 
 

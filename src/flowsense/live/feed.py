@@ -269,7 +269,7 @@ class Feed:
 
     def _noted(self, told: Told, ts: int) -> None:
         """Who is alive; heard at `ts`, ns UTC."""
-        self.events, now = self.events + len(told.events), clock()
+        self.events, now = self.events + len(told.events), int(self.read * SECOND)
         said = told.events["bits"] & GAP == 0  # that something is lost is no sign of life
         for k in {*told.events["instrument"][said].tolist()}:
             one = self.silence.get(k)

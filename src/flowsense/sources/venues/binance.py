@@ -160,7 +160,8 @@ class BinanceDialect:
         pieces = list[Piece]()
         before, counts = self.syncs[symbol], Counter[str]()
         self.syncs[symbol] = rule(before, m, m.line.ts_recv, pieces, counts)
-        self.sink.counts.update({name: n for name, n in counts.items() if " " in name})
+        if counts:  # of an update that is in order there are none
+            self.sink.counts.update({name: n for name, n in counts.items() if " " in name})
         for piece in pieces:
             self._tell(symbol, piece)
 
