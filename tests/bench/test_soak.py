@@ -24,6 +24,13 @@ def test_a_line_rises_by_its_slope_and_one_that_is_noisy_by_at_most_more():
     assert abs(slope) < 3.0 < most - slope + 3.0
 
 
+def test_what_is_held_for_a_while_is_not_what_grows():
+    at = np.arange(1_200.0)
+    reloads = 25.0 * (np.random.default_rng(1).random(1_200) < 0.4)
+    slope, most = risen(np.stack([at, 400.0 + reloads + 7.0 * at / 3_600], 1))
+    assert 5.0 < slope < most < 10.0
+
+
 def test_steps_are_no_proof_that_it_is_flat():
     at = np.arange(1_200.0)
     _, most = risen(np.stack([at, 400.0 + 8.0 * (at > 600)], 1))

@@ -282,9 +282,14 @@ def judged(seen: Seen, seconds: float) -> Result:
 
 
 def risen(looks: NDArray[Any]) -> tuple[float, float]:
-    """MB an hour of (s, MB), and the upper end of its interval: a line through 20 medians."""
-    parts = np.array([np.median(part, axis=0) for part in np.array_split(looks, 20) if len(part)])
-    hours, held = parts[:, 0] / 3600.0, parts[:, 1]
+    """MB an hour of (s, MB), and the upper end of its interval: a line through 20 floors.
+
+    A floor is what is held between two works, a tenth of the looks being lower: a reload, or a
+    flush of the recording, holds some MB more for as long as it takes.
+    """
+    parts = [part for part in np.array_split(looks, 20) if len(part)]
+    hours = np.array([np.median(part[:, 0]) for part in parts]) / 3600.0
+    held = np.array([np.quantile(part[:, 1], 0.1) for part in parts])
     hours = hours - hours.mean()
     scale = float(hours @ hours)
     slope = float(hours @ held) / scale
