@@ -138,80 +138,13 @@ export default function Flow(props: { board: Board }) {
   const board = props.board;
   const drawing = new Drawing();
   const [shown, setShown] = createSignal<Shown>(5);
-  const lot = () => board.hello()?.instruments[board.watched()]?.lot ?? 1;
-
-  /** Under the cursor, else of the newest column in sight; lots. */
-  const values = () => {
-    board.revision();
-    const number = board.view.cursor() ?? board.view.end() ?? board.columns.newest;
-    const { columns } = board;
-    const { ofi1, ofi5, ofi10, imbalance, cvd } = columns.fields;
-    const place = columns.place(number);
-    return {
-      number,
-      1: valueAt(columns, number, ofi1, OFI1),
-      5: valueAt(columns, number, ofi5, OFI5),
-      10: valueAt(columns, number, ofi10, OFI10),
-      cvd: place < 0 ? Number.NaN : cvd[place]!,
-      imbalance: valueAt(columns, number, imbalance, IMBALANCE),
-    };
-  };
-  const raw = () => JSON.stringify(values()); // what is not a number is null
-
-  const texts = () => {
-    const now = values();
-    const size = (lots: number) => (Number.isFinite(lots) ? sign(lots * lot()) : DASH);
-    const level = shown();
-    const those = level === "all" ? LEVELS : [level];
-    return [
-      `OFI ${those.join("/")}: ${those.map((levels) => size(now[levels])).join(" / ")}`,
-      `CVD ${size(now.cvd)}`,
-      `imbalance ${signed(now.imbalance, 2)}`,
-    ];
-  };
-
-  /** Why a number may be missing. */
-  const why = () => {
-    board.revision();
-    const number = board.view.cursor() ?? board.view.end() ?? board.columns.newest;
-    return WORDS[seen(board.columns, number)] ?? "";
-  };
-
   return (
     <Pane
       board={board}
       name="flow"
       title="Flow"
-      unit={
-        <span title={why()} data-raw={raw()}>
-          <Index each={texts()}>{(text) => <span class="number figure">{text()}</span>}</Index>
-        </span>
-      }
-      legend={
-        <>
-          <fieldset aria-label="levels of the order flow imbalance">
-            <For each={[...LEVELS, "all"] as const}>
-              {(each) => (
-                <button
-                  type="button"
-                  aria-pressed={shown() === each}
-                  onClick={() => setShown(each)}
-                >
-                  {each}
-                </button>
-              )}
-            </For>
-          </fieldset>
-          <For each={HATCHES}>
-            {(hatch) => (
-              <span title={WORDS[hatch]}>
-                <Swatch hatch={hatch} />
-                {SHORT[hatch]}
-              </span>
-            )}
-          </For>
-        </>
-      }
+      unit={<Values board={board} shown={shown()} />}
+      legend={<Legend shown={shown()} choose={setShown} />}
       flush
     >
       <Plot
@@ -221,6 +154,85 @@ export default function Flow(props: { board: Board }) {
         reads={shown}
       />
     </Pane>
+  );
+}
+
+/** What flows under the cursor, else in the newest column in sight. */
+function Values(props: { board: Board; shown: Shown }) {
+  const board = props.board;
+  const lot = () => board.hello()?.instruments[board.watched()]?.lot ?? 1;
+  const values = () => valuesOf(board);
+  const raw = () => JSON.stringify(values()); // what is not a number is null
+
+  const texts = () => {
+    const now = values();
+    const size = (lots: number) => (Number.isFinite(lots) ? sign(lots * lot()) : DASH);
+    const those = props.shown === "all" ? LEVELS : [props.shown];
+    return [
+      `OFI ${those.join("/")}: ${those.map((levels) => size(now[levels])).join(" / ")}`,
+      `CVD ${size(now.cvd)}`,
+      `imbalance ${signed(now.imbalance, 2)}`,
+    ];
+  };
+
+  /** Why a number may be missing. */
+  const why = () => WORDS[seen(board.columns, inSight(board))] ?? "";
+
+  return (
+    <span title={why()} data-raw={raw()}>
+      <Index each={texts()}>{(text) => <span class="number figure">{text()}</span>}</Index>
+    </span>
+  );
+}
+
+/** Number of the column under the cursor, else of the newest in sight. */
+function inSight(board: Board): number {
+  board.revision();
+  return board.view.cursor() ?? board.view.end() ?? board.columns.newest;
+}
+
+/** Lots; not a number where it is not known. */
+function valuesOf(board: Board) {
+  const number = inSight(board);
+  const { columns } = board;
+  const { ofi1, ofi5, ofi10, imbalance, cvd } = columns.fields;
+  const place = columns.place(number);
+  return {
+    number,
+    1: valueAt(columns, number, ofi1, OFI1),
+    5: valueAt(columns, number, ofi5, OFI5),
+    10: valueAt(columns, number, ofi10, OFI10),
+    cvd: place < 0 ? Number.NaN : cvd[place]!,
+    imbalance: valueAt(columns, number, imbalance, IMBALANCE),
+  };
+}
+
+/** Which levels are shown, to choose from, and how what was not seen is hatched. */
+function Legend(props: { shown: Shown; choose: (shown: Shown) => void }) {
+  return (
+    <>
+      <fieldset aria-label="levels of the order flow imbalance">
+        <For each={[...LEVELS, "all"] as const}>
+          {(each) => (
+            <button
+              type="button"
+              aria-pressed={props.shown === each}
+              onClick={() => props.choose(each)}
+            >
+              {each}
+            </button>
+          )}
+        </For>
+      </fieldset>
+      <For each={HATCHES}>
+        {(hatch) => (
+          <span title={WORDS[hatch]}>
+            <Swatch hatch={hatch} />
+            {SHORT[hatch]}
+          </span>
+        )}
+      </For>
+    </>
   );
 }
 

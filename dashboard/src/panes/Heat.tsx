@@ -4,30 +4,26 @@ import { createEffect, createMemo, createSignal, Index, on, Show } from "solid-j
 import type { Board } from "../board";
 import { digits, quantity, type TimeAxis } from "../draw/axis";
 import { lots } from "../draw/heat";
-import { FOOT, Picture } from "../draw/picture";
+import { Picture } from "../draw/picture";
 import { lotsAt, sideAt, stateAt } from "../draw/readout";
 import type { Surface } from "../draw/surface";
 import { duration } from "../numbers";
 import { gradient, PALETTES } from "../palette";
 import Pane from "../parts/Pane";
-import Plot, { type Point } from "../parts/Plot";
+import Plot from "../parts/Plot";
 import { theme } from "../theme";
 import { clock, ofColumn, zone } from "../time";
 import { GRID_MS } from "../told";
+import { createPrices } from "./heat/prices";
 
 const UPPER = 0.99; // quantile of the strongest colour, at first
-const CLOSER = 1.25;
-const PART = 10; // of the prices in sight that one press moves through
 
 export default function Heat(props: { board: Board }) {
   const board = props.board;
   const picture = new Picture();
   const [upper, setUpper] = createSignal(UPPER);
-  const [follow, setFollow] = createSignal(true);
   const [scale, setScale] = createSignal({ low: 0, high: 0, least: 0 });
-  const [price, setPrice] = createSignal<number | undefined>(); // ticks, under the cursor
-  let pointed: Point | null = null;
-  const [moved, setMoved] = createSignal(0); // rises when prices were moved or zoomed
+  const prices = createPrices(board, picture);
   const one = () => board.hello()?.instruments[board.watched()];
   const tick = () => one()?.tick ?? 1;
   const gridMs = () => board.hello()?.grid_ms ?? GRID_MS;
@@ -38,75 +34,15 @@ export default function Heat(props: { board: Board }) {
     const scene = { columns: board.columns, axis, book: board.book(), tick: tick() };
     const more = picture.paint(surface, {
       ...scene,
-      ...{ gridMs: gridMs(), upper: upper(), follow: follow() },
+      ...{ gridMs: gridMs(), upper: upper(), follow: prices.follow() },
     });
     const { low, high, dots } = picture;
     const old = scale();
-    if (pointed) point(pointed); // a pointer that rests is at another price once prices have moved
+    prices.rest();
     if (old.low !== low || old.high !== high || old.least !== dots.least)
       setScale({ low, high, least: dots.least });
     return more;
   }
-
-  /** Prices move by hand until `live` or `c` lets them follow again. */
-  function lift(share: number): void {
-    if (share === 0) return;
-    setFollow(false);
-    picture.prices.centre += share * picture.prices.ticks;
-    setMoved((n) => n + 1);
-  }
-
-  function zoom(by: number): void {
-    picture.zoom = Math.min(Math.max(picture.zoom * by, 0.02), 4);
-    setMoved((n) => n + 1);
-  }
-
-  function live(): void {
-    setFollow(true);
-    picture.centre();
-    board.view.freeze(null);
-    setMoved((n) => n + 1);
-  }
-
-  function point(at: Point | null): void {
-    const { prices } = picture;
-    pointed = at;
-    const y = at ? (at.y * prices.height) / Math.max(at.height - FOOT, 1) : -1;
-    setPrice(at && y <= prices.height ? prices.at(y) : undefined);
-  }
-
-  function key(event: KeyboardEvent): boolean {
-    const way = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
-    const { prices } = picture;
-    if (way !== 0 && event.shiftKey) {
-      pointed = null;
-      const step = Math.max(board.columns.bucket, prices.ticks / prices.height);
-      setPrice((old) => (old ?? prices.centre) + way * step);
-    } else if (way !== 0) lift(way / PART);
-    else if (event.key === "PageUp") zoom(1 / CLOSER);
-    else if (event.key === "PageDown") zoom(CLOSER);
-    else if (event.key === "c") live();
-    else if (event.key === "Escape") setPrice(undefined);
-    else return false;
-    return event.key !== "Escape";
-  }
-
-  function wheel(event: WheelEvent): boolean {
-    if (!event.shiftKey) return false;
-    const by = event.deltaY || event.deltaX;
-    if (by !== 0) zoom(by > 0 ? CLOSER : 1 / CLOSER);
-    return true;
-  }
-
-  const level = () => {
-    moved();
-    board.revision();
-    const at = price();
-    if (at === undefined) return undefined;
-    const { prices } = picture;
-    const y = prices.y(at) / (window.devicePixelRatio || 1);
-    return y >= 0 && prices.y(at) <= prices.height ? y : undefined;
-  };
 
   return (
     <Pane
@@ -121,16 +57,16 @@ export default function Heat(props: { board: Board }) {
         board={board}
         label="Book by time and price; arrows with shift move the cursor, page up and down zoom prices, c follows the price"
         paint={paint}
-        reads={() => [board.book(), upper(), follow(), moved(), one()]}
-        level={level()}
-        onPoint={point}
-        onLift={lift}
-        onWheel={wheel}
-        onKey={key}
+        reads={() => [board.book(), upper(), prices.follow(), prices.moved(), one()]}
+        level={prices.level()}
+        onPoint={prices.point}
+        onLift={prices.lift}
+        onWheel={prices.wheel}
+        onKey={prices.key}
       />
-      <Readout board={board} price={price()} tick={tick()} gridMs={gridMs()} />
-      <Show when={board.view.end() !== null || !follow()}>
-        <button type="button" class="live" onClick={live}>
+      <Readout board={board} price={prices.price()} tick={tick()} gridMs={gridMs()} />
+      <Show when={board.view.end() !== null || !prices.follow()}>
+        <button type="button" class="live" onClick={prices.live}>
           {board.view.end() === null ? "follow the price (c)" : "live (c)"}
         </button>
       </Show>

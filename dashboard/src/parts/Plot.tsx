@@ -3,7 +3,7 @@
 import { createEffect, onCleanup, onMount, Show } from "solid-js";
 import type { Board } from "../board";
 import { GUTTER, TimeAxis } from "../draw/axis";
-import { type Painter, type Surface, surface } from "../draw/surface";
+import { type Surface, surface } from "../draw/surface";
 import { theme } from "../theme";
 import { zone } from "../time";
 import "../styles/plot.css";
@@ -18,7 +18,7 @@ export interface Point {
   readonly height: number;
 }
 
-export default function Plot(props: {
+export interface PlotProps {
   board: Board;
   /** What it shows, for who does not see it. */
   label: string;
@@ -31,90 +31,29 @@ export default function Plot(props: {
   onLift?: (share: number) => void;
   onWheel?: (event: WheelEvent) => boolean;
   onKey?: (event: KeyboardEvent) => boolean;
-}) {
+}
+
+export default function Plot(props: PlotProps) {
   let canvas!: HTMLCanvasElement;
-  let painter: Painter | undefined;
   const axis = new TimeAxis();
-  const view = () => props.board.view;
-  const width = () => Math.max(canvas.clientWidth - GUTTER, 1);
-  let over: number | undefined; // CSS pixels from the left
+  const hand = createHand(props, axis, () => canvas);
 
-  onMount(() => {
-    painter = surface(canvas, theme(), (on) => {
-      const end = view().end() ?? props.board.columns.newest;
-      axis.set(end, view().span(), Math.max(on.width - Math.round(GUTTER * on.ratio), 1));
-      // A pointer that rests is over another column once columns have moved.
-      if (over !== undefined) view().point(axis.at((over * axis.width) / width()));
-      return props.paint(on, axis);
-    });
-    createEffect(() => painter?.recolour(theme()));
-    createEffect(() => {
-      props.board.revision();
-      view().span();
-      view().end();
-      zone();
-      props.reads?.();
-      painter?.dirty();
-    });
-    onCleanup(() => painter?.stop());
-  });
-
-  let from: { x: number; y: number; end: number; across: boolean; along: boolean } | undefined;
-
-  function down(event: PointerEvent): void {
-    if (event.button !== 0 || event.offsetX > width()) return;
-    const end = view().end() ?? props.board.columns.newest;
-    from = { x: event.clientX, y: event.clientY, end, across: false, along: false };
-    canvas.setPointerCapture(event.pointerId);
-  }
-
-  function move(event: PointerEvent): void {
-    const inside = event.offsetX >= 0 && event.offsetX <= width();
-    if (!from) {
-      over = inside ? event.offsetX : undefined;
-      view().point(inside ? axis.at((event.offsetX * axis.width) / width()) : null);
-      props.onPoint?.({ y: event.offsetY, height: canvas.clientHeight });
-      return;
-    }
-    const dx = event.clientX - from.x;
-    const dy = event.clientY - from.y;
-    from.along ||= Math.abs(dx) > STILL;
-    from.across ||= Math.abs(dy) > STEADY;
-    if (from.along) scrub(props.board, from.end - (dx * view().span()) / width());
-    if (!from.across) return;
-    props.onLift?.(dy / canvas.clientHeight);
-    from.y = event.clientY;
-  }
-
-  function leave(): void {
-    if (from) return;
-    over = undefined;
-    view().point(null);
-    props.onPoint?.(null);
-  }
+  onMount(() => repaint(props, axis, canvas, hand.point));
 
   function wheel(event: WheelEvent): void {
     event.preventDefault();
     if (props.onWheel?.(event)) return;
+    const { view } = props.board;
     const by = event.deltaY || event.deltaX;
-    if (by !== 0) view().setSpan(view().span() * (by > 0 ? ZOOM : 1 / ZOOM));
+    if (by !== 0) view.setSpan(view.span() * (by > 0 ? ZOOM : 1 / ZOOM));
   }
 
   function key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (!props.onKey?.(event) && !walk(props.board, axis, event)) return;
     event.preventDefault();
-    if (event.shiftKey) over = undefined; // the cursor is where the keys took it
+    if (event.shiftKey) hand.forget(); // the cursor is where the keys took it
   }
-
-  /** CSS pixels of the middle of the column under the cursor. */
-  const cursor = () => {
-    const number = view().cursor();
-    props.board.revision();
-    const end = view().end() ?? props.board.columns.newest;
-    if (number === null || number > end || number <= end - view().span()) return undefined;
-    return (number - (end - view().span() + 1) + 0.5) / view().span();
-  };
 
   return (
     <div class="plot">
@@ -123,14 +62,58 @@ export default function Plot(props: {
         tabindex="0"
         role="img"
         aria-label={props.label}
-        onPointerDown={down}
-        onPointerMove={move}
-        onPointerUp={() => (from = undefined)}
-        onPointerCancel={() => (from = undefined)}
-        onPointerLeave={leave}
+        onPointerDown={hand.down}
+        onPointerMove={hand.move}
+        onPointerUp={hand.up}
+        onPointerCancel={hand.up}
+        onPointerLeave={hand.leave}
         onWheel={wheel}
         onKeyDown={key}
       />
+      <Cross board={props.board} level={props.level} />
+    </div>
+  );
+}
+
+/** Draws whenever what is drawn has changed; point: after the axis was set, before it is drawn. */
+function repaint(
+  props: PlotProps,
+  axis: TimeAxis,
+  canvas: HTMLCanvasElement,
+  point: () => void,
+): void {
+  const view = () => props.board.view;
+  const painter = surface(canvas, theme(), (on) => {
+    const end = view().end() ?? props.board.columns.newest;
+    axis.set(end, view().span(), Math.max(on.width - Math.round(GUTTER * on.ratio), 1));
+    point();
+    return props.paint(on, axis);
+  });
+  createEffect(() => painter.recolour(theme()));
+  createEffect(() => {
+    props.board.revision();
+    view().span();
+    view().end();
+    zone();
+    props.reads?.();
+    painter.dirty();
+  });
+  onCleanup(painter.stop);
+}
+
+/** The cursor in time and, where a pane has one, in price. */
+function Cross(props: { board: Board; level: number | undefined }) {
+  /** Share of the width at which the middle of the column under the cursor lies. */
+  const cursor = () => {
+    const { view, columns } = props.board;
+    const number = view.cursor();
+    props.board.revision();
+    const end = view.end() ?? columns.newest;
+    if (number === null || number > end || number <= end - view.span()) return undefined;
+    return (number - (end - view.span() + 1) + 0.5) / view.span();
+  };
+  return (
+    <>
       <Show when={cursor() !== undefined}>
         <i
           class="cursor"
@@ -145,8 +128,68 @@ export default function Plot(props: {
           aria-hidden="true"
         />
       </Show>
-    </div>
+    </>
   );
+}
+
+/** A pointer: it points; pressed, it drags time and, where a pane lets it, prices. */
+function createHand(props: PlotProps, axis: TimeAxis, canvas: () => HTMLCanvasElement) {
+  let over: number | undefined; // CSS pixels from the left
+  let from: { x: number; y: number; end: number; across: boolean; along: boolean } | undefined;
+  const view = () => props.board.view;
+  const width = () => Math.max(canvas().clientWidth - GUTTER, 1);
+  const at = (x: number) => axis.at((x * axis.width) / width());
+
+  function down(event: PointerEvent): void {
+    if (event.button !== 0 || event.offsetX > width()) return;
+    const end = view().end() ?? props.board.columns.newest;
+    from = { x: event.clientX, y: event.clientY, end, across: false, along: false };
+    canvas().setPointerCapture(event.pointerId);
+  }
+
+  function move(event: PointerEvent): void {
+    if (from) {
+      drag(event, from);
+      return;
+    }
+    const inside = event.offsetX >= 0 && event.offsetX <= width();
+    over = inside ? event.offsetX : undefined;
+    view().point(inside ? at(event.offsetX) : null);
+    props.onPoint?.({ y: event.offsetY, height: canvas().clientHeight });
+  }
+
+  function drag(event: PointerEvent, start: NonNullable<typeof from>): void {
+    const dx = event.clientX - start.x;
+    const dy = event.clientY - start.y;
+    start.along ||= Math.abs(dx) > STILL;
+    start.across ||= Math.abs(dy) > STEADY;
+    if (start.along) scrub(props.board, start.end - (dx * view().span()) / width());
+    if (!start.across) return;
+    props.onLift?.(dy / canvas().clientHeight);
+    start.y = event.clientY;
+  }
+
+  function up(): void {
+    from = undefined;
+  }
+
+  function leave(): void {
+    if (from) return;
+    forget();
+    view().point(null);
+    props.onPoint?.(null);
+  }
+
+  function forget(): void {
+    over = undefined;
+  }
+
+  /** A pointer that rests is over another column once columns have moved. */
+  function point(): void {
+    if (over !== undefined) view().point(at(over));
+  }
+
+  return { down, move, up, leave, forget, point };
 }
 
 /** Shows the time up to `end`; at the newest it follows. */
