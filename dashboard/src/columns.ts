@@ -1,6 +1,6 @@
 // The columns of one instrument, by number: a ring of typed arrays in which holes stay holes.
 
-import { createTrades } from "./trades";
+import { createTrades, type Trades } from "./trades";
 import { COLUMN, COLUMN_BYTES, columnBytes, type Frame, HEAD_BYTES } from "./wire";
 
 /** State of a column; ABSENT: it has not been received. */
@@ -97,95 +97,92 @@ function read(fields: Fields, place: number, view: DataView, at: number): void {
 
 /** A ring of the newest `size` columns, each with an image of `cells` bytes. */
 export function createColumns(size: number, cells = 256): Columns {
-  const fields = createFields(size);
-  const trades = createTrades(size);
-  let image = new Uint8Array(size * cells);
-  let bucket = 0;
-  let newest = -1;
-  let oldest = -1;
+  return new Ring(size, cells);
+}
 
-  const place = (number: number): number => {
+class Ring implements Columns {
+  readonly fields: Fields;
+  image: Uint8Array;
+  bucket = 0;
+  newest = -1;
+  oldest = -1;
+  begun = 0;
+  private readonly traded: Trades;
+
+  constructor(
+    readonly size: number,
+    public cells: number,
+  ) {
+    this.fields = createFields(size);
+    this.traded = createTrades(size);
+    this.image = new Uint8Array(size * cells);
+  }
+
+  place(number: number): number {
     // As number % size, which is slow beyond 2^31; asked for thousands of times a frame.
-    const at = (number - size * Math.floor(number / size)) | 0;
-    return number >= 0 && fields.number[at] === number ? at : -1;
-  };
-
-  function forget(place: number): void {
-    fields.number[place] = -1;
-    fields.state[place] = ABSENT;
-    trades.free(place);
+    const at = (number - this.size * Math.floor(number / this.size)) | 0;
+    return number >= 0 && this.fields.number[at] === number ? at : -1;
   }
 
-  function clear(wanted: number): void {
-    if (wanted !== cells) image = new Uint8Array(size * wanted);
-    cells = wanted;
-    bucket = 0;
-    newest = oldest = -1;
-    for (let k = 0; k < size; k++) forget(k);
+  trades(number: number): readonly Trade[] {
+    return this.traded.of(this.place(number));
   }
 
-  /** Makes `number` the newest; -> the hole before it. */
-  function advance(number: number): [number, number] | undefined {
-    const before = newest;
-    newest = number;
-    if (before < 0) {
-      oldest = number;
-      return undefined;
-    }
-    const first = Math.max(before + 1, number - size + 1);
-    for (let n = first; n < number; n++) forget(n % size);
-    oldest = Math.max(oldest, number - size + 1);
-    while (oldest < number && place(oldest) < 0) oldest++;
-    return first < number ? [first, number - 1] : undefined;
-  }
-
-  function put(frame: Frame): [number, number][] {
-    if (frame.cells !== cells || (bucket && frame.bucket && frame.bucket !== bucket))
-      clear(frame.cells); // what is held was drawn on another scale
-    bucket = frame.bucket || bucket;
+  put(frame: Frame): [number, number][] {
+    const { cells } = frame;
+    if (cells !== this.cells || (this.bucket && frame.bucket && frame.bucket !== this.bucket))
+      this.clear(cells); // what is held was drawn on another scale
+    this.bucket = frame.bucket || this.bucket;
     const holes: [number, number][] = [];
     for (let k = 0, at = HEAD_BYTES; k < frame.count; k++) {
       const number = frame.view.getFloat64(at + COLUMN.number, true);
       const count = frame.view.getUint8(at + COLUMN.trades);
-      if (number > newest) {
-        const hole = advance(number);
+      if (number > this.newest) {
+        const hole = this.advance(number);
         if (hole) holes.push(hole);
       }
-      if (number > newest - size) {
-        const to = number % size;
-        oldest = Math.min(oldest, number);
-        read(fields, to, frame.view, at);
-        const pixels = new Uint8Array(frame.view.buffer, at + COLUMN_BYTES, cells);
-        image.set(pixels, to * cells);
-        trades.read(to, frame.view, at + COLUMN_BYTES + cells, count);
-      }
+      if (number > this.newest - this.size) this.take(number, frame.view, at, count);
       at += columnBytes(cells, count);
     }
     return holes;
   }
 
-  return {
-    size,
-    get cells() {
-      return cells;
-    },
-    get bucket() {
-      return bucket;
-    },
-    begun: 0,
-    fields,
-    get image() {
-      return image;
-    },
-    get newest() {
-      return newest;
-    },
-    get oldest() {
-      return oldest;
-    },
-    place,
-    trades: (number) => trades.of(place(number)),
-    put,
-    clear,
-  };
+  clear(wanted: number): void {
+    if (wanted !== this.cells) this.image = new Uint8Array(this.size * wanted);
+    this.cells = wanted;
+    this.bucket = 0;
+    this.newest = this.oldest = -1;
+    for (let k = 0; k < this.size; k++) this.forget(k);
+  }
+
+  /** Makes `number` the newest; -> the hole before it. */
+  private advance(number: number): [number, number] | undefined {
+    const { size, newest: before } = this;
+    this.newest = number;
+    if (before < 0) {
+      this.oldest = number;
+      return undefined;
+    }
+    const first = Math.max(before + 1, number - size + 1);
+    for (let n = first; n < number; n++) this.forget(n % size);
+    this.oldest = Math.max(this.oldest, number - size + 1);
+    while (this.oldest < number && this.place(this.oldest) < 0) this.oldest++;
+    return first < number ? [first, number - 1] : undefined;
+  }
+
+  /** Keeps the column that lies `at` these bytes, with its image and its trades. */
+  private take(number: number, view: DataView, at: number, trades: number): void {
+    const { cells } = this;
+    const to = number % this.size;
+    this.oldest = Math.min(this.oldest, number);
+    read(this.fields, to, view, at);
+    this.image.set(new Uint8Array(view.buffer, at + COLUMN_BYTES, cells), to * cells);
+    this.traded.read(to, view, at + COLUMN_BYTES + cells, trades);
+  }
+
+  private forget(place: number): void {
+    this.fields.number[place] = -1;
+    this.fields.state[place] = ABSENT;
+    this.traded.free(place);
+  }
 }

@@ -17,6 +17,19 @@ export interface Holes {
   clear(): void;
 }
 
+/** The stretches of the numbers from `first` to `last` of which all are so. */
+function* runs(first: number, last: number, so: (n: number) => boolean): Generator<Span> {
+  let start = -1;
+  for (let n = first; n <= last + 1; n++) {
+    const open = n <= last && so(n);
+    if (open && start < 0) start = n;
+    if (!open && start >= 0) {
+      yield [start, n - 1];
+      start = -1;
+    }
+  }
+}
+
 /** ask: -> whether the question went out. */
 export function createHoles(
   columns: Columns,
@@ -36,17 +49,8 @@ export function createHoles(
   }
 
   /** The parts of a span that are still missing. */
-  function* parts([first, last]: Span): Generator<Span> {
-    let start = -1;
-    for (let n = Math.max(first, columns.newest - columns.size + 1); n <= last + 1; n++) {
-      const open = n <= last && missing(n);
-      if (open && start < 0) start = n;
-      if (!open && start >= 0) {
-        yield [start, n - 1];
-        start = -1;
-      }
-    }
-  }
+  const parts = ([first, last]: Span) =>
+    runs(Math.max(first, columns.newest - columns.size + 1), last, missing);
 
   return {
     found(holes) {

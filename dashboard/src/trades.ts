@@ -21,44 +21,54 @@ function grown<T extends Int16Array | Int8Array | Float32Array | Int32Array>(old
   return made;
 }
 
-export function createTrades(size: number): Trades {
-  const first = new Int32Array(size).fill(NONE); // block
-  const counts = new Uint8Array(size);
-  let next = new Int32Array(0); // block after each
-  let cell = new Int16Array(0);
-  let side = new Int8Array(0);
-  let lots = new Float32Array(0);
-  let spare = NONE; // first of the blocks that are free
-  const shown = Array.from({ length: MOST }, () => ({ cell: 0, side: 0, lots: 0 }));
-  const list: Trade[] = [];
+/** Trades in blocks, linked by their numbers; those that are free are linked, too. */
+class Blocks {
+  next = new Int32Array(0); // block after each
+  cell = new Int16Array(0);
+  side = new Int8Array(0);
+  lots = new Float32Array(0);
+  private spare = NONE; // first of the blocks that are free
 
-  function grow(): void {
-    const had = next.length;
-    const blocks = Math.max(1024, had * 2);
-    next = grown(next, new Int32Array(blocks));
-    cell = grown(cell, new Int16Array(blocks * BLOCK));
-    side = grown(side, new Int8Array(blocks * BLOCK));
-    lots = grown(lots, new Float32Array(blocks * BLOCK));
-    for (let b = had; b < blocks; b++) next[b] = b + 1 < blocks ? b + 1 : NONE;
-    spare = had;
-  }
-
-  function take(): number {
-    if (spare === NONE) grow();
-    const block = spare;
-    spare = next[block]!;
-    next[block] = NONE;
+  take(): number {
+    if (this.spare === NONE) this.grow();
+    const block = this.spare;
+    this.spare = this.next[block]!;
+    this.next[block] = NONE;
     return block;
   }
 
-  function free(place: number): void {
-    let block = first[place]!;
+  /** Frees a block and all after it. */
+  free(first: number): void {
+    let block = first;
     while (block !== NONE) {
-      const after = next[block]!;
-      next[block] = spare;
-      spare = block;
+      const after = this.next[block]!;
+      this.next[block] = this.spare;
+      this.spare = block;
       block = after;
     }
+  }
+
+  private grow(): void {
+    const had = this.next.length;
+    const blocks = Math.max(1024, had * 2);
+    this.next = grown(this.next, new Int32Array(blocks));
+    this.cell = grown(this.cell, new Int16Array(blocks * BLOCK));
+    this.side = grown(this.side, new Int8Array(blocks * BLOCK));
+    this.lots = grown(this.lots, new Float32Array(blocks * BLOCK));
+    for (let b = had; b < blocks; b++) this.next[b] = b + 1 < blocks ? b + 1 : NONE;
+    this.spare = had;
+  }
+}
+
+export function createTrades(size: number): Trades {
+  const first = new Int32Array(size).fill(NONE); // block
+  const counts = new Uint8Array(size);
+  const blocks = new Blocks();
+  const shown = Array.from({ length: MOST }, () => ({ cell: 0, side: 0, lots: 0 }));
+  const list: Trade[] = [];
+
+  function free(place: number): void {
+    blocks.free(first[place]!);
     first[place] = NONE;
     counts[place] = 0;
   }
@@ -68,15 +78,15 @@ export function createTrades(size: number): Trades {
     let block = NONE;
     for (let k = 0; k < count; k++, at += TRADE_BYTES) {
       if (k % BLOCK === 0) {
-        const fresh = take();
+        const fresh = blocks.take();
         if (block === NONE) first[place] = fresh;
-        else next[block] = fresh;
+        else blocks.next[block] = fresh;
         block = fresh;
       }
       const to = block * BLOCK + (k % BLOCK);
-      cell[to] = view.getInt16(at + TRADE.cell, true);
-      side[to] = view.getInt8(at + TRADE.side);
-      lots[to] = view.getFloat32(at + TRADE.lots, true);
+      blocks.cell[to] = view.getInt16(at + TRADE.cell, true);
+      blocks.side[to] = view.getInt8(at + TRADE.side);
+      blocks.lots[to] = view.getFloat32(at + TRADE.lots, true);
     }
     counts[place] = count;
   }
@@ -86,12 +96,12 @@ export function createTrades(size: number): Trades {
     list.length = count;
     let block = count ? first[place]! : NONE;
     for (let k = 0; k < count; k++) {
-      if (k && k % BLOCK === 0) block = next[block]!;
+      if (k && k % BLOCK === 0) block = blocks.next[block]!;
       const from = block * BLOCK + (k % BLOCK);
       const one = shown[k]!;
-      one.cell = cell[from]!;
-      one.side = side[from]!;
-      one.lots = lots[from]!;
+      one.cell = blocks.cell[from]!;
+      one.side = blocks.side[from]!;
+      one.lots = blocks.lots[from]!;
       list[k] = one;
     }
     return list;
