@@ -20,6 +20,9 @@ import "../styles/figures.css";
 const SQUARE = { left: 22, top: 4, size: 130 };
 const BARS = { top: 150, high: 22 };
 const SIZE = { width: 160, height: 184 };
+const RIGHT = SQUARE.left + SQUARE.size;
+const FOOT = SQUARE.top + SQUARE.size;
+const TICKS = [0, 0.5, 1] as const;
 
 export default function Calibration(props: { board: Board }) {
   const [target, setTarget] = createSignal("");
@@ -84,9 +87,6 @@ export default function Calibration(props: { board: Board }) {
 function Diagram(props: { live: Reliability; trained: Reliability | undefined }) {
   const live = createMemo(() => points(props.live.bins, SQUARE));
   const trained = createMemo(() => points(props.trained?.bins ?? [], SQUARE));
-  const bars = createMemo(() => counts(props.live.bins, SQUARE));
-  const right = SQUARE.left + SQUARE.size;
-  const foot = SQUARE.top + SQUARE.size;
   return (
     <svg
       viewBox={`0 0 ${SIZE.width} ${SIZE.height}`}
@@ -94,29 +94,8 @@ function Diagram(props: { live: Reliability; trained: Reliability | undefined })
       aria-label={`reliability of ${props.live.target}: ${told(props.live.bins)}`}
     >
       <rect class="frame" x={SQUARE.left} y={SQUARE.top} width={SQUARE.size} height={SQUARE.size} />
-      <line class="diagonal" x1={SQUARE.left} y1={foot} x2={right} y2={SQUARE.top} />
-      <For each={[0, 0.5, 1]}>
-        {(share) => (
-          <text
-            class="tick"
-            x={SQUARE.left - 3}
-            y={foot - share * SQUARE.size + 3}
-            text-anchor="end"
-          >
-            {share}
-          </text>
-        )}
-      </For>
-      <text class="tick" x={SQUARE.left + 0.75 * SQUARE.size} y={foot + 10} text-anchor="middle">
-        said
-      </text>
-      <text
-        class="tick"
-        text-anchor="middle"
-        transform={`translate(${SQUARE.left - 5} ${SQUARE.top + 0.25 * SQUARE.size}) rotate(-90)`}
-      >
-        came
-      </text>
+      <line class="diagonal" x1={SQUARE.left} y1={FOOT} x2={RIGHT} y2={SQUARE.top} />
+      <Came />
       <For each={trained()}>{(point) => <Hollow of={point} />}</For>
       <For each={live()}>{(point) => <Full of={point} />}</For>
       <Show when={live().length === 0}>
@@ -129,30 +108,71 @@ function Diagram(props: { live: Reliability; trained: Reliability | undefined })
           no outcome yet
         </text>
       </Show>
-      <For each={bars()}>{(count) => <Bar of={count} />}</For>
-      <line
-        class="frame"
-        x1={SQUARE.left}
-        y1={BARS.top + BARS.high}
-        x2={right}
-        y2={BARS.top + BARS.high}
-      />
-      <text class="tick" x={SQUARE.left - 3} y={BARS.top + BARS.high} text-anchor="end">
-        n
+      <Bars of={props.live.bins} />
+      <Said />
+    </svg>
+  );
+}
+
+/** The axis on the left: the share that rose. */
+function Came() {
+  const turned = `translate(${SQUARE.left - 5} ${SQUARE.top + 0.25 * SQUARE.size}) rotate(-90)`;
+  return (
+    <>
+      <For each={TICKS}>
+        {(share) => (
+          <text
+            class="tick"
+            x={SQUARE.left - 3}
+            y={FOOT - share * SQUARE.size + 3}
+            text-anchor="end"
+          >
+            {share}
+          </text>
+        )}
+      </For>
+      <text class="tick" text-anchor="middle" transform={turned}>
+        came
       </text>
-      <For each={[0, 0.5, 1]}>
+    </>
+  );
+}
+
+/** The axis below: the probability that was said, of the square and of the bars. */
+function Said() {
+  return (
+    <>
+      <text class="tick" x={SQUARE.left + 0.75 * SQUARE.size} y={FOOT + 10} text-anchor="middle">
+        said
+      </text>
+      <For each={TICKS}>
         {(share) => (
           <text
             class="tick"
             x={SQUARE.left + share * SQUARE.size}
-            y={foot + 10}
+            y={FOOT + 10}
             text-anchor={share === 1 ? "end" : "middle"}
           >
             {share}
           </text>
         )}
       </For>
-    </svg>
+    </>
+  );
+}
+
+/** How many outcomes each point stands for. */
+function Bars(props: { of: readonly Tenth[] }) {
+  const bars = createMemo(() => counts(props.of, SQUARE));
+  const y = BARS.top + BARS.high;
+  return (
+    <>
+      <For each={bars()}>{(count) => <Bar of={count} />}</For>
+      <line class="frame" x1={SQUARE.left} y1={y} x2={RIGHT} y2={y} />
+      <text class="tick" x={SQUARE.left - 3} y={y} text-anchor="end">
+        n
+      </text>
+    </>
   );
 }
 

@@ -20,8 +20,6 @@ function digits(capital: number): number {
 
 export default function Equity(props: { board: Board }) {
   const series = new Series();
-  const gained = [series.x, series.net, series.gross, series.hold] as uPlot.AlignedData;
-  const lost = [series.x, series.drawdown] as uPlot.AlignedData;
   const [revision, setRevision] = createSignal(0);
   const [shown, setShown] = createSignal<readonly boolean[]>([true, false, false]);
   const [pointed, point] = createSignal<number | null>(null);
@@ -54,19 +52,7 @@ export default function Equity(props: { board: Board }) {
             data-net={account().marks.at(-1)?.net}
           >
             <div class="picture">
-              <Chart
-                options={() => gains(point)}
-                data={gained}
-                revision={revision()}
-                shown={shown()}
-                label="gain of the account over time"
-              />
-              <Chart
-                options={() => losses(point)}
-                data={lost}
-                revision={revision()}
-                label="drawdown over time"
-              />
+              <Charts series={series} revision={revision()} shown={shown()} point={point} />
               <Show when={props.board.hello()?.mode}>
                 {(mode) => <span class="watermark">{WATERMARK[mode()]}</span>}
               </Show>
@@ -89,6 +75,35 @@ export default function Equity(props: { board: Board }) {
         )}
       </Show>
     </Pane>
+  );
+}
+
+/** What was gained, and under it what was lost since the best. */
+function Charts(props: {
+  series: Series;
+  revision: number;
+  shown: readonly boolean[];
+  point: (place: number | null) => void;
+}) {
+  const { x, net, gross, hold, drawdown } = props.series; // the same arrays as long as it lives
+  const gained = [x, net, gross, hold] as uPlot.AlignedData;
+  const lost = [x, drawdown] as uPlot.AlignedData;
+  return (
+    <>
+      <Chart
+        options={() => gains(props.point)}
+        data={gained}
+        revision={props.revision}
+        shown={props.shown}
+        label="gain of the account over time"
+      />
+      <Chart
+        options={() => losses(props.point)}
+        data={lost}
+        revision={props.revision}
+        label="drawdown over time"
+      />
+    </>
   );
 }
 

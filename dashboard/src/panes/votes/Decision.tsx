@@ -19,7 +19,6 @@ export default function Decision(props: {
     const one = said();
     return one === null ? null : likelihood(one);
   });
-  const facing = () => side(said()?.direction ?? 0);
   return (
     <button
       type="button"
@@ -41,33 +40,41 @@ export default function Decision(props: {
       data-should-trade={props.of.should_trade}
       data-stale={said()?.stale}
     >
-      <span class="headline">
-        <Show when={said()} fallback={<strong class="side none">–</strong>}>
-          <strong class={`side ${facing().name}`}>
-            <span aria-hidden="true">{facing().shape}</span> {facing().sign} {facing().word}
-          </strong>
-        </Show>
-        <span title="P(side | it moves)">
-          confidence{" "}
-          <Known
-            value={said()?.direction ? (said()?.confidence ?? null) : null}
-            format={(p) => percent(p, 1)}
-            why="there is no side to be sure of"
-          />
-        </span>
-        <span title="to hold from now on, of the capital">
-          size{" "}
-          <Known
-            value={said()?.position_size ?? null}
-            format={(share) => percent(share, 2)}
-            why="nothing was said yet"
-          />
-        </span>
-      </span>
+      <Headline of={said()} />
       <Chances of={chances()} />
       <Prices board={props.board} said={said()} />
       <Advice board={props.board} of={props.of} />
     </button>
+  );
+}
+
+/** To which side, how surely and how much. */
+function Headline(props: { of: Prediction | null }) {
+  const facing = () => side(props.of?.direction ?? 0);
+  return (
+    <span class="headline">
+      <Show when={props.of} fallback={<strong class="side none">–</strong>}>
+        <strong class={`side ${facing().name}`}>
+          <span aria-hidden="true">{facing().shape}</span> {facing().sign} {facing().word}
+        </strong>
+      </Show>
+      <span title="P(side | it moves)">
+        confidence{" "}
+        <Known
+          value={props.of?.direction ? (props.of?.confidence ?? null) : null}
+          format={(p) => percent(p, 1)}
+          why="there is no side to be sure of"
+        />
+      </span>
+      <span title="to hold from now on, of the capital">
+        size{" "}
+        <Known
+          value={props.of?.position_size ?? null}
+          format={(share) => percent(share, 2)}
+          why="nothing was said yet"
+        />
+      </span>
+    </span>
   );
 }
 
