@@ -56,45 +56,48 @@ export interface Market {
   levels(side: 1 | -1): [number, number][];
 }
 
+const BUCKET = 2; // ticks of a cell
+
+/** What rests around a mid, of walls at every 25th cell and less farther away. */
+function rest(draw: () => number, mid: number, base: number): Uint8Array {
+  const out = new Uint8Array(CELLS);
+  for (let k = 0; k < CELLS; k++) {
+    const tick = base + (k + 0.5) * BUCKET;
+    const away = Math.abs(tick - mid);
+    if (away < 1.5) continue;
+    const wall = Math.floor(tick / BUCKET) % 25 === 0 ? 12 : 1;
+    out[k] = byteOf(wall * 40 * Math.exp(-away / 150) * (0.4 + draw()));
+  }
+  return out;
+}
+
+/** push: above 0 buyers are the more eager, below 0 sellers. away: ticks of the mid from the base. */
+function trade(draw: () => number, push: number, away: number): Trade[] {
+  const count = draw() < 0.6 ? 0 : 1 + Math.floor(4 * draw());
+  return Array.from({ length: count }, () => {
+    const side = draw() < 0.05 ? 0 : draw() < 0.5 + push / 4 ? 1 : -1;
+    const lots = Math.ceil(30 * draw() ** 4);
+    return { cell: Math.floor((away + side) / BUCKET), side, lots };
+  });
+}
+
 export function createMarket(seed: number, first: number, start = 40_000): Market {
   const draw = random(seed);
-  const bucket = 2;
   let mid = start;
-  let base = start - (CELLS / 2) * bucket;
+  let base = start - (CELLS / 2) * BUCKET;
   let cvd = 0;
   let push = 0;
-
-  function image(): Uint8Array {
-    const out = new Uint8Array(CELLS);
-    for (let k = 0; k < CELLS; k++) {
-      const tick = base + (k + 0.5) * bucket;
-      const away = Math.abs(tick - mid);
-      if (away < 1.5) continue;
-      const wall = Math.floor(tick / bucket) % 25 === 0 ? 12 : 1;
-      out[k] = byteOf(wall * 40 * Math.exp(-away / 150) * (0.4 + draw()));
-    }
-    return out;
-  }
-
-  function trades(): Trade[] {
-    const count = draw() < 0.6 ? 0 : 1 + Math.floor(4 * draw());
-    return Array.from({ length: count }, () => {
-      const side = draw() < 0.05 ? 0 : draw() < 0.5 + push / 4 ? 1 : -1;
-      const lots = Math.ceil(30 * draw() ** 4);
-      cvd += side * lots;
-      return { cell: Math.floor((mid + side - base) / bucket), side, lots };
-    });
-  }
 
   function next(number: number): Made {
     push = 0.9 * push + 0.4 * (draw() - 0.5);
     mid += Math.round(2 * push + 2 * (draw() - 0.5));
-    const quarter = (CELLS * bucket) / 4;
-    if (mid < base + quarter || mid >= base + 3 * quarter) base = mid - (CELLS / 2) * bucket;
+    const quarter = (CELLS * BUCKET) / 4;
+    if (mid < base + quarter || mid >= base + 3 * quarter) base = mid - (CELLS / 2) * BUCKET;
     const state = number < first + 5 ? NOTHING : fate(number);
     const whole = state === WHOLE;
     const ofi = 20 * push + 8 * (draw() - 0.5);
-    const made = trades();
+    const trades = trade(draw, push, mid - base);
+    for (const { side, lots } of trades) cvd += side * lots;
     const said = whole && number > first + 60;
     return {
       number,
@@ -117,8 +120,8 @@ export function createMarket(seed: number, first: number, start = 40_000): Marke
         (state === BROKEN ? STALE : 0) |
         (number % 900 >= 700 && number % 900 < 740 ? BREAKER : 0) |
         (number % 900 === 500 ? SWAPPED : 0),
-      image: state === NOTHING || state === BROKEN ? new Uint8Array(CELLS) : image(),
-      trades: state === NOTHING ? [] : made,
+      image: state === NOTHING || state === BROKEN ? new Uint8Array(CELLS) : rest(draw, mid, base),
+      trades: state === NOTHING ? [] : trades,
     };
   }
 
@@ -129,5 +132,5 @@ export function createMarket(seed: number, first: number, start = 40_000): Marke
     ]);
   }
 
-  return { bucket, next, levels };
+  return { bucket: BUCKET, next, levels };
 }

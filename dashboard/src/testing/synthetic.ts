@@ -20,15 +20,11 @@ export interface Server {
   answer(ask: Ask): (Topic | ArrayBuffer)[];
 }
 
-/** past: columns that are there at the start. */
-export function createServer(seed = 1, now = Date.now(), past = 1_500): Server {
-  const start = Math.floor(now / GRID_MS) - past;
-  const started = start * GRID_MS;
+/** The markets, and of each the columns that are kept. past: columns that are there at the start. */
+function createStock(seed: number, start: number, past: number) {
   const markets = says.INSTRUMENTS.map((_, k) => createMarket(seed + k, start, 40_000 + 100 * k));
   const kept = markets.map(() => new Map<number, Made>());
-  const acknowledged = new Set<string>();
   let number = start - 1;
-  let watched: number | undefined;
 
   function make(): void {
     number++;
@@ -56,70 +52,102 @@ export function createServer(seed = 1, now = Date.now(), past = 1_500): Server {
     return out;
   }
 
-  const time = () => number * GRID_MS;
-  const second = () => Math.floor(time() / 1_000);
-  const status = () => says.status(time(), started, fate(number) === BROKEN);
-  const book = (k: number): Topic => {
+  function gone(instrument: number, first: number, last: number): Topic[] {
+    const out: Topic[] = [];
+    for (let n = first; n <= last; n++)
+      if (!kept[instrument]!.has(n)) out.push({ topic: "gone", instrument, first: n, last: n });
+    return out;
+  }
+
+  function book(k: number): Topic {
     const { venue, symbol, tick, lot } = says.INSTRUMENTS[k]!;
     const side = (s: 1 | -1) => markets[k]!.levels(s).map(([p, n]) => [p * tick, n * lot] as const);
     const broken = fate(number) === BROKEN;
     const [bids, asks] = broken ? [[], []] : [side(1), side(-1)];
     return { topic: "book", venue, symbol, number, state: fate(number), bids, asks };
-  };
+  }
+
+  for (let k = 0; k < past; k++) make();
+  return { newest: () => number, make, frames, gone, book };
+}
+
+type Stock = ReturnType<typeof createStock>;
+
+/** What is told whole, of now. start: number of the first column. */
+function createReport(stock: Stock, start: number) {
+  const { newest } = stock;
+  const acknowledged = new Set<string>();
+  const time = () => newest() * GRID_MS;
+  const second = () => Math.floor(time() / 1_000);
+  const status = () => says.status(time(), start * GRID_MS, fate(newest()) === BROKEN);
+  const alarms = () => says.alarms(time(), acknowledged);
+  const marks = (after: number) => says.equity(after, second(), start * GRID_MS);
 
   function due(k: number): Topic[] {
+    const number = newest();
     const out: Topic[] = [];
-    if (number % 2 === 0) out.push(says.votes(number, time(), k), book(k));
+    if (number % 2 === 0) out.push(says.votes(number, time(), k), stock.book(k));
     if (number % 5 === 0) out.push(status());
-    if (number % 10 === 0) out.push(says.equity(second(), second(), started), says.latency(number));
+    if (number % 10 === 0) out.push(marks(second()), says.latency(number));
     if (number % 100 === 0) out.push(says.calibration(number - start), says.drift(time()));
     return out;
   }
 
+  function all(): Topic[] {
+    return [
+      ...[says.hello(time()), status(), alarms(), marks(second() - 600)],
+      ...[says.calibration(newest() - start), says.latency(newest()), says.drift(time())],
+    ];
+  }
+
+  function acknowledge(rule: string, subject: string): Topic {
+    acknowledged.add(`${rule} ${subject}`);
+    return alarms();
+  }
+
+  return { second, status, marks, due, all, acknowledge };
+}
+
+/** past: columns that are there at the start. */
+export function createServer(seed = 1, now = Date.now(), past = 1_500): Server {
+  const start = Math.floor(now / GRID_MS) - past;
+  const stock = createStock(seed, start, past);
+  const report = createReport(stock, start);
+  let watched: number | undefined;
+
+  function step(): (Topic | ArrayBuffer)[] {
+    stock.make();
+    const number = stock.newest();
+    if (watched === undefined) return number % 5 === 0 ? [report.status()] : [];
+    const columns = dropped(number) ? [] : stock.frames(watched, number, number);
+    return [...columns, ...report.due(watched)];
+  }
+
+  function greet(): Topic[] {
+    watched = undefined;
+    return report.all();
+  }
+
   function answer(ask: Ask): (Topic | ArrayBuffer)[] {
     if (ask.watch) {
-      watched = ask.watch.instrument;
-      const first = ask.watch.after == null ? number - (ask.watch.span ?? 1_200) : ask.watch.after;
-      return frames(watched, first + 1, number);
+      const { instrument, after, span } = ask.watch;
+      const newest = stock.newest();
+      watched = instrument;
+      return stock.frames(watched, (after ?? newest - (span ?? 1_200)) + 1, newest);
     }
     if (ask.again) {
       const { instrument, first, last } = ask.again;
-      const found = frames(instrument, first, last);
-      const all = kept[instrument]!;
-      const gone: Topic[] = [];
-      for (let n = first; n <= last; n++)
-        if (!all.has(n)) gone.push({ topic: "gone", instrument, first: n, last: n });
-      return [...found, ...gone];
+      return [...stock.frames(instrument, first, last), ...stock.gone(instrument, first, last)];
     }
-    if (ask.acknowledge) {
-      acknowledged.add(`${ask.acknowledge.rule} ${ask.acknowledge.subject}`);
-      return [says.alarms(time(), acknowledged)];
-    }
-    const after = ask.marks ?? second() - 600;
-    return [says.equity(after + 1, second(), started)];
+    if (ask.acknowledge) return [report.acknowledge(ask.acknowledge.rule, ask.acknowledge.subject)];
+    return [report.marks((ask.marks ?? report.second() - 600) + 1)];
   }
 
-  for (let k = 0; k < past; k++) make();
   return {
     get newest() {
-      return number;
+      return stock.newest();
     },
-    step() {
-      make();
-      const out: (Topic | ArrayBuffer)[] = [];
-      if (watched === undefined) return number % 5 === 0 ? [status()] : [];
-      if (!dropped(number)) out.push(...frames(watched, number, number));
-      return [...out, ...due(watched)];
-    },
-    greet() {
-      watched = undefined;
-      return [
-        ...[says.hello(time()), status(), says.alarms(time(), acknowledged)],
-        ...[says.equity(second() - 600, second(), started), says.calibration(number - start)],
-        ...[says.latency(number), says.drift(time())],
-      ];
-    },
-    answer,
+    ...{ step, greet, answer },
   };
 }
 
