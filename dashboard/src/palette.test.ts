@@ -12,6 +12,16 @@ function seen(colour: string, red: boolean): number[] {
   return [yellow, yellow, blue];
 }
 
+/** CIELAB of linear red, green, blue. */
+function lab(rgb: readonly number[]): number[] {
+  const [r = 0, g = 0, b = 0] = rgb.map((v) => Math.min(Math.max(v, 0), 1));
+  const f = (t: number) => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
+  const x = f((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505);
+  const y = f(0.2126 * r + 0.7152 * g + 0.0722 * b);
+  const z = f((0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089);
+  return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
+}
+
 const apart = (a: number[], b: number[]) => Math.hypot(...a.map((v, k) => v - b[k]!));
 
 describe.each(themes)("the $theme palette", (palette) => {
@@ -31,6 +41,16 @@ describe.each(themes)("the $theme palette", (palette) => {
       expect(palette.regimes.filter((other) => other === one)).toHaveLength(1);
       expect([palette.up, palette.down]).not.toContain(one);
     }
+  });
+
+  it.each([
+    ["whole sight", (colour: string) => channels(colour).map((v) => linear(v / 255))],
+    ["no red receptors", (colour: string) => seen(colour, true)],
+    ["no green receptors", (colour: string) => seen(colour, false)],
+  ] as const)("keeps any two regimes apart with %s", (_, sight) => {
+    const shown = palette.regimes.map((one) => lab(sight(one)));
+    const least = shown.flatMap((a, k) => shown.slice(k + 1).map((b) => apart(a, b)));
+    expect(Math.min(...least)).toBeGreaterThan(12);
   });
 
   it.each([true, false])("keeps directions apart without red or green receptors (%s)", (red) => {

@@ -54,7 +54,7 @@ export const PALETTES: Readonly<Record<Theme, Palette>> = {
     absent: "#67727e",
     alarm: "#e8984c",
     swap: "#ef9be8",
-    regimes: ["#5fb8a8", "#b79ae6", "#d8c65c", "#8fa6bd", "#de86ad", "#97bb62"],
+    regimes: ["#5fb8a8", "#b79ae6", "#d8c65c", "#8fa6bd", "#7a4df2", "#77703a"],
     sizes: ["#10171f", "#16304e", "#304d6d", "#566a7d", "#82877f", "#b3a873", "#ddca6d", "#fff4bd"],
   },
   light: {
@@ -74,7 +74,7 @@ export const PALETTES: Readonly<Record<Theme, Palette>> = {
     absent: "#87919b",
     alarm: "#b65a0a",
     swap: "#a3239c",
-    regimes: ["#1f7d6d", "#6a48b0", "#857300", "#4d657d", "#a83d70", "#537a1c"],
+    regimes: ["#1f7d6d", "#6a48b0", "#857300", "#4d657d", "#2b35d6", "#2a2a2a"],
     sizes: ["#fbf8ea", "#efe4ac", "#d2c47b", "#a7a07a", "#7a8084", "#4f627b", "#28446d", "#0a1c3b"],
   },
 };

@@ -1,6 +1,6 @@
 // What surrounds every pane: title, unit, legend, and how old it is where the server is silent.
 
-import { type JSX, Show } from "solid-js";
+import { children, type JSX, Show } from "solid-js";
 import type { Board } from "../board";
 import { duration } from "../numbers";
 
@@ -15,6 +15,9 @@ export default function Pane(props: {
   flush?: boolean;
   children: JSX.Element;
 }) {
+  // Made once: each reading of a property of elements would make them again.
+  const unit = children(() => props.unit);
+  const legend = children(() => props.legend);
   return (
     <section
       class={`pane ${props.name}`}
@@ -23,14 +26,14 @@ export default function Pane(props: {
     >
       <header>
         <h2 id={`${props.name}-title`}>{props.title}</h2>
-        <Show when={props.unit}>
-          <span class="unit">{props.unit}</span>
+        <Show when={unit()}>
+          <span class="unit">{unit()}</span>
         </Show>
         <Show when={props.board.stale()}>
           <span class="old">{duration(props.board.age())} old</span>
         </Show>
-        <Show when={props.legend}>
-          <div class="legend">{props.legend}</div>
+        <Show when={legend()}>
+          <div class="legend">{legend()}</div>
         </Show>
       </header>
       <div class="body" classList={{ flush: props.flush ?? false }}>
