@@ -203,6 +203,16 @@ def test_a_drawdown_over_days_does_too(tmp_path):
         assert trader.desk.halted.startswith("drawdown: ")
 
 
+@pytest.mark.parametrize("capital", [1_000.0, 20_000.0])
+def test_another_capital_after_a_restart_is_no_loss_and_hides_none(tmp_path, capital):
+    with trading(tmp_path, A) as trader:
+        hear(trader, said())  # 10 units at 100.1
+    with trading(tmp_path, A, plan=replace(PLAN, capital=capital)) as trader:
+        assert hear(trader, quiet(SECOND), a=seen(SECOND)) is None and not trader.desk.halted
+        hear(trader, quiet(2 * SECOND), a=seen(2 * SECOND, mid=1_000 - int(capital * 0.031)))
+        assert trader.desk.halted.startswith("loss: ")
+
+
 def test_after_a_restart_it_goes_on_with_what_was_planned(tmp_path):
     with trading(tmp_path, A) as trader:
         hear(trader, said())

@@ -42,7 +42,7 @@ SENDING: Shared = {
     ),
     "loss": (
         Annotated[
-            float, typer.Option(metavar="SHARE", help="Of the capital in a day, then it halts.")
+            float, typer.Option(metavar="SHARE", help="Of what the day began with, then it halts.")
         ],
         0.03,
     ),

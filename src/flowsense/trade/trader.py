@@ -215,18 +215,24 @@ class Trader:
 
     def _watch(self, ts: int) -> None:
         """Losses beyond what was allowed throw the switch."""
-        equity, marks, plan = self.equity(), self.desk.account.marks, self.plan
+        equity, marks, plan = self.equity(), self._marks(), self.plan
         if equity is None:
             return
         day, peak = float(ts // DAY), marks.get("peak", plan.capital)
         if marks.get("day") != day or equity > peak + STEP * plan.capital:
             opened = marks["opened"] if marks.get("day") == day else equity
             marks = {"day": day, "opened": opened, "peak": max(peak, equity)}
-            self.desk.note({"do": "marks", "marks": marks})
+            self.desk.note({"do": "marks", "marks": marks | {"capital": plan.capital}})
         if equity <= marks["opened"] * (1 - plan.loss):
             self.desk.halt(f"loss: {marks['opened'] - equity:,.2f} since the day (UTC) began")
         elif equity <= marks["peak"] * (1 - plan.drawdown):
             self.desk.halt(f"drawdown: {marks['peak'] - equity:,.2f} from the highest equity")
+
+    def _marks(self) -> dict[str, float]:
+        """As if the capital had always been this: what is added or taken is no gain and no loss."""
+        marks, capital = self.desk.account.marks, self.plan.capital
+        more = capital - marks.get("capital", capital)
+        return {name: x if name == "day" else x + more for name, x in marks.items()}
 
 
 def owned(where: str) -> bool:
