@@ -4,20 +4,27 @@ import asyncio
 import os
 import signal
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from serve.board.test_columns import START, opening
 
 from flowsense.cli.app import app
-from flowsense.cli.trade import Wanted, begun, session, telling
+from flowsense.cli.trade import Wanted, begun, seen, session, telling
 from flowsense.errors import InputError
 from flowsense.exchange.client import Terms
+from flowsense.features.fold import Fold
 from flowsense.live.feed import Address
 from flowsense.replay import speaker
 from flowsense.replay.feed import Messages
 from flowsense.replay.server import Replay
-from flowsense.schema import Decimal, Instrument
+from flowsense.schema import EVENT, Decimal, Instrument
+from flowsense.serve.board.columns import SPEC, STEP
 from flowsense.serve.config import PipelineConfig
+from flowsense.serve.decisions import Decided
 from flowsense.serve.pipeline import InferencePipeline
+from flowsense.serve.records import beat
 from flowsense.testing.fitted import save
 from flowsense.testing.loop import run
 from flowsense.testing.streams import Recording
@@ -118,6 +125,19 @@ def test_a_dry_run_halts_when_told_and_says_what_is_left(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "Dry run: no order is sent anywhere" in said and "0 orders filled" in said
     assert (tmp_path / "o" / "HALT").exists() and " predictions, 0 to act on; vetoes: " in said
+
+
+def test_the_book_of_a_venue_with_a_colon_in_its_name_is_found():
+    there = Instrument("BTC/USD:USD", "ccxt:kraken", Decimal(1, -2), Decimal(1, 0))
+    opened = np.concatenate([*opening(), beat(START + STEP)]).view(EVENT)
+    tape = next(t for t in Fold(SPEC, (there,)).push(opened) if len(t.rows[0].ts))
+    pipeline = InferencePipeline(PipelineConfig(Path("run"), ("ccxt:kraken:BTC/USD:USD",)))
+    pipeline.audience.table = (there,)
+    pipeline.audience.rows[there.venue, there.symbol] = Decided(tape, *[None] * 5), 0, None
+
+    found = seen(pipeline, ["ccxt:kraken:BTC/USD:USD"])
+
+    assert found["ccxt:kraken:BTC/USD:USD"].mid == 10_000
 
 
 def test_a_venue_that_nobody_answers_for_is_asked_again(tmp_path, capsys):

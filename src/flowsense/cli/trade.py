@@ -271,9 +271,9 @@ def seen(pipeline: "InferencePipeline", places: Iterable[str]) -> "dict[str, See
     from flowsense.trade.trader import Seen
 
     found = dict[str, Seen]()
+    keys = {f"{i.venue}:{i.symbol}": (i.venue, i.symbol) for i in pipeline.audience.table}
     for where in places:
-        venue, _, symbol = where.partition(":")
-        if (row := pipeline.audience.rows.get((venue, symbol))) is not None:
+        if (row := pipeline.audience.rows.get(keys[where])) is not None:
             one, r, _ = row
             rows = one.tape.rows[0]
             found[where] = Seen(int(rows.ts[r]), rows.book[r], int(rows.quote["state"][r]))
