@@ -9,6 +9,7 @@ from flowsense.bench.soak import (
     availability,
     drift,
     grown,
+    judged,
     names,
     numbers,
     risen,
@@ -61,3 +62,19 @@ def test_what_is_not_answered_took_for_ever():
     assert (found["asked"], found["answered"], found["fine"]) == (4, 3, 2)
     assert found["statuses"] == {"200": 2, "503": 1} and found["refused_p99_ms"] == 2.0
     assert found["p99_ms"] > 1_900 and found["fine_p99_ms"] < 3.1
+
+
+def totals(each):
+    named = ("feed_messages", "events", "predictions", "feed_reconnects", "feed_gaps")
+    return {f"flowsense_{what}_total": each for what in (*named, "dropped", "clients_cut")}
+
+
+def test_what_was_counted_before_anybody_looked_is_not_of_the_soak():
+    seen = Seen(0.0, latencies={0: [1.0, 2.0]})
+    seen.looks = [Look(float(at), 100.0, 9, 9.0, 9.0, 99.0) for at in range(2, 60)]
+    seen.before, seen.numbers = totals(90_000.0), totals(90_000.0 + 100.0 * 57)
+
+    found = judged(seen, 60.0).metrics
+
+    assert found["messages_per_second"] == pytest.approx(100.0)
+    assert {found["predictions"], found["gaps"], found["conflated"]} == {5_700.0}

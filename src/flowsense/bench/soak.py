@@ -72,7 +72,8 @@ class Seen:
     latencies: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     answers: Counter[str] = field(default_factory=Counter)  # by status
     faults: list[tuple[float, float, str]] = field(default_factory=list)  # from, until, what
-    numbers: dict[str, float] = field(default_factory=dict)  # of /metrics, the last
+    before: dict[str, float] = field(default_factory=dict)  # of /metrics, at the first look
+    numbers: dict[str, float] = field(default_factory=dict)  # at the last
 
     def now(self) -> float:
         return elapsed() - self.began
@@ -224,6 +225,7 @@ async def looked(url: str, pid: int, seen: Seen) -> None:
         while True:
             text = (await http.get("/metrics")).text
             seen.numbers = numbers(text)
+            seen.before = seen.before or seen.numbers
             resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page / 1e6
             tasks, threads = (seen.numbers[f"flowsense_{what}"] for what in ("tasks", "threads"))
             series = sum(not line.startswith("#") for line in text.splitlines())
@@ -251,16 +253,18 @@ def judged(seen: Seen, seconds: float) -> Result:
     late = [value for m, value in p99.items() if begin <= 60 * m and 60 * (m + 1) <= seconds]
     there, counted = availability(seen, begin, seconds)
     wanted = {key: value for key, value in seen.answers.items() if value}
+    span = seen.looks[-1].at - seen.looks[0].at
+    counts = {name: n - seen.before.get(name, 0.0) for name, n in seen.numbers.items()}
     metrics: dict[str, Any] = {
         "seconds": seconds,
-        "messages_per_second": seen.numbers["flowsense_feed_messages_total"] / seconds,
-        "events": seen.numbers["flowsense_events_total"],
-        "predictions": seen.numbers["flowsense_predictions_total"],
+        "messages_per_second": counts["flowsense_feed_messages_total"] / span,
+        "events": counts["flowsense_events_total"],
+        "predictions": counts["flowsense_predictions_total"],
         "faults": len(seen.faults),
-        "reconnects": seen.numbers["flowsense_feed_reconnects_total"],
-        "gaps": seen.numbers["flowsense_feed_gaps_total"],
-        "conflated": seen.numbers["flowsense_dropped_total"],
-        "clients_cut": seen.numbers["flowsense_clients_cut_total"],
+        "reconnects": counts["flowsense_feed_reconnects_total"],
+        "gaps": counts["flowsense_feed_gaps_total"],
+        "conflated": counts["flowsense_dropped_total"],
+        "clients_cut": counts["flowsense_clients_cut_total"],
         "availability": there / counted if counted else 0.0,
         "instrument_seconds": counted,
         "rss_mb": looks[-1].resident,
