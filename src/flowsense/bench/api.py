@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flowsense.bench import Result
 from flowsense.bench.programs import VENUE, market, names, program, said
@@ -166,22 +167,33 @@ async def heard(port: int, told: Told, path: Path) -> dict[str, float]:
         await pause(LISTEN_S / 2)
         held = resident() - before
         await said(it, "(done)")
-        last = max(told.at)
         p50, p99 = told.quantiles()
-    frames = np.load(path)
-    frames = frames[(frames[:, 0] >= first) & (frames[:, 0] <= last - 5 * INSTRUMENTS)]
-    took = (frames[:, 1] - np.array([told.at[n] for n in frames[:, 0].tolist()])) / 1e6
-    told_since = len({*frames[:, 0].tolist()})
-    d50, d99 = np.quantile(took, (0.5, 0.99)).tolist()
-    return {
+    return delivered(np.load(path), told.at, first, LISTENERS) | {
         "listeners": LISTENERS,
-        "frames_per_second": len(frames) / LISTEN_S,
-        "kept": len(frames) / (told_since * LISTENERS),
-        "delivery_p50_ms": d50,
-        "delivery_p99_ms": d99,
         "kb_per_listener": held / LISTENERS / 1e3,
         "beside_listeners_p50_ms": p50,
         "beside_listeners_p99_ms": p99,
+    }
+
+
+def delivered(
+    frames: NDArray[np.int64], told: dict[int, int], first: int, listeners: int
+) -> dict[str, float]:
+    """From the `first` to shortly before the last that anybody heard.
+
+    Args:
+        frames: (n, 2) sequence, and ns UTC when it was read, of all listeners.
+        told: ns UTC when it was told, by sequence; what nobody heard is not kept either.
+    """
+    last = int(frames[:, 0].max()) - 5 * INSTRUMENTS
+    frames = frames[(frames[:, 0] >= first) & (frames[:, 0] <= last)]
+    took = (frames[:, 1] - np.array([told[n] for n in frames[:, 0].tolist()])) / 1e6
+    d50, d99 = np.quantile(took, (0.5, 0.99)).tolist()
+    return {
+        "frames_per_second": len(frames) / LISTEN_S,
+        "kept": len(frames) / (sum(first <= n <= last for n in told) * listeners),
+        "delivery_p50_ms": d50,
+        "delivery_p99_ms": d99,
     }
 
 
