@@ -127,6 +127,17 @@ def test_long_silence_is_left_out_and_short_silence_is_told():
     assert [c.number - START // STEP for c in long] == [0, 7_000]
 
 
+def test_before_a_long_silence_the_same_columns_come_out_wherever_it_is_cut():
+    traded = np.concatenate([*opening(), event(60, TRADE, 10_001, 3, 1)]).view(EVENT)
+    after = np.concatenate([beat(START + 7_000 * STEP), beat(START + 7_001 * STEP)]).view(EVENT)
+    made = Columns(TABLE)
+
+    cut = [*made.push(traded), *made.push(after)]
+
+    assert cut[0].number == START // STEP and len(read(cut[0])[2]) == 1
+    assert [c[:4] for c in cut] == [c[:4] for c in columns([traded, after])]
+
+
 @pytest.mark.parametrize(("ticks", "least"), [(0.1, 1), (1, 1), (1.2, 2), (26, 50), (501, 1_000)])
 def test_a_bucket_is_one_two_or_five(ticks, least):
     assert bucket(ticks) == least

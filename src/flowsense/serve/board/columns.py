@@ -62,7 +62,7 @@ class Columns:
         self.bucket, self.base = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.cvd, self.seen = np.zeros(n, np.int64), np.zeros(n, np.bool_)
         self.stale = np.zeros(n, np.bool_)
-        self.traded = list[Events]()  # since the last boundary
+        self.begun, self.traded = False, list[Events]()  # since the last boundary: anything, trades
         self.said = [deque[Said]() for _ in range(n)]
         self.swapped = False  # another model answers since the last boundary
 
@@ -70,7 +70,8 @@ class Columns:
         """Events are checked. All columns that end at or before the last of them."""
         while len(events):
             first, last = int(events["ts_recv"][0]), int(events["ts_recv"][-1])
-            if self.next == 0 or first - self.next > LEAP * STEP:
+            leap = not self.begun and first - self.next > LEAP * STEP
+            if self.next == 0 or leap:
                 self.next = first - first % STEP + STEP
             if last < self.next:
                 self._take(events)
@@ -84,6 +85,7 @@ class Columns:
     def _take(self, events: Events) -> None:
         if not len(events):
             return
+        self.begun = True
         for _ in self.fold.push(events):  # rows fall due at the beat of a boundary alone
             pass
         trades = events[(events["action"] == TRADE) & (events["bits"] & LATE == 0)]
@@ -116,7 +118,7 @@ class Columns:
             data = found.tobytes() + cells.tobytes() + trades.tobytes()
             yield Column(i, number, int(found["state"][0]), data + bytes(-len(data) % 8), book)
         self.traded.clear()
-        self.swapped = False
+        self.begun = self.swapped = False
 
     def _seen(self, found: NDArray[np.void], rows: Rows, r: int, i: int) -> NDArray[np.uint8]:
         """Of a row that has a book; -> its strip."""
