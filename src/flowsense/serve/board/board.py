@@ -280,8 +280,8 @@ class Board:
             self._tell(told, page)
 
     def _again(self, page: Page, wish: Again) -> None:
-        """What is kept of it; the rest is gone."""
-        if wish.instrument != page.instrument or self.picture is None:
+        """What is kept of it; the rest is gone. Of what the page does not watch nothing is said."""
+        if wish.instrument < 0 or wish.instrument != page.instrument or self.picture is None:
             return
         kept = self.picture.kept[wish.instrument]
         found = kept.get(wish.first, wish.last)
