@@ -3,6 +3,7 @@
 import pytest
 from serve.board.test_board import heard, served
 
+from flowsense.serve.board import board as module
 from flowsense.serve.board.told import Again, Ask
 from flowsense.testing.loop import run
 from flowsense.wall import pause
@@ -22,3 +23,22 @@ def test_a_page_that_watches_nothing_is_answered_with_nothing(tmp_path):
     states, columns = run(work())
 
     assert not columns and "gone" not in states
+
+
+def test_a_picture_that_cannot_follow_is_begun_anew_and_predictions_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "WAITING", 100)
+
+    async def work():
+        async with served(tmp_path) as (pipeline, board, _):
+            page = board.join(admin=False)
+            next(t for t in pipeline.tasks.running if t.get_name() == "the board").cancel()
+            most = 0
+            for _ in range(50):
+                await pause(0.1)
+                most = max(most, sum(len(one.tape.events) for one, _ in board.pending))
+            return most, heard(page)[0], pipeline.status().predictions
+
+    most, states, predictions = run(work())
+
+    assert 0 < most <= 100 and predictions > 50
+    assert "cannot follow" in states["refusal"]["message"]

@@ -43,6 +43,7 @@ from flowsense.wall import Daemon, elapsed, pause
 log = structlog.get_logger("flowsense.serve")
 TICK_S = GRID_MS / 1_000
 SWAPS = 10  # that are remembered
+WAITING = 1 << 20  # events that wait to be folded, 64 MB: what is compiled first may take a minute
 VOTING, STATING, COUNTING, JUDGING = 2, 5, 10, 100  # ticks between two of: votes, status, ...
 
 
@@ -57,7 +58,7 @@ class Board:
         self.health: Callable[[], Health] = lambda: Health(True, True, pipeline.state, ())
         self.pages = set[Page]()
         self.picture: Picture | None = None
-        self.pending = list[tuple[Decided, Risk]]()
+        self.pending, self.waiting = list[tuple[Decided, Risk]](), 0  # and how many events
         self.spoke = dict[tuple[str, str], dict[str, int]]()  # ns, when members of an instrument
         self.latencies, self.rates = Latencies(), topics.Rates()
         self.swaps = deque[SwapNow](maxlen=SWAPS)
@@ -81,8 +82,11 @@ class Board:
             return
         for one in decided:
             self.pending.append((one, loaded.decisions.risk))
+            self.waiting += len(one.tape.events)
             if one.each and len(one.tape.rows[0].ts):
                 self._spoke(one, loaded.model.model)
+        if self.waiting > WAITING:
+            self._begin_anew("the dashboard cannot follow: serve fewer symbols here")
 
     def _spoke(self, one: Decided, model: object) -> None:
         rows, table = one.tape.rows[0], one.tape.instruments
@@ -124,15 +128,18 @@ class Board:
             hand.shutdown()
 
     def _broke(self, error: Exception) -> None:
-        why = f"the dashboard failed: {type(error).__name__}: {error}"
+        self._begin_anew(f"the dashboard failed: {type(error).__name__}: {error}")
+
+    def _begin_anew(self, why: str) -> None:
+        """With what comes; what waits is left out."""
         if why != self.why:
-            log.error("the dashboard failed", why=why)
-        self.why, self.picture = why, None  # it begins anew with what comes
-        self.pending.clear()
+            log.error("the dashboard begins anew", why=why)
+        self.why, self.picture = why, None
+        self.pending, self.waiting = [], 0
         self._tell(Refusal(why))
 
     async def _fold(self, hand: Daemon) -> None:
-        some, self.pending = self.pending, []
+        some, self.pending, self.waiting = self.pending, [], 0
         if not some:
             return
         picture = self._picture(some[-1][1])
