@@ -114,6 +114,41 @@ def paths() -> dict[str, Any]:
                 "status", "How pipeline, feeds and model stand", answer(Status, status)
             )
         },
+        **steered(status),
+        **finished(),
+        "/health": {
+            "get": operation(
+                "health",
+                "Whether it lives, and whether what it says is of now",
+                answer(Health, {"ready": {"value": plain(examples.READY)}}),
+                free=True,
+                unhealthy=answer(Health, {"failed": {"value": plain(examples.FAILED)}})[200],
+            )
+        },
+        "/metrics": {
+            "get": operation(
+                "metrics",
+                "Counts and times for Prometheus",
+                {
+                    200: {
+                        "description": "Text exposition",
+                        "headers": {"X-Request-ID": ID},
+                        "content": {
+                            "text/plain": {
+                                "schema": {"type": "string"},
+                                "examples": {"counter": {"value": examples.METRICS}},
+                            }
+                        },
+                    }
+                },
+            )
+        },
+    }
+
+
+def steered(status: dict[str, Any]) -> dict[str, Any]:
+    """Paths of what changes the pipeline. status: an example."""
+    return {
         "/api/v1/models/reload": {
             "post": operation(
                 "reload",
@@ -145,34 +180,6 @@ def paths() -> dict[str, Any]:
                 "Stop the pipeline, where it runs; needs scope admin",
                 answer(Status, status),
                 refusals=(409,),
-            )
-        },
-        **finished(),
-        "/health": {
-            "get": operation(
-                "health",
-                "Whether it lives, and whether what it says is of now",
-                answer(Health, {"ready": {"value": plain(examples.READY)}}),
-                free=True,
-                unhealthy=answer(Health, {"failed": {"value": plain(examples.FAILED)}})[200],
-            )
-        },
-        "/metrics": {
-            "get": operation(
-                "metrics",
-                "Counts and times for Prometheus",
-                {
-                    200: {
-                        "description": "Text exposition",
-                        "headers": {"X-Request-ID": ID},
-                        "content": {
-                            "text/plain": {
-                                "schema": {"type": "string"},
-                                "examples": {"counter": {"value": examples.METRICS}},
-                            }
-                        },
-                    }
-                },
             )
         },
     }
