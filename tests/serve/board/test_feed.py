@@ -1,5 +1,6 @@
 """The dashboard over real sockets: its stream, its keys, and its files."""
 
+import asyncio
 import json
 from base64 import urlsafe_b64encode
 from contextlib import contextmanager
@@ -11,11 +12,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from flowsense.serve.board import files
-from flowsense.serve.board.feed import PATH, PROTOCOL
+from flowsense.serve.board.feed import MOST, PATH, PROTOCOL, page_of
 from flowsense.serve.board.files import File
 from flowsense.serve.board.pages import QUEUE, Page
 from flowsense.serve.keys import Keys, offered
-from flowsense.serve.settings import Settings
+from flowsense.serve.settings import Limits, Settings
 
 
 class Told:
@@ -116,6 +117,29 @@ def test_without_a_key_or_the_protocol_nothing_opens(offer, status):
 @pytest.mark.parametrize("offers", ["", "a, b", "flowsense.key.", "flowsense.key._"])
 def test_no_key_is_found_where_there_is_none(offers):
     assert offered(offers) == ""
+
+
+class Slow:
+    """A socket that is never done with being accepted."""
+
+    scope = {"subprotocols": [PROTOCOL]}  # noqa: RUF012 - nobody writes to it
+
+    async def accept(self, subprotocol):
+        await asyncio.Event().wait()
+
+
+def test_pages_that_come_together_are_counted_before_they_are_accepted():
+    async def work():
+        told = Told()
+        come = [page_of(Slow(), told, Limits(), admin=False) for _ in range(MOST + 1)]
+        tasks = [*map(asyncio.ensure_future, come)]
+        refused, there = await asyncio.wait(tasks, timeout=0.1)
+        for task in there:
+            task.cancel()
+        await asyncio.gather(*there, return_exceptions=True)
+        return [str(task.exception()) for task in refused], told.pages
+
+    assert asyncio.run(work()) == (["There are too many pages."], set())
 
 
 def test_a_server_that_stops_tells_its_pages():

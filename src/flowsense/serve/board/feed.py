@@ -26,9 +26,9 @@ async def page_of(socket: WebSocket, board: Board, limits: Limits, *, admin: boo
         raise Refused(426, "protocol", "This is the dashboard's own stream.", hint=hint)
     if len(board.pages) >= MOST:
         raise Refused(503, "full", "There are too many pages.", after=1.0)
-    await socket.accept(subprotocol=PROTOCOL)
     page = board.join(admin=admin)
     try:
+        await socket.accept(subprotocol=PROTOCOL)
         ended = await first(tell(socket, page, limits.send_s), listen(socket, page, board))
         await socket.close(*ended)
     except (WebSocketDisconnect, RuntimeError):
