@@ -42,3 +42,17 @@ def test_a_picture_that_cannot_follow_is_begun_anew_and_predictions_go_on(tmp_pa
 
     assert 0 < most <= 100 and predictions > 50
     assert "cannot follow" in states["refusal"]["message"]
+
+
+def test_a_page_that_comes_late_is_told_rates_of_the_last_seconds(tmp_path):
+    async def work():
+        async with served(tmp_path) as (_, board, _):
+            board.leave(board.join(admin=False))
+            await pause(12.0)
+            board.join(admin=False)
+            return board.rates.counts
+
+    counts = run(work())
+
+    assert 4.0 < counts[-1].at - counts[0].at < 6.0
+    assert 0 < counts[0].events < counts[-1].events

@@ -157,8 +157,10 @@ class Board:
             self._tell(picture.equity(news.marks))
 
     def _publish(self, tick: int) -> None:
-        """All that is told by time, to pages alone."""
+        """All that is told by time, to pages alone; who comes is told rates of the last seconds."""
         if not self.pages:
+            if tick % STATING == 0:
+                self.rates.put(topics.count(self.pipeline.status(), elapsed()))
             return
         if tick % VOTING == 0:
             self._watched()

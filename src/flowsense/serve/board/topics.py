@@ -30,7 +30,7 @@ from flowsense.serve.monitor import Monitor, totals
 from flowsense.serve.outcomes import Standing
 from flowsense.serve.pipeline import InferencePipeline
 from flowsense.serve.swapping import Loaded
-from flowsense.served import Health
+from flowsense.served import Health, Status
 
 TOP = 10  # columns that have drifted most
 SURE = 1.96  # standard deviations, of 95 %
@@ -105,6 +105,12 @@ class Rates:
         return events / span, told / span, each
 
 
+def count(found: Status, at: float) -> Count:
+    """at: seconds."""
+    messages = {feed.venue: feed.messages for feed in found.feeds}
+    return Count(at, found.events, found.predictions, messages)
+
+
 def status(
     pipeline: InferencePipeline,
     monitor: Monitor,
@@ -117,8 +123,7 @@ def status(
 ) -> StatusNow:
     """at: seconds; total: median and 99 of 100 of the latency, ms."""
     found, now, loaded = pipeline.status(), pipeline.now(), pipeline.loaded
-    messages = {feed.venue: feed.messages for feed in found.feeds}
-    rates.put(Count(at, found.events, found.predictions, messages))
+    rates.put(count(found, at))
     events, told, heard = rates.now
     resyncs, skews = totals(pipeline), monitor.metrics.series.read("flowsense_feed_clock_skew_ms")
     feeds = tuple(
