@@ -107,6 +107,18 @@ def test_predictions_and_marks_stand_in_the_column_that_they_were_made_at():
     assert told[0]["confidence"] == 204 and told[0]["likely"] == 128
 
 
+def test_a_model_that_is_swapped_amid_a_boundary_is_marked_once_in_every_instrument():
+    made = Columns((*TABLE, TABLE[0]._replace(symbol="B")))
+    found = made.push(np.concatenate([*opening(), beat(START + 3 * STEP)]).view(EVENT))
+    first = next(found)
+    made.swaps += 1
+
+    marks = [(c.instrument, int(read(c)[0]["marks"])) for c in (first, *found)]
+
+    assert [m for i, m in marks if i == 0] == [0, wire.SWAPPED, 0]
+    assert [m for i, m in marks if i == 1] == [0, wire.SWAPPED, 0]
+
+
 def test_the_strip_follows_the_price_and_stays_while_it_is_near():
     mids, events = [10_000, 10_060, 10_070, 10_300], opening()
     for k, (before, mid) in enumerate(pairwise(mids), 1):

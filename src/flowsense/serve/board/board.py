@@ -99,7 +99,7 @@ class Board:
     def swapped(self, swap: Swap) -> None:
         self.swaps.append(SwapNow(self.pipeline.now(), swap.accepted, swap.version, swap.why))
         if self.picture is not None and swap.accepted:
-            self.picture.columns.swapped = True
+            self.picture.columns.swaps += 1
         if self.pages:
             self._tell(topics.drift(self.monitor, self.swaps))
 

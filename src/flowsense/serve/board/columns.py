@@ -64,7 +64,7 @@ class Columns:
         self.stale = np.zeros(n, np.bool_)
         self.begun, self.traded = False, list[Events]()  # since the last boundary: anything, trades
         self.said = [deque[Said]() for _ in range(n)]
-        self.swapped = False  # another model answers since the last boundary
+        self.swaps = self.marked = 0  # of models so far; of these, that a boundary has passed
 
     def push(self, events: Events) -> Iterator[Column]:
         """Events are checked. All columns that end at or before the last of them."""
@@ -100,6 +100,7 @@ class Columns:
         parts = [tape.rows[0] for tape in self.fold.push(beat(end)) if len(tape.rows[0].ts)]
         row = {int(who): (rows, r) for rows in parts for r, who in enumerate(rows.instrument)}
         traded = np.concatenate(self.traded) if self.traded else None
+        swaps = self.swaps  # another thread counts on
         for i in range(len(self.base)):
             found = np.zeros(1, wire.COLUMN)
             found["number"] = number = end // STEP - 1
@@ -113,12 +114,13 @@ class Columns:
                 found["state"] = wire.BROKEN if self.seen[i] else wire.NOTHING
             found["base"] = self.base[i]
             self._said(found, i, end)
+            found["marks"] |= wire.SWAPPED * (swaps > self.marked)
             trades = self._trades(traded, i)
             found["trades"] = len(trades)
             data = found.tobytes() + cells.tobytes() + trades.tobytes()
             yield Column(i, number, int(found["state"][0]), data + bytes(-len(data) % 8), book)
         self.traded.clear()
-        self.begun = self.swapped = False
+        self.begun, self.marked = False, swaps
 
     def _seen(self, found: NDArray[np.void], rows: Rows, r: int, i: int) -> NDArray[np.uint8]:
         """Of a row that has a book; -> its strip."""
@@ -170,8 +172,7 @@ class Columns:
             if one.regime >= 0:
                 found["regime"], found["likely"] = one.regime, round(one.likely * 255)
             marks = wire.ACT * one.act | wire.BREAKER * one.breaker
-        marks |= wire.STALE * bool(self.stale[i])
-        found["marks"] = marks | wire.SWAPPED * self.swapped
+        found["marks"] = marks | wire.STALE * bool(self.stale[i])
 
     def _trades(self, traded: Events | None, i: int) -> NDArray[np.void]:
         """By cell and side; of more than fit, the largest."""
