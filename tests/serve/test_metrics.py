@@ -151,7 +151,7 @@ def fill(metrics):
     metrics.swapped(Swap(True, "v2", "v1"))
     metrics.swapped(Swap(False, "v1", "v1", "worse"))
     metrics.machine(0.001, 1, {"lake": 10**9})
-    metrics.recorded("lake", False)
+    metrics.recorded("lake", False, 0)
     metrics.clients(3, 1)
 
 

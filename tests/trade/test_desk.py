@@ -108,6 +108,20 @@ def test_the_switch_is_a_file_that_anybody_may_put_there(tmp_path):
         assert switch.read_text() == "a reason\n"
 
 
+def test_after_a_halt_nothing_is_sent_until_the_venues_have_answered(tmp_path):
+    def silent():
+        raise Unknown("it is away")
+
+    switch = tmp_path / "desk" / "HALT"
+    with dry(tmp_path) as desk:
+        desk.halt("a reason")
+        there, desk.gateways[USDM].open_orders = desk.gateways[USDM].open_orders, silent
+        switch.unlink()
+        assert desk.send([leg()]) == [] and desk.account.numbers == 0 and not desk.halted
+        desk.gateways[USDM].open_orders = there
+        assert len(desk.send([leg()])) == 1 and desk.reconciled
+
+
 def test_a_venue_that_does_not_answer_is_waited_for_and_then_it_halts(tmp_path):
     def silent():
         raise Unknown("it is away")

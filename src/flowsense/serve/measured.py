@@ -26,6 +26,7 @@ PIPELINE = (
     Family("flowsense_pipeline_state", "gauge", "1 of the state it is in", ("state",)),
     Family("flowsense_events_total", "counter", "Events given to the engine"),
     Family("flowsense_dropped_total", "counter", "Events conflated before the engine"),
+    Family("flowsense_unrecorded_total", "counter", "Of these, those that no recording will have"),
     Family("flowsense_queue_events", "gauge", "Events that wait for the engine"),
     Family("flowsense_loop_lag_seconds", "gauge", "How late the event loop woke up"),
     Family("flowsense_tasks", "gauge", "Tasks of the event loop"),

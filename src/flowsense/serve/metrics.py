@@ -165,9 +165,10 @@ class Metrics:
         for path, left in free.items():
             self.series.put("flowsense_disk_free_bytes", left, (path,))
 
-    def recorded(self, path: str, refused: bool) -> None:
-        """Whether what is heard cannot be written there."""
+    def recorded(self, path: str, refused: bool, unkept: int) -> None:
+        """Whether what is heard cannot be written there; events that never will be."""
         self.series.put("flowsense_disk_refuses", float(refused), (path,))
+        self.series.put("flowsense_unrecorded_total", unkept)
 
     def breakers(self, open: Iterable[Tripped], trips: Mapping[str, int]) -> None:
         """As `Risk.tripped` and `Risk.trips` tell."""

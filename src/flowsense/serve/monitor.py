@@ -127,7 +127,8 @@ class Monitor:
             metrics.breakers(risk.tripped(caution), risk.trips(caution))
             metrics.resynced(totals(pipeline))
             if (turns := pipeline.session.turns) is not None and turns.archive is not None:
-                metrics.recorded(str(turns.archive.folder), bool(turns.archive.trouble))
+                of = turns.archive
+                metrics.recorded(str(of.folder), bool(of.trouble), turns.inbox.unkept)
             metrics.weighed(weights(loaded.decisions))
             await asyncio.to_thread(self._judged)
             judge.tell(metrics.series)

@@ -69,6 +69,7 @@ class Desk:
         self.journal, self.account = Journal(folder / JOURNAL), Account()
         self.differences: tuple[Difference, ...] = ()
         self.silent: int | None = None  # ns of the clock, since when a venue gives no answer
+        self.reconciled = False  # since the start, and since it last halted
         try:
             self._recover()
             self._begin()
@@ -93,6 +94,7 @@ class Desk:
 
     def halt(self, why: str) -> None:
         """Nothing more is sent, all that rests is cancelled; only a person takes the file away."""
+        self.reconciled = False
         try:
             if not self.halted:
                 with replacing(self.switch) as draft:
@@ -116,7 +118,7 @@ class Desk:
             if now - self.silent >= self.care.patience_ns:
                 self.halt(f"not reconciled: {error}")
             return self.differences
-        self.differences, self.silent = found, None
+        self.differences, self.silent, self.reconciled = found, None, True
         if strange := [each.told for each in found if not each.why]:
             self.halt(f"not reconciled: {strange[0]}: find out whose it is")
         return found
@@ -130,11 +132,13 @@ class Desk:
 
     def send(self, legs: Sequence[Leg], *, reduce: bool = False) -> list[Told]:
         """One after the other, until the switch is thrown. Refused legs are left out, and so are
-        those that had to wait too long for the ones before.
+        those that had to wait too long for the ones before. What is not reconciled is, first.
         """
         found, until = list[Told](), self.clock.now() + self.care.late_ns
+        if legs and not self.reconciled and not self.halted:
+            self.check()
         for leg in legs:
-            if self.halted or self.clock.now() > until:
+            if self.halted or not self.reconciled or self.clock.now() > until:
                 break
             where = (leg.venue, leg.symbol, leg.side, leg.lots, leg.price)
             order = Order(self.account.next(), *where, reduce, leg.value, leg.fee)
