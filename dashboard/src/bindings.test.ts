@@ -48,6 +48,13 @@ test("through time: back, no farther than can be held, and forth to the newest",
   expect(board.view.end()).toBeNull();
 });
 
+test("c follows the newest, wherever the focus is", () => {
+  press("f");
+  expect(board.view.end()).not.toBeNull();
+  press("c");
+  expect(board.view.end()).toBeNull();
+});
+
 test("what is not held is asked for where one looks", () => {
   for (let k = 0; k < 9; k++) press("ArrowLeft");
   const asked = line.sent.filter((ask) => Object.hasOwn(ask as object, "again"));

@@ -39,7 +39,7 @@ const PICTURE: readonly Key[] = [
   { keys: [], shown: "⇧ ← → ↑ ↓", does: "the cursor, in a picture that has the focus", act },
   { keys: [], shown: "↑ ↓", does: "higher and lower prices, in the book", act },
   { keys: [], shown: "PgUp PgDn", does: "prices closer and further, in the book", act },
-  { keys: [], shown: "c", does: "back to the price of now, in the book", act },
+  { keys: [], shown: "c", does: "in the book, back to the price of now as well", act },
 ];
 
 export function bindings(board: Board, help: () => void): Key[] {
@@ -51,7 +51,7 @@ export function bindings(board: Board, help: () => void): Key[] {
     { keys: ["f"], shown: "f", does: "freeze, or follow the newest", act: () => freeze(board) },
     { keys: ["ArrowLeft"], shown: "←", does: "back in time", act: () => scroll(board, -some()) },
     { keys: ["ArrowRight"], shown: "→", does: "forth", act: () => scroll(board, some()) },
-    { keys: ["End"], shown: "End", does: "the newest", act: () => board.view.freeze(null) },
+    { keys: ["End", "c"], shown: "End c", does: "the newest", act: () => board.view.freeze(null) },
     { keys: ["+", "="], shown: "+", does: "less time, closer", act: () => zoom(board, true) },
     { keys: ["-"], shown: "-", does: "more time", act: () => zoom(board, false) },
     { keys: ["["], shown: "[", does: "instrument before", act: () => step(board, -1) },

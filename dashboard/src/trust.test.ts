@@ -7,7 +7,7 @@ const OPEN: Link = { phase: "open", since: 0, why: "" };
 const WELL = status(10_000, 0, false);
 
 test.each([
-  ["OF NOW", OPEN, false, WELL, []],
+  ["UP TO DATE", OPEN, false, WELL, []],
   ["WAITING", OPEN, false, undefined, []],
   ["NOT HEARD", OPEN, true, WELL, []],
   ["NOT HEARD", { phase: "lost", since: 0, why: "It is gone." }, false, WELL, ["It is gone."]],

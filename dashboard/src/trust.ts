@@ -63,5 +63,5 @@ export function verdict(link: Link, stale: boolean, status: StatusNow | undefine
     ...status.breakers.map((why) => `breaker: ${why}`),
   ];
   if (doubts.length) return { level: "warning", shape: "▲", word: "IN DOUBT", reasons: doubts };
-  return { level: "ok", shape: "✔", word: "OF NOW", reasons: [] };
+  return { level: "ok", shape: "✔", word: "UP TO DATE", reasons: [] };
 }

@@ -2,8 +2,8 @@
 // server compares the two, name by name.
 
 export const VETOES: Readonly<Record<string, string>> = {
-  warming_up: "no forecast yet, or too few rows for model or risk: 600, or 60 over a day",
-  unsure: "less confidence than asked for, so always where there is no side",
+  warming_up: "too few rows yet for model or risk: 600, or 60 over a day",
+  unsure: "no side, or less confidence than asked for",
   disagreement: "fewer of the members name the side than have to",
   too_few: "fewer members answered than have to",
   poor_reward: "too little reward for the risk, after costs",

@@ -12,8 +12,8 @@ UNIT = "x-unit"
 TRADE = "should_trade"  # a property, told as the fields are
 TRADED = "act on it: there is a side and a size, no veto, and it is not stale"
 VETOES = {
-    "warming_up": "no forecast yet, or too few rows for model or risk: 600, or 60 over a day",
-    "unsure": "less confidence than asked for, so always where there is no side",
+    "warming_up": "too few rows yet for model or risk: 600, or 60 over a day",
+    "unsure": "no side, or less confidence than asked for",
     "disagreement": "fewer of the members name the side than have to",
     "too_few": "fewer members answered than have to",
     "poor_reward": "too little reward for the risk, after costs",

@@ -88,7 +88,7 @@ def test_all_of_it_is_shown_within_the_terminal(capsys, monkeypatch, columns):
     assert max(map(len, out.splitlines())) <= columns and "…" not in out
     for words in (
         *("binance-usdm:BTCUSDT, mid@500ms: down, not to be acted on", "00.100 UTC, 37 ms before"),
-        *("0.750 that it goes down", "(spread 1, fees 0.5)", "unsure: less"),
+        *("0.750 that it goes down", "(spread 1, fees 0.5)", "unsure: no side, or less"),
         *("not_trading: halted", "trending 80%, mean-reverting 20%", "50% of the members"),
         *("lstm: failed", "silent", "70%", "a_column_with_a_long_name_19", "missing", "9 others"),
     ):

@@ -5,7 +5,7 @@ import { counts, picked, points, scores, UNINFORMED } from "./reliability";
 const SQUARE = { left: 20, top: 0, size: 100 };
 const BINS: Tenth[] = [
   { said: 0.25, came: 0.5, weight: 10, error: 0.3 },
-  { said: 0.95, came: 0.9, weight: 40, error: 0.2 },
+  { said: 0.95, came: 0.9, weight: 400, error: 0.2 },
   { said: 0.5, came: 0, weight: 0, error: 0 },
 ];
 const KNOWN: Reliability = {
@@ -53,7 +53,7 @@ describe("points", () => {
 describe("counts", () => {
   it("are ten bars, of the fullest bin's height and of none", () => {
     const found = counts(BINS, SQUARE);
-    expect(found.map((one) => one.share)).toEqual([0, 0, 0.25, 0, 0, 0, 0, 0, 0, 1]);
+    expect(found.map((one) => one.share)).toEqual([0, 0, 0.025, 0, 0, 0, 0, 0, 0, 1]);
     expect(found[9]?.x).toBeCloseTo(110);
   });
 
@@ -63,6 +63,13 @@ describe("counts", () => {
 });
 
 describe("scores", () => {
+  it("are not called better where the 95 % interval reaches the better baseline", () => {
+    const hits = (weight: number) =>
+      scores({ ...KNOWN, bins: [{ said: 0.6, came: 0.6, weight, error: 0.1 }] })[2];
+    expect([hits(300)?.passes, hits(300)?.verdict]).toEqual([null, "may be luck"]);
+    expect([hits(400)?.passes, hits(400)?.verdict]).toEqual([true, "above both"]);
+  });
+
   it("stand beside what they are without skill", () => {
     const [ece, brier, hits] = scores(KNOWN);
     expect(ece?.beside).toEqual([{ name: "by luck up to", value: 0.05 }]);

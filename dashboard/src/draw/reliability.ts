@@ -74,10 +74,18 @@ export interface Score {
 /** Sum over three classes of the squared error of who says a third each. */
 export const UNINFORMED = 2 / 3;
 
+/** Half the 95 % interval of a share of the moves, of which those that overlap count together. */
+function byLuck(share: number, bins: readonly Tenth[]): number {
+  const moves = bins.reduce((sum, bin) => sum + bin.weight, 0);
+  return 1.96 * Math.sqrt((share * (1 - share)) / Math.max(moves, 1));
+}
+
 /** Each beside its null. */
 export function scores(of: Reliability): Score[] {
   const baseline = of.majority === null ? of.last_side : Math.max(of.majority, of.last_side ?? 0);
-  const better = of.hit_rate === null || baseline === null ? null : of.hit_rate > baseline;
+  const ahead = of.hit_rate === null || baseline === null ? null : of.hit_rate - baseline;
+  const luck = of.hit_rate === null ? 0 : byLuck(of.hit_rate, of.bins);
+  const better = ahead === null || (ahead > 0 && ahead <= luck) ? null : ahead > 0;
   const sharp = of.brier === null ? null : of.brier < UNINFORMED;
   const calibrated = of.ece === null || of.ece_limit === null ? null : of.ece <= of.ece_limit;
   return [
@@ -99,14 +107,15 @@ export function scores(of: Reliability): Score[] {
     },
     {
       name: "Hit rate",
-      title: "share of moves whose side was named; no side named is half a hit",
+      title:
+        "share of moves whose side was named; no side named is half a hit; above both: by more than its 95 % interval",
       value: of.hit_rate,
       beside: [
         { name: "majority", value: of.majority },
         { name: "last side", value: of.last_side },
       ],
       passes: better,
-      verdict: word(better, "above both", "not above both"),
+      verdict: ahead === null ? "" : word(better, "above both", "not above both") || "may be luck",
     },
   ];
 }

@@ -146,7 +146,11 @@ function Facts(props: { of: EquityNow; missing: number; format: (value: number) 
     props.of.held.map(([symbol, size]) => `${symbol} ${significant(size, 4)}`).join(", ");
   return (
     <dl class="facts">
-      <Fact name="worst drawdown" value={percent(props.of.worst, 3)} title="of the capital" />
+      <Fact
+        name="worst drawdown"
+        value={percent(props.of.worst, 3)}
+        title={`of the capital, ${fixed(props.of.capital)}`}
+      />
       <Fact
         name="since"
         value={clock(ofNs(props.of.since))}

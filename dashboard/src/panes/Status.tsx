@@ -5,8 +5,8 @@ import type { Board } from "../board";
 import { duration, fixed, short } from "../numbers";
 import Known from "../parts/Known";
 import { theme, toggleTheme } from "../theme";
-import { clock, ofNs, stamp, toggleZone, zone } from "../time";
-import type { FeedNow, StatusNow } from "../told";
+import { clock, ofColumn, ofNs, stamp, toggleZone, zone } from "../time";
+import { type FeedNow, GRID_MS, type StatusNow } from "../told";
 import { feedSign, MODES, type Sign, verdict } from "../trust";
 
 const NO_LATENCY = "no prediction in the last minute";
@@ -143,6 +143,25 @@ function Instruments(props: { board: Board }) {
   );
 }
 
+/** That the pictures over time stand still, and where. */
+function Frozen(props: { board: Board }) {
+  const gridMs = () => props.board.hello()?.grid_ms ?? GRID_MS;
+  return (
+    <Show when={props.board.view.end()}>
+      {(end) => (
+        <Mark
+          sign={{
+            level: "warning",
+            shape: "‖",
+            word: `FROZEN ${clock(ofColumn(end(), gridMs()))}`,
+          }}
+          title="Book, flow and signals end there; all else is of now. End or f follows the newest."
+        />
+      )}
+    </Show>
+  );
+}
+
 function Clock() {
   const [now, setNow] = createSignal(Date.now());
   const ticking = setInterval(() => setNow(Date.now()), 1_000);
@@ -182,6 +201,7 @@ export default function Status(props: { board: Board; help: () => void }) {
         <Known value={alarms()} format={(n) => fixed(n)} why="the server has not told any" />
       </Item>
       <span class="switches">
+        <Frozen board={board()} />
         <a href="./runs.html">runs</a>
         <Clock />
         <button type="button" title="dark or light (t)" onClick={toggleTheme}>

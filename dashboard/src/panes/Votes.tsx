@@ -80,8 +80,10 @@ function Accord(props: { of: VotesNow }) {
         >
           <dt>Quorum</dt>
           <dd>
-            {props.of.answered}/{props.of.needed}{" "}
-            <small>{props.of.answered < props.of.needed ? "too few" : "met"}</small>
+            {props.of.answered}{" "}
+            <small>
+              {props.of.answered < props.of.needed ? "too few: " : ""}needs {props.of.needed}
+            </small>
           </dd>
         </div>
         <div title="from the lowest to the highest P(up) - P(down) of those heard: 0 all say the same, 2 they contradict">

@@ -38,7 +38,7 @@ test("the strip says what is known, and a dash where nothing is", () => {
   line.say(says.hello(NOW));
   line.say(says.status(NOW, NOW - 500, false));
 
-  expect(words(container)).toContain("✔ OF NOW");
+  expect(words(container)).toContain("✔ UP TO DATE");
   expect(words(container)).toContain("◇ SIMULATED");
   expect(words(container)).toContain("binance ● LIVE 13 ms 813/s");
   expect(words(container)).toContain("kraken ● LIVE – (no message yet)");

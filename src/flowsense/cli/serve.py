@@ -224,8 +224,11 @@ def served(
 ) -> None:
     """Until somebody ends it. What can be refused is so before what takes long is loaded."""
     exists(model)
+    import atexit
+    import gc
     from dataclasses import replace
 
+    atexit.register(gc.freeze)  # else the process looks for garbage for seconds before it is gone
     from flowsense.serve.keys import Keys
     from flowsense.serve.settings import Settings
 

@@ -111,6 +111,21 @@ def test_a_page_is_told_all_there_is_and_columns_without_a_hole(tmp_path):
     assert [i["symbol"] for i in states["hello"]["instruments"]] == [*SYMBOLS]
     marks = [m["number"] for m in states["equity"]["marks"]]
     assert marks and states["equity"]["why"] == ""
+    assert states["equity"]["capital"] == 1_000_000
+
+
+def test_the_account_of_a_simulated_market_is_one_that_its_books_bear(tmp_path):
+    async def work():
+        async with served(tmp_path) as (_, board, _):
+            board.mode, board.picture = "SIMULATED", None
+            await pause(3.0)
+            page = await watching(board)
+            await pause(3.0)
+            return heard(page)[0]["equity"]
+
+    told = run(work())
+
+    assert (told["capital"], told["why"], told["fees"]) == (10_000, "", 0)
 
 
 def test_columns_are_those_of_the_recorded_stream(tmp_path):

@@ -9,7 +9,12 @@ import { clock, zone } from "../../time";
 /** Told apart by their dashes, not by colour alone. */
 export const LINES = [
   { name: "net", title: "gain after all costs", colour: "--accent", dash: [] },
-  { name: "gross", title: "gain before fees and half-spreads", colour: "--ink", dash: [5, 3] },
+  {
+    name: "gross",
+    title: "gain at the mid: before fees, half-spreads, depth and delay",
+    colour: "--ink",
+    dash: [5, 3],
+  },
   {
     name: "hold",
     title: "gain of who bought all at the start in equal parts, after the same costs",

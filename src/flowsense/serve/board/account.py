@@ -31,9 +31,11 @@ class Seconds(Backtest):
     was first whole, and pays for it what a taker pays.
     """
 
-    def __init__(self, table: tuple[Instrument, ...], risk: Risk, terms: tuple[Terms, ...]) -> None:
-        venue = Replay(table, terms)
-        super().__init__(venue, Follow(), risk, capital=CAPITAL, terms=terms, every_ns=SECOND)
+    def __init__(
+        self, table: tuple[Instrument, ...], risk: Risk, terms: tuple[Terms, ...], capital: float
+    ) -> None:
+        venue, self.capital = Replay(table, terms), capital
+        super().__init__(venue, Follow(), risk, capital=capital, terms=terms, every_ns=SECOND)
         self.contracts = tuple(map(contract, table, self.account.terms))
         self.bought = np.full(len(table), np.nan)  # price at which, ticks
         self.holding = list[float]()  # gain of who holds, beside `marks`
@@ -44,7 +46,7 @@ class Seconds(Backtest):
 
     def _held(self) -> float:
         """In the currency of the account."""
-        part, gain = CAPITAL / len(self.contracts), 0.0
+        part, gain = self.capital / len(self.contracts), 0.0
         for i, (c, quote) in enumerate(zip(self.contracts, self.quote, strict=True)):
             if np.isnan(self.bought[i]) and quote["state"] == WHOLE:
                 self.bought[i] = float(self.book[i]["ask_px"][0])
@@ -60,11 +62,14 @@ class PaperAccount:
     Raises InputError for instruments that no one account can hold.
     """
 
-    def __init__(self, table: tuple[Instrument, ...], risk: Risk, *, fees: bool) -> None:
+    def __init__(
+        self, table: tuple[Instrument, ...], risk: Risk, *, fees: bool, capital: float = CAPITAL
+    ) -> None:
         if any(i.depth == 0 for i in table):
             raise InputError("an instrument shows bars alone, without a book to trade on")
-        self.risk, self.since = risk, 0
-        self.run = Seconds(table, risk, tuple(terms(i) if fees else NOBODY for i in table))
+        self.risk, self.since, self.capital = risk, 0, capital
+        charged = tuple(terms(i) if fees else NOBODY for i in table)
+        self.run = Seconds(table, risk, charged, capital)
         self.peak = self.worst = 0.0
         self.trades = 0
 
@@ -72,7 +77,7 @@ class PaperAccount:
         """risk: of the model that answers now; another one begins with what is known of it."""
         if risk is not self.risk:
             self.risk = self.run.risk = risk
-            self.run.caution = risk.init(CAPITAL)
+            self.run.caution = risk.init(self.capital)
         self.run.push(one.tape, one.forecast)
 
     def taken(self) -> tuple[Mark, ...]:
@@ -85,10 +90,10 @@ class PaperAccount:
         return tuple(self._mark(mark, gain) for mark, gain in zip(marks, hold, strict=True))
 
     def _mark(self, mark: Any, hold: float) -> Mark:
-        net, gross = float(mark["equity"]) - CAPITAL, float(mark["gross"]) - CAPITAL
+        net, gross = float(mark["equity"]) - self.capital, float(mark["gross"]) - self.capital
         self.since = self.since or int(mark["ts"])
         self.peak = max(self.peak, net)
-        drawdown = (self.peak - net) / CAPITAL
+        drawdown = (self.peak - net) / self.capital
         self.worst = max(self.worst, drawdown)
         return Mark(int(mark["ts"]) // SECOND, net, gross, float(hold), drawdown)
 

@@ -32,7 +32,7 @@ from flowsense.serve.board.told import (
     Watched,
 )
 from flowsense.serve.board.votes import votes
-from flowsense.serve.decisions import Decided
+from flowsense.serve.decisions import CAPITAL, Decided
 from flowsense.serve.monitor import Monitor, weights
 from flowsense.serve.pipeline import InferencePipeline
 from flowsense.serve.wire import ENCODED, NotFinite, plain
@@ -44,6 +44,7 @@ log = structlog.get_logger("flowsense.serve")
 TICK_S = GRID_MS / 1_000
 SWAPS = 10  # that are remembered
 WAITING = 1 << 20  # events that wait to be folded, 64 MB: what is compiled first may take a minute
+SMALL = 10_000.0  # capital that the simulated books bear: a level holds about a tenth of it
 VOTING, STATING, COUNTING, JUDGING = 2, 5, 10, 100  # ticks between two of: votes, status, ...
 
 
@@ -107,7 +108,9 @@ class Board:
         """Of the instruments that are heard now."""
         table = self.pipeline.audience.table
         if self.picture is None or self.picture.table != table:
-            self.picture = Picture(table, risk, fees=self.mode != "SIMULATED")
+            made = self.mode == "SIMULATED"
+            capital = SMALL if made else CAPITAL
+            self.picture = Picture(table, risk, fees=not made, capital=capital)
         return self.picture
 
     async def run(self) -> None:

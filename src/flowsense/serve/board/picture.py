@@ -29,8 +29,10 @@ class News(NamedTuple):
 class Picture:
     """`work` is done on a thread of its own, one piece at a time; the rest on the loop's."""
 
-    def __init__(self, table: tuple[Instrument, ...], risk: Risk, *, fees: bool) -> None:
-        self.table, self.columns = table, Columns(table)
+    def __init__(
+        self, table: tuple[Instrument, ...], risk: Risk, *, fees: bool, capital: float = CAPITAL
+    ) -> None:
+        self.table, self.columns, self.capital = table, Columns(table), capital
         self.place = {(i.venue, i.symbol): k for k, i in enumerate(table)}
         size = min(KEPT, max(KEPT * FEW // len(table), FEWEST))
         self.kept = [Kept(size) for _ in table]
@@ -38,7 +40,7 @@ class Picture:
         self.account: PaperAccount | None = None
         self.why = ""  # there is no account
         try:
-            self.account = PaperAccount(table, risk, fees=fees)
+            self.account = PaperAccount(table, risk, fees=fees, capital=capital)
         except InputError as error:
             self.why = str(error)
 
@@ -72,9 +74,9 @@ class Picture:
         """With these marks."""
         account = self.account
         if account is None:
-            return EquityNow(self.why, CAPITAL, 0, (), 0.0, 0, 0.0, 0.0, ())
+            return EquityNow(self.why, self.capital, 0, (), 0.0, 0, 0.0, 0.0, ())
         numbers = (account.worst, account.trades, *account.paid, account.held)
-        return EquityNow("", CAPITAL, account.since, marks, *numbers)
+        return EquityNow("", self.capital, account.since, marks, *numbers)
 
     def bucket(self, instrument: int) -> int:
         return int(self.columns.bucket[instrument])

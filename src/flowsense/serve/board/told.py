@@ -171,7 +171,7 @@ class Mark:
 
     number: int  # seconds, UTC
     net: float  # gain after all costs
-    gross: float  # before fees and half-spreads
+    gross: float  # before fees and slippage
     hold: float  # of who bought all at the start in equal parts, after the same costs
     drawdown: float  # below the highest net so far, as a share of the capital
 
