@@ -28,7 +28,7 @@ from flowsense.wall import Daemon, aside, elapsed, pause, within
 T = TypeVar("T")
 log = structlog.get_logger("flowsense.serve")
 Tell: TypeAlias = Callable[[Batch, list[Decided], float], None]
-SWITCH = 0.0005  # seconds that the loop and the engine keep the interpreter from each other
+SWITCH = 0.0001  # seconds that the loop and the engine keep the interpreter from each other
 HANGING = 1.0  # seconds that one turn may take at the end
 QUIET = 0.01  # seconds without events, after which the clock moves by itself
 
