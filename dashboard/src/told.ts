@@ -150,6 +150,7 @@ export interface Reliability {
   readonly last_side: number | null;
   readonly majority: number | null;
   readonly brier: number | null;
+  readonly brier_null: number | null;
   readonly ece: number | null;
   readonly ece_limit: number | null;
   readonly bins: readonly Tenth[];

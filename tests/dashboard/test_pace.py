@@ -109,7 +109,6 @@ def test_half_an_hour_is_held_in_a_megabyte(opened, demo):
     page.wait_for_timeout(600_000)  # until the ring of columns is full
     for _ in range(11):
         held.append(heap(page))
-        print(f"{held[-1]:,} bytes")
         page.wait_for_timeout(180_000)
     assert held[-1] - held[0] < 1_000_000, held
 

@@ -40,6 +40,7 @@ def test_four_moves_are_judged_as_a_person_would():
     assert found.majority == pytest.approx((0.5 + 1 + 0) / 3)
     squares = 2 * 0.2**2 + 2 * 0.7**2 + (0.5**2 * 2 + 1) + 2 * 0.6**2
     assert found.brier == pytest.approx(squares / 4)
+    assert found.brier_null == pytest.approx(1 - (1 + 1 + 4) / 16)  # a fall, a rest, two rises
     np.testing.assert_allclose(found.reliability, [(0.3, 1.0), (0.6, 0.0), (0.8, 1.0)], rtol=1e-6)
 
 
@@ -64,6 +65,8 @@ def test_scores_are_those_of_a_slow_count():
     each = np.eye(3)[y]
     moved = y != 1
     assert found.brier == pytest.approx(((p - each) ** 2).sum(axis=1).mean())
+    often = each.mean(axis=0)
+    assert found.brier_null == pytest.approx(((often - each) ** 2).sum(axis=1).mean())
     assert found.ece == pytest.approx(ece(p, y, 10))
     assert found.hit_rate == pytest.approx(((up[:-1] > 0.5) == (y == 2))[moved].mean())
     said = [next((m for m in moves[:i][::-1] if m), 0) for i in range(400)]

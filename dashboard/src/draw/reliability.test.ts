@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Reliability, Tenth } from "../told";
-import { counts, picked, points, scores, UNINFORMED } from "./reliability";
+import { counts, picked, points, scores } from "./reliability";
 
 const SQUARE = { left: 20, top: 0, size: 100 };
 const BINS: Tenth[] = [
@@ -16,6 +16,7 @@ const KNOWN: Reliability = {
   last_side: 0.52,
   majority: 0.55,
   brier: 0.5,
+  brier_null: 0.6,
   ece: 0.03,
   ece_limit: 0.05,
   bins: BINS,
@@ -28,6 +29,7 @@ const NOTHING: Reliability = {
   last_side: null,
   majority: null,
   brier: null,
+  brier_null: null,
   ece: null,
   ece_limit: null,
   bins: [],
@@ -73,13 +75,14 @@ describe("scores", () => {
   it("stand beside what they are without skill", () => {
     const [ece, brier, hits] = scores(KNOWN);
     expect(ece?.beside).toEqual([{ name: "by luck up to", value: 0.05 }]);
-    expect(brier?.beside[0]?.value).toBe(UNINFORMED);
+    expect(brier?.beside[0]?.value).toBe(0.6);
     expect(hits?.beside.map((one) => one.value)).toEqual([0.55, 0.52]);
     expect([ece?.passes, brier?.passes, hits?.passes]).toEqual([true, true, true]);
   });
 
   it("fail beyond luck, and where the better baseline is as good", () => {
-    const [ece, , hits] = scores({ ...KNOWN, ece: 0.06, last_side: 0.6 });
+    const [ece, brier, hits] = scores({ ...KNOWN, ece: 0.06, last_side: 0.6, brier: 0.61 });
+    expect([brier?.passes, brier?.verdict]).toEqual([false, "no better"]);
     expect([ece?.passes, ece?.verdict]).toEqual([false, "beyond luck"]);
     expect(hits?.passes).toBe(false);
   });

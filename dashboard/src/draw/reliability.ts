@@ -71,9 +71,6 @@ export interface Score {
   readonly verdict: string;
 }
 
-/** Sum over three classes of the squared error of who says a third each. */
-export const UNINFORMED = 2 / 3;
-
 /** Half the 95 % interval of a share of the moves, of which those that overlap count together. */
 function byLuck(share: number, bins: readonly Tenth[]): number {
   const moves = bins.reduce((sum, bin) => sum + bin.weight, 0);
@@ -86,7 +83,7 @@ export function scores(of: Reliability): Score[] {
   const ahead = of.hit_rate === null || baseline === null ? null : of.hit_rate - baseline;
   const luck = of.hit_rate === null ? 0 : byLuck(of.hit_rate, of.bins);
   const better = ahead === null || (ahead > 0 && ahead <= luck) ? null : ahead > 0;
-  const sharp = of.brier === null ? null : of.brier < UNINFORMED;
+  const sharp = of.brier === null || of.brier_null === null ? null : of.brier < of.brier_null;
   const calibrated = of.ece === null || of.ece_limit === null ? null : of.ece <= of.ece_limit;
   return [
     {
@@ -99,9 +96,10 @@ export function scores(of: Reliability): Score[] {
     },
     {
       name: "Brier",
-      title: "squared error, summed over down, flat and up: less is better",
+      title:
+        "squared error, summed over down, flat and up, less is better; usual shares: of who always says how often each of them came",
       value: of.brier,
-      beside: [{ name: "a third each", value: of.brier === null ? null : UNINFORMED }],
+      beside: [{ name: "usual shares", value: of.brier_null }],
       passes: sharp,
       verdict: word(sharp, "better", "no better"),
     },

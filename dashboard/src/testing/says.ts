@@ -106,7 +106,7 @@ function reliability(target: string, outcomes: number): Reliability {
   return {
     ...{ target, outcomes, weight: outcomes / 10 },
     ...{ hit_rate: some(0.561), last_side: some(0.522), majority: some(0.508) },
-    ...{ brier: some(0.241), ece: some(0.021), ece_limit: some(0.034) },
+    ...{ brier: some(0.241), brier_null: some(0.262), ece: some(0.021), ece_limit: some(0.034) },
     bins: Array.from({ length: outcomes ? 10 : 0 }, (_, k) => ({
       ...{ said: 0.05 + 0.1 * k, came: Math.min(0.97, 0.08 + 0.095 * k) },
       ...{

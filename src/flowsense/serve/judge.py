@@ -62,7 +62,7 @@ class Judge:
                 continue
             for by, rate in zip(BY, (one.hit_rate, one.last_side, one.majority), strict=True):
                 series.put("flowsense_hit_rate", rate, (target, by))
-            for name in ("brier", "ece", "ece_limit"):
+            for name in ("brier", "brier_null", "ece", "ece_limit"):
                 series.put(f"flowsense_{name}", getattr(one, name), (target,))
             for pair in one.reliability if k == 0 else ():
                 tenth = TENTHS[min(int(pair[0] * 10), 9)]

@@ -72,6 +72,7 @@ OUTCOMES = (
     Family("flowsense_outcomes_total", "counter", "Forecasts whose outcome is known", ("target",)),
     Family("flowsense_hit_rate", "gauge", "Share of moves called right", ("target", "by")),
     Family("flowsense_brier", "gauge", "Mean squared error of P(down, flat, up)", ("target",)),
+    Family("flowsense_brier_null", "gauge", "Of who says how often each came", ("target",)),
     Family("flowsense_ece", "gauge", "Expected calibration error", ("target",)),
     Family("flowsense_ece_limit", "gauge", "That of the calibrated, seldom passed", ("target",)),
     Family("flowsense_reliability", "gauge", "P(up | moved) by tenths", ("tenth", "what")),

@@ -60,6 +60,7 @@ class Standing(NamedTuple):
     last_side: float  # of who says that the last move goes on
     majority: float  # of who says what came more often so far
     brier: float  # sum over down, flat, up
+    brier_null: float  # of who says, each time, how often each of the three came
     ece: float
     ece_limit: float  # that of the calibrated, hardly ever passed
     reliability: tuple[tuple[float, float], ...]  # P(up | it moves), how often it rose: by tenth
@@ -166,6 +167,7 @@ def standing(state: State, t: int) -> Standing:
     luck = sqrt(2 / pi) * wide.sum() + SURELY * sqrt((1 - 2 / pi) * float((wide**2).sum()))
     weight, moves, full = max(s[WEIGHT], 1e-300), max(s[MOVES], 1e-300), bins[3]
     points = full[full[:, 0] > 0]
+    came = bins[:3, :, 2].sum(axis=1) / weight
     return Standing(
         outcomes=int(s[OUTCOMES]),
         weight=s[WEIGHT],
@@ -173,6 +175,7 @@ def standing(state: State, t: int) -> Standing:
         last_side=s[LAST] / moves,
         majority=s[MAJORITY] / moves,
         brier=s[BRIER] / weight,
+        brier_null=1.0 - float((came**2).sum()) if s[WEIGHT] > 0 else 0.0,
         ece=float(gap) / (3 * weight),
         ece_limit=float(luck) / (3 * weight),
         reliability=tuple((float(p[1] / p[0]), float(p[2] / p[0])) for p in points),

@@ -151,6 +151,7 @@ class Reliability:
     last_side: float | None  # that of who says that the last move goes on
     majority: float | None  # that of who says what came more often
     brier: float | None
+    brier_null: float | None  # of who says how often each of down, flat and up came
     ece: float | None
     ece_limit: float | None  # that of the calibrated, seldom passed
     bins: tuple[Tenth, ...]

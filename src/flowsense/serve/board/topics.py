@@ -188,6 +188,7 @@ def reliability(
         last_side=one.last_side if moved else None,
         majority=one.majority if moved else None,
         brier=one.brier if known else None,
+        brier_null=one.brier_null if known else None,
         ece=one.ece if known else None,
         ece_limit=one.ece_limit if known else None,
         bins=tuple(Tenth(said, came, weight, doubt(came, weight)) for said, came, weight in bins),
