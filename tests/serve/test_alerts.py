@@ -46,7 +46,7 @@ BREAK = {
     "drift_of_errors": lambda m: m.series.add("flowsense_drifts_total", ("mid@1s",)),
     "drift_of_columns": lambda m: m.series.put("flowsense_drift_psi_max", 0.3),
     "disk_low": lambda m: m.machine(0.0, 1, {"lake": 10**9}),
-    "disk_refuses": lambda m: m.recorded("lake", True),
+    "disk_refuses": lambda m: m.recorded("lake", True, 0),
     "swap_refused": lambda m: m.swapped(Swap(False, "v", "v", "worse")),
     "breaker_open": lambda m: m.series.put("flowsense_breaker_open", 1, ("loss",)),
 }
