@@ -98,8 +98,8 @@ def grown(page, seconds):
 
 
 def test_nothing_is_held_that_is_not_shown(opened, demo):
-    more = grown(opened(demo.url), 20)
-    assert more < 1_000_000, f"{more:,} bytes in 20 s"
+    more = grown(opened(demo.url), 60)
+    assert more < 2_000_000, f"{more:,} bytes in a minute"
 
 
 @pytest.mark.soak
