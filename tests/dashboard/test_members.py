@@ -6,25 +6,10 @@ from contextlib import contextmanager
 from threading import Thread
 
 import pytest
-from serve.board.test_board import Never, served
-from serve.test_members import RULES, SPEC, Faulty, ensemble
-from serve.test_swapping import TABLE
+from serve.board.test_board import failing, served
 
-from flowsense.serve.decisions import Decisions
 from flowsense.serve.run import serve
 from flowsense.serve.settings import Settings
-from flowsense.serve.swapping import Loaded
-
-
-def failing(pipeline):
-    """Members a, b, c and d, of which b raises at every row but the first few."""
-    serving = pipeline.session.serving
-    model = ensemble()
-    serving.loaded = Loaded(serving.loaded.about, Decisions(model, SPEC, TABLE), model)
-    serving.loaded.decisions.seat(RULES)
-    seat = serving.loaded.decisions.voice.panel.seats[1]
-    seat.model = Faulty(seat.model, dict.fromkeys(range(5, 9_999), "raise"), None)
-    seat.model.go = Never()
 
 
 @contextmanager
