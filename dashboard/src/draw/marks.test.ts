@@ -42,14 +42,26 @@ describe("a line of prices", () => {
 describe("hatches", () => {
   const patterns = { [SILENT]: "s", [GAP]: "g", 3: "n", [MISSING]: "m" } as unknown as Patterns;
 
-  it("are one rectangle for each run", () => {
+  const drawn = (...what: number[]) => {
     const { calls, context } = recording();
-    const what = [SEEN, GAP, GAP, MISSING, SEEN];
+    const on = { context, palette: PALETTES.dark, width: 50, height: 20, ratio: 1 };
     const all = { verdict: (bin: number) => what[bin - 10]! };
-    hatches(context, axisOf(14, 5, 50), all, patterns, 0, 20);
-    expect(calls).toEqual([
-      ...["fillStyle=g", "fillRect(10,0,20,20)"],
-      ...["fillStyle=m", "fillRect(30,0,10,20)"],
+    hatches(on, axisOf(14, 5, 50), all, patterns, 0, 20);
+    return calls;
+  };
+
+  it("are one rectangle for each run, on ground that covers what reaches into it", () => {
+    const ground = `fillStyle=${PALETTES.dark.ground}`;
+    expect(drawn(SEEN, GAP, GAP, MISSING, SEEN)).toEqual([
+      ...[ground, "fillRect(10,0,20,20)", "fillStyle=g", "fillRect(10,0,20,20)"],
+      ...[ground, "fillRect(30,0,10,20)", "fillStyle=m", "fillRect(30,0,10,20)"],
+    ]);
+  });
+
+  it("leave the last known book in sight while the feed is silent", () => {
+    expect(drawn(SEEN, SILENT, SILENT, SEEN, SEEN)).toEqual([
+      "fillStyle=s",
+      "fillRect(10,0,20,20)",
     ]);
   });
 });

@@ -4,16 +4,20 @@ import type { Columns } from "../columns";
 import type { Palette } from "../palette";
 import type { PriceAxis, TimeAxis } from "./axis";
 import type { Patterns } from "./hatch";
-import { AHEAD, type Hatch, SEEN } from "./hatch";
+import { AHEAD, type Hatch, SEEN, SILENT } from "./hatch";
+import type { Surface } from "./surface";
 
 /** What each bin shows. */
 export interface Verdicts {
   verdict(bin: number): number;
 }
 
-/** Paints runs of bins that were not seen, or were but silently. */
+/**
+ * Paints runs of bins that were not seen, or were but silently. What reaches into them from beside,
+ * such as half of a large trade's mark, is covered unless they were but silent.
+ */
 export function hatches(
-  context: CanvasRenderingContext2D,
+  { context, palette }: Surface,
   axis: TimeAxis,
   what: Verdicts,
   patterns: Patterns,
@@ -27,9 +31,14 @@ export function hatches(
     do bin++;
     while (bin <= axis.last && what.verdict(bin) === kind);
     if (kind === SEEN || kind === AHEAD) continue;
-    context.fillStyle = patterns[kind as Hatch];
     const x0 = axis.edge(from);
-    context.fillRect(x0, top, axis.edge(bin) - x0, height);
+    const wide = axis.edge(bin) - x0;
+    if (kind !== SILENT) {
+      context.fillStyle = palette.ground;
+      context.fillRect(x0, top, wide, height);
+    }
+    context.fillStyle = patterns[kind as Hatch];
+    context.fillRect(x0, top, wide, height);
   }
 }
 

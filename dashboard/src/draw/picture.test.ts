@@ -3,7 +3,7 @@ import type { Columns } from "../columns";
 import { PALETTES } from "../palette";
 import { axisOf, columnsOf, recording } from "../testing/drawn";
 import { encode, type Made } from "../testing/encode";
-import { decode, MID, WHOLE } from "../wire";
+import { BROKEN, decode, MID, WHOLE } from "../wire";
 import { byte } from "./heat";
 import { FOOT, Picture } from "./picture";
 import type { Surface } from "./surface";
@@ -115,6 +115,15 @@ describe("the picture", () => {
     paint(columns, { end: 110 });
     paint(columns, { end: 110 });
     expect(picture.high).toBe(byte(1_000));
+  });
+
+  it("covers what a large trade beside a gap would lay over it", () => {
+    const { paint, calls } = stage();
+    const traded: Made = { ...at(100, 1_000), trades: [{ cell: 32, side: 1, lots: 50 }] };
+    paint(ring([traded, { number: 101, known: 0, state: BROKEN }, at(102, 1_000)]));
+    const filled = calls.indexOf("fill()");
+    expect(filled).toBeGreaterThan(0);
+    expect(calls.slice(filled)).toContain("fillRect(90,0,5,128)");
   });
 
   it("begins anew when time goes back", () => {

@@ -193,7 +193,6 @@ export class Picture {
     context.rect(0, 0, axis.width, this.prices.height);
     context.clip();
     copy(context, raster, canvas, axis, top, this.prices.ticks / row, this.prices.height);
-    hatches(context, axis, raster, this.patterns, 0, this.prices.height);
     const width = Math.max(Math.round(ratio), 1);
     context.strokeStyle = palette.micro;
     line(context, columns, axis, this.prices, columns.fields.micro, MICRO, width);
@@ -201,6 +200,7 @@ export class Picture {
     line(context, columns, axis, this.prices, columns.fields.mid, MID, width);
     this.dots.take(columns, axis);
     this.dots.draw(context, axis, this.prices, palette, DOT * ratio, width);
+    hatches(on, axis, raster, this.patterns, 0, this.prices.height);
     context.restore();
   }
 }

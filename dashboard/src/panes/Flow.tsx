@@ -56,7 +56,7 @@ class Drawing {
     lines(on, axis, board.hello()?.grid_ms ?? GRID_MS, 0, on.height);
     this.zeros(on, axis);
     this.values(on, axis, shown);
-    hatches(context, axis, this.bins, this.patterns, 0, on.height);
+    hatches(on, axis, this.bins, this.patterns, 0, on.height);
     this.scales(on, axis, board.hello()?.instruments[board.watched()]?.lot ?? 1);
     return false;
   }
