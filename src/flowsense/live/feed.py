@@ -270,8 +270,8 @@ class Feed:
     def _noted(self, told: Told, ts: int) -> None:
         """Who is alive; heard at `ts`, ns UTC."""
         self.events, now = self.events + len(told.events), int(self.read * SECOND)
-        said = told.events["bits"] & GAP == 0  # that something is lost is no sign of life
-        for k in {*told.events["instrument"][said].tolist()}:
+        each = zip(*(told.events[name].tolist() for name in ("instrument", "bits")), strict=True)
+        for k in {k for k, bits in each if not bits & GAP}:  # a loss is no sign of life
             one = self.silence.get(k)
             if one is None:
                 continue

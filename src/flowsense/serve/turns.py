@@ -1,7 +1,6 @@
 """What has arrived, taken turn by turn; the engine works on it on a thread of its own."""
 
 import asyncio
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from flowsense.schema import Events, Instrument
 from flowsense.serve.config import PipelineConfig
 from flowsense.serve.decisions import Decided
 from flowsense.serve.inbox import Batch, Inbox, Times
+from flowsense.serve.interpreter import Interpreter
 from flowsense.serve.recent import joined, united
 from flowsense.serve.records import beat
 from flowsense.serve.resuming import Snapshots
@@ -28,7 +28,6 @@ from flowsense.wall import Daemon, aside, elapsed, pause, within
 T = TypeVar("T")
 log = structlog.get_logger("flowsense.serve")
 Tell: TypeAlias = Callable[[Batch, list[Decided], float], None]
-SWITCH = 0.0001  # seconds that the loop and the engine keep the interpreter from each other
 HANGING = 1.0  # seconds that one turn may take at the end
 QUIET = 0.01  # seconds without events, after which the clock moves by itself
 
@@ -63,9 +62,7 @@ class Turns:
             self.models.look(serving.models)
         self.turn: Turn | None = None  # that nobody was told of yet
         self.engine = Daemon() if config.aside else None
-        self.interval = sys.getswitchinterval()
-        if self.engine is not None:
-            sys.setswitchinterval(SWITCH)
+        self.interpreter = Interpreter() if config.aside else None
 
     def hear(self, told: Told, read: float) -> None:
         """One message, and when it was: into the queue, and wake who waits for it."""
@@ -75,6 +72,8 @@ class Turns:
 
     async def run(self) -> None:
         """Whole messages, again and again."""
+        if self.interpreter is not None:
+            self.interpreter.settled()
         while True:
             if self.serving.next is not None:
                 await self._aside(self._swap)
@@ -125,7 +124,9 @@ class Turns:
         if self.engine is not None:
             self.engine.shutdown()
             self.engine = None
-            sys.setswitchinterval(self.interval)
+        if self.interpreter is not None:
+            self.interpreter.ended()
+            self.interpreter = None
 
     async def close(self) -> None:
         """All that was recorded is in the lake, and another may write to it."""
