@@ -6,7 +6,7 @@ import pytest
 from flowsense.bench.barrage import apiece, looped
 from flowsense.bench.serve import Load, held, middle_and_worst
 from flowsense.replay.feed import apart
-from flowsense.schema import ADD, CLEAR, EVENT, LAST, SECOND, SET, SNAPSHOT, zeros
+from flowsense.schema import ADD, CLEAR, EVENT, GAP, LAST, SECOND, SET, SNAPSHOT, zeros
 
 STEP = Load(2, 1e4, 5e2, 200, 5.0, 9.9, 12.0, 13.0, 0, 0.0, {})
 
@@ -39,6 +39,13 @@ def test_the_recording_is_told_again_for_as_long_as_it_takes(events, seconds, co
     told = looped(events, seconds)
     assert len(told) == count and (np.diff(told["ts_recv"]) >= 0).all()
     assert (told["action"][::6] == CLEAR).all() and not (told["action"] == ADD).any()
+
+
+def test_a_recording_that_loses_something_is_told_again_from_before_that(events):
+    lost = events[-1:].copy()
+    lost["action"], lost["bits"], lost["ts_recv"] = CLEAR, GAP, lost["ts_recv"] + 1
+    broken = np.concatenate([events, lost])
+    assert looped(broken, 2.5).tobytes() == looped(events, 2.5).tobytes()
 
 
 @pytest.mark.parametrize("worse", [{"p99_ms": 10.0}, {"unfolded": 1}, {"behind_s": 0.1}])

@@ -20,7 +20,7 @@ from aiohttp import WSMsgType, web
 from flowsense.replay import Client
 from flowsense.replay.binance import UsdM
 from flowsense.replay.feed import apart
-from flowsense.schema import EVENT, LAST, SECOND, SET, SNAPSHOT, Events, Instrument
+from flowsense.schema import EVENT, GAP, LAST, SECOND, SET, SNAPSHOT, Events, Instrument
 from flowsense.store.events import read_events, read_instruments
 from flowsense.wall import elapsed, new_loop, pause
 
@@ -129,7 +129,12 @@ def copies(
 
 
 def looped(events: Events, seconds: float) -> Events:
-    """The recording again and again, for so long: each pass begins with its snapshot."""
+    """The recording again and again, for so long: each pass begins with its snapshot.
+
+    It ends where it first lost something: what it does not know no venue could go on to tell.
+    """
+    lost = np.flatnonzero(events["bits"] & GAP)
+    events = events[: lost[0]] if len(lost) else events
     begin = int(events["ts_recv"][0])
     span = int(events["ts_recv"][-1]) - begin + SECOND // 10
     parts = list[Events]()

@@ -19,6 +19,7 @@ from flowsense.live.link import LOST, Link, Socket, Sockets, farewell, soonest
 from flowsense.live.outage import Outage
 from flowsense.live.refused import Refused, refused
 from flowsense.live.requests import Requests
+from flowsense.live.room import Room
 from flowsense.schema import CONTROL, EVENT, GAP, SECOND, Instrument, zeros
 from flowsense.sources.secret import secret
 from flowsense.sources.venues import Anew, Get, Heard, How, Renew, Send, Stop, Venue
@@ -48,6 +49,7 @@ class Feed:
         hear: called at once with everything that was heard and what came of it; None where nothing
             was heard and that is what is told.
         now: ns UTC, never falling; one for all feeds of a stream.
+        room: nothing is read while it is taken, for a moment at most.
 
     Raises InputError where the venue wants a key and there is none.
     """
@@ -62,8 +64,10 @@ class Feed:
         care: Care | None = None,
         seed: int = 0,
         now: Callable[[], int] | None = None,
+        room: Room | None = None,
     ) -> None:
         self.venue, self.hear, self.now = venue, hear, now or Stamp()
+        self.room = room or Room()
         self.address = address or Address(venue.stream, venue.rest)
         care = care or Care()
         self.care = replace(care, silent=max(care.silent, venue.quiet_ns / SECOND))
@@ -183,7 +187,8 @@ class Feed:
 
     async def _open(self, http: aiohttp.ClientSession) -> Link:
         async with within(self.care.connect):
-            return Link(await soonest(partial(self._sockets, http), self.care.away))
+            sockets = await soonest(partial(self._sockets, http), self.care.away)
+            return Link(sockets, self.room)
 
     async def _sockets(self, http: aiohttp.ClientSession) -> Sockets:
         base, symbols = self.address.stream, self.decoder.symbols

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import aiohttp
 
 from flowsense.live.line import Line
+from flowsense.live.room import Room
 from flowsense.wall import elapsed, pause, within
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ Sockets: TypeAlias = tuple[Socket, ...]
 class Link:
     """It ends when one of its sockets does. What it hears before `tell` is held back."""
 
-    def __init__(self, sockets: Sockets) -> None:
-        self.sockets, self.held = sockets, list[bytes]()
+    def __init__(self, sockets: Sockets, room: Room) -> None:
+        self.sockets, self.room, self.held = sockets, room, list[bytes]()
         self.hear: Callable[[bytes], None] = self.held.append
         self.tasks = [asyncio.create_task(self._read(socket)) for socket in sockets]
 
@@ -35,7 +36,10 @@ class Link:
                 raise message.data
             if message.type in SAID:
                 self.hear(message.data)
-            if elapsed() - since > SLICE:  # the next may be there already: it would not be waited
+            if not self.room.free:
+                await self.room.wait()
+                since = elapsed()
+            elif elapsed() - since > SLICE:  # the next may be there already: nobody else would turn
                 await pause(0.0)
                 since = elapsed()
 

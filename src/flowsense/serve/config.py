@@ -37,7 +37,7 @@ class PipelineConfig:
     addresses: Mapping[str, Address] = field(default_factory=dict)
     care: Care = field(default_factory=Care)
     record: Path | None = None
-    turn: int = 500  # events at once, or one message that has more: what a few ms fold
+    turn: int = 2_000  # events at once, or one message that has more: what a few ms fold
     members: Rules | None = (
         MEMBERS  # how long an ensemble waits for each; None: as long as it takes
     )

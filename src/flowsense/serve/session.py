@@ -79,6 +79,7 @@ class Session:
             log.info("warm start", recording=str(self.config.record))
 
     def _feed(self, name: str, seed: int) -> Feed:
+        assert self.turns is not None
         feed = Feed(
             venue(name),
             self.audience.table,
@@ -87,6 +88,7 @@ class Session:
             care=self.config.care,
             seed=seed,
             now=self.now,
+            room=self.turns.room,
         )
         return feed
 

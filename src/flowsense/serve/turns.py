@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 import structlog
 
 from flowsense.live.archive import Archive
+from flowsense.live.room import Room
 from flowsense.schema import Events, Instrument
 from flowsense.serve.config import PipelineConfig
 from flowsense.serve.decisions import Decided
@@ -63,6 +64,7 @@ class Turns:
         self.turn: Turn | None = None  # that nobody was told of yet
         self.engine = Daemon() if config.aside else None
         self.interpreter = Interpreter() if config.aside else None
+        self.room = Room()  # taken while the engine is at work
 
     def hear(self, told: Told, read: float) -> None:
         """One message, and when it was: into the queue, and wake who waits for it."""
@@ -162,7 +164,8 @@ class Turns:
         """On the engine's thread, where there is one."""
         if self.engine is None:
             return work()
-        return await asyncio.get_running_loop().run_in_executor(self.engine, work)
+        with self.room.taken():
+            return await asyncio.get_running_loop().run_in_executor(self.engine, work)
 
     def _work(self, turn: "Turn") -> None:
         """Of the last events of `recent`, recorded after what was decided before them."""
