@@ -1,13 +1,14 @@
 """The whole way, from a socket to a published prediction, under a load that does not wait.
 
 Another process speaks Binance's USD-M protocol on time (`bench.barrage`): BTC and ETH of 2024-08-08
-faster than they were, then at the pace of life under more and more names. Five specialists in one
-ensemble forecast on a grid of 100 ms; they are fitted in seconds, so what they cost is what is
-looked at, not what they say. Milliseconds are from the socket read of the message that closed a row
-to the row's publication; `late_ms` from the row's boundary on the clock, which nothing that stalls
-can hide from. The pace that counts is the greatest at which 99 % are below 10 ms, and so is the
-number of instruments. The floor is 10,000 messages a second, each of one level or trade, of which
-99 % have to be below 50 ms. All of it takes five minutes at most.
+at their own pace, faster, and at the 100,000 events a second that are wanted; then at the pace of
+life under more and more names. Five specialists in one ensemble forecast on a grid of 100 ms; they
+are fitted in seconds, so what they cost is what is looked at, not what they say. Milliseconds are
+from the socket read of the message that closed a row to the row's publication; `late_ms` from the
+row's boundary on the clock, which nothing that stalls can hide from. The pace that counts is the
+greatest at which 99 % are below 10 ms, and so is the number of instruments. The floor is 10,000
+messages a second, each of one level or trade, of which 99 % have to be below 50 ms. All of it takes
+five minutes at most.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ LIMIT_MS = 10.0
 WANTED = 100_000  # events per second
 VENUE = "binance-usdm"
 LENGTH = 20.0  # seconds of one step that are counted: 380 rows, so that 99 % leaves four
-SPEEDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # times life
+SPEEDS = (1.0, 4.0, 16.0)  # times life; and then what is wanted
 NAMES = (2, 4, 8, 16)  # copies of the two instruments
 BEHIND = 0.1  # seconds: what is due while the pipeline stops is among it
 FLOOR, FLOOR_MS = 10_000, 50.0  # messages per second, and what 99 % of predictions have to hold
@@ -136,12 +137,12 @@ async def heard(port: int, model: Path, copies: int) -> tuple[Load, int]:
 
 
 def run() -> Result:
-    """Steps until 99 % are not below the limit any more; the last that held is reported."""
+    """The fastest step at which 99 % are below the limit is reported, or that of life."""
     with TemporaryDirectory() as folder:
         path, each = market(Path(folder))
         model = specialists(Path(folder) / "model", path)
         floor = load(path, model, Pace(FLOOR / each, single=True))
-        steps = climb(path, model, [Pace(speed) for speed in SPEEDS])
+        steps = [load(path, model, Pace(speed)) for speed in (*SPEEDS, WANTED / each)]
         wide = climb(path, model, [Pace(1.0, copies) for copies in NAMES])
     best = max((s for s in steps if held(s)), key=lambda s: s.events_per_second, default=steps[0])
     most = max((s.instruments for s in (*steps, *wide) if held(s)), default=0)
