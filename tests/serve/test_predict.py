@@ -10,7 +10,7 @@ import pytest
 from serving import ask, limited, started, started_once
 
 from flowsense.errors import InputError
-from flowsense.schema import BEAT, EVENT
+from flowsense.schema import BEAT, EVENT, Decimal
 from flowsense.serve import examples
 from flowsense.serve.asked import Recording, arrow
 from flowsense.serve.bodies import events_of
@@ -74,6 +74,16 @@ def test_the_mid_is_between_best_bid_and_ask_in_the_price_of_the_venue():
     whole = [(mid, want) for mid, want in zip(found, wanted, strict=True) if mid]
     assert len(whole) > len(found) / 2
     assert [mid for mid, _ in whole] == pytest.approx([want for _, want in whole])
+
+
+def test_prices_have_three_digits_more_than_their_ticks_at_most():
+    one, said = Simulated(), []
+    table = tuple(i._replace(tick=Decimal(617, -2)) for i in TABLE)
+    for decided in push(one.decisions, one.events[:400]):
+        said += predictions(decided, table, one.decisions.risk, 0, "v")
+    prices = [price for p in said for price in (p.mid, p.stop, p.take_profit) if price]
+    assert len(prices) > 20 and max(prices) > 1_000
+    assert max(len(repr(price).partition(".")[2]) for price in prices) <= 5
 
 
 def test_events_as_json_arrow_and_parquet_are_forecast_alike(tmp_path):

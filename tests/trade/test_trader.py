@@ -169,6 +169,7 @@ def test_what_is_not_owned_is_not_sold(tmp_path):
         hear(trader, said(1, where=S, at=10 * SECOND), s=seen(10 * SECOND))
         assert held(trader, S) == 1_000
     assert owned(S) and not owned(A) and owned("binance-spot:SWAPUSDT")
+    assert owned("ccxt:kraken:BTC/USDT") and not owned("ccxt:kraken:BTC/USDT:USDT")
 
 
 def test_money_that_is_not_there_is_not_spent(tmp_path):

@@ -15,6 +15,8 @@ from flowsense.serve import Likelihood, Prediction
 from flowsense.serve.decisions import Decided, Spent
 from flowsense.serve.inbox import Times
 
+FINER = 3  # decimals of a price beyond those of its tick
+
 
 def predictions(
     decided: Decided, table: tuple[Instrument, ...], risk: Risk, sequence: int, version: str
@@ -24,6 +26,7 @@ def predictions(
     for r, ts in enumerate(rows.ts.tolist()):
         instrument, signal = table[int(rows.instrument[r])], Signal.of(decided.signals[r])
         tick, aux = float(instrument.tick), decided.forecast.aux
+        digits = FINER - min(instrument.tick.exponent, 0)
         quote = rows.quote[r]
         mid2 = int(quote["mid2"]) if quote["state"] == WHOLE else 0
         one = Prediction(
@@ -36,9 +39,9 @@ def predictions(
             confidence=signal.confidence,
             position_size=signal.size,
             magnitude=signal.magnitude,
-            mid=round(mid2 / 2 * tick, 12),
-            stop=round(signal.stop * tick, 12),
-            take_profit=round(signal.target * tick, 12),
+            mid=round(mid2 / 2 * tick, digits),
+            stop=round(signal.stop * tick, digits),
+            take_profit=round(signal.target * tick, digits),
             reward_risk=signal.reward_risk,
             vetoes=signal.vetoes,
             forecasts=likelihoods(decided.forecast, r),

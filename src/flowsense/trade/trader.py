@@ -236,5 +236,10 @@ class Trader:
 
 
 def owned(where: str) -> bool:
-    """Whether what is bought there is owned: it cannot be sold before."""
+    """Whether what is bought there is owned: it cannot be sold before.
+
+    ccxt writes behind a colon what a contract is settled in: ``BTC/USDT:USDT``.
+    """
+    if ":" in where.partition("/")[2]:
+        return False
     return "-spot:" in where or not any(word in where.lower() for word in MARGIN)
