@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestServer
 from serve.parity import alike
 
 from flowsense.errors import InputError
+from flowsense.live import unified
 from flowsense.live.care import Care
 from flowsense.live.feed import Address, Feed
 from flowsense.live.tables import instruments, wanted
@@ -126,6 +127,23 @@ def test_a_venue_that_ccxt_hears_is_listed_followed_and_connected_anew():
     trades = one[one["action"] == TRADE]
     assert trades[["price", "lots", "side"]].tolist() == [(10_002, 50_000, 1)]
     assert feed.decoder.sink.counts["trade of the past"] >= 1
+
+
+@pytest.mark.slow
+def test_what_nobody_reads_ends_the_connection_and_fills_no_memory(monkeypatch):
+    monkeypatch.setattr(unified, "MOST", 2)
+
+    async def main():
+        async with Exchange() as exchange:
+            one = unified.Unified(NAME, ("BTC/USDT",), exchange.stream, exchange.rest)
+            await asyncio.wait_for(asyncio.gather(*one.tasks), 20)
+            pieces = [one.queue.get_nowait() for _ in range(one.queue.qsize())]
+            await one.close()
+            return pieces
+
+    said = [piece.data for piece in asyncio.run(main())]
+    assert [isinstance(data, ConnectionError) for data in said] == [False] * 2 + [True] * 2
+    assert "2 messages were not read" in " ".join(map(str, said[2:]))
 
 
 @pytest.mark.slow

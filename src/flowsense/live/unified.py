@@ -20,6 +20,7 @@ from flowsense.sources.venues.unified import DEPTH, PREFIX
 
 FAILED = (ccxt.BaseError, aiohttp.ClientError, OSError, TimeoutError, *NOT_UNDERSTOOD)
 NEVER = (ccxt.NotSupported, ccxt.BadSymbol, ccxt.AuthenticationError)
+MOST = 10_000  # messages that wait to be read
 FINE = 1e-8  # tick and lot where ccxt does not know them
 BOOKS, TRADES = "watchOrderBook", "watchTrades"
 BOTH = "bids", "asks"
@@ -45,11 +46,17 @@ class Unified:
         self.ending: asyncio.Task[None] | None = None
 
     async def _watch(self, say: Any, watch: Any, symbol: str) -> None:
-        """One stream of one symbol, as often as ccxt has something new."""
+        """One stream of one symbol, as often as ccxt has something new.
+
+        Where too much waits to be read the connection counts as lost: trades cannot be left out.
+        """
         try:
             await self.client.load_markets()  # once for all that wait for it
             while True:
-                self.queue.put_nowait(Piece(orjson.dumps(say(symbol, await watch(symbol)))))
+                said = say(symbol, await watch(symbol))
+                if self.queue.qsize() >= MOST:
+                    raise ConnectionError(f"{MOST} messages were not read")
+                self.queue.put_nowait(Piece(orjson.dumps(said)))
         except NEVER as error:
             self.queue.put_nowait(Piece(orjson.dumps({"stop": f"ccxt: {error}"[:200]})))
         except FAILED as error:

@@ -253,15 +253,23 @@ def test_alarms_are_told_and_acknowledged_by_who_may(tmp_path):
             board.asked(reads, wish)
             refused = heard(reads)[0]
             board.asked(may, wish)
-            return told, refused, heard(may)[0]["alarms"]["alarms"]
+            after = heard(may)[0]["alarms"]["alarms"]
+            for seconds in (0.0, 600.0):  # it is over, and comes again
+                series.put("flowsense_feed_barred_seconds", seconds, (VENUE,))
+                board.monitor.watch.look(pipeline.now())
+                await pause(1.0)
+            again = heard(may)[0]["alarms"]["alarms"]
+            board.asked(may, wish)
+            return told, refused, after, again, len(board.seen)
 
-    told, refused, after = run(work())
+    told, refused, after, again, seen = run(work())
 
     assert [(a["rule"], a["severity"], a["acknowledged"]) for a in told] == [
         ("feed_barred", "critical", False)
     ]
     assert told[0]["action"] and "may only read" in refused["refusal"]["message"]
     assert [a["acknowledged"] for a in after] == [True]
+    assert [a["acknowledged"] for a in again] == [False] and seen == 1
 
 
 def test_what_fails_in_the_picture_is_told_and_predictions_go_on(tmp_path):

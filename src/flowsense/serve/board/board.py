@@ -307,5 +307,6 @@ class Board:
         if not page.admin:
             self._tell(Refusal("This key may only read: an alarm stays as it is."), page)
         elif alert is not None:
-            self.seen.add((alert.rule, alert.subject, alert.since))
+            still = {(a.rule, a.subject, a.since) for a in self.monitor.watch.open.values()}
+            self.seen = self.seen & still | {(alert.rule, alert.subject, alert.since)}
             self._stand()
