@@ -15,15 +15,17 @@ MESSAGES = 50
 
 
 class Burst:
-    """A socket that has everything ready; what is not there yet it waits for."""
+    """A socket that has everything ready, or a message each so many seconds."""
 
     close_code = None
 
-    def __init__(self, messages=MESSAGES):
-        self.messages = messages
+    def __init__(self, messages=MESSAGES, every=0.0):
+        self.messages, self.every = messages, every
 
     async def __aiter__(self):
         for k in range(self.messages):
+            if self.every:
+                await pause(self.every)
             yield Piece(b"%d" % k, aiohttp.WSMsgType.TEXT)
         await asyncio.Event().wait()
 
@@ -87,6 +89,24 @@ def test_one_message_is_read_while_the_engine_is_at_work_and_the_rest_after_it()
 def test_an_engine_that_hangs_does_not_keep_anybody_from_reading():
     heard = heard_while(60.0)
     assert heard == pytest.approx([0.0] + [MOST] * (MESSAGES - 1))
+
+
+@pytest.mark.parametrize("turn", [0.002, 0.01, 0.1])
+def test_an_engine_that_never_rests_leaves_readers_half_of_the_time(turn):
+    """What waits in sockets is no backlog that anybody sees, or conflates."""
+
+    async def go():
+        room, heard = Room(), list[float]()
+        link = Link((Burst(1_000, 0.001),), room)
+        link.tell(lambda body: heard.append(elapsed()))
+        while elapsed() < 1.0:
+            with room.taken():
+                await pause(turn)
+            await pause(0.0)
+        await link.close(0.0)
+        return len(heard)
+
+    assert 400 < run(go()) < 900
 
 
 def test_without_anybody_at_work_nobody_waits():

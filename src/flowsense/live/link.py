@@ -30,16 +30,18 @@ class Link:
         self.tasks = [asyncio.create_task(self._read(socket)) for socket in sockets]
 
     async def _read(self, socket: Socket) -> None:
-        since = elapsed()
+        since = until = elapsed()
         async for message in socket:
             if isinstance(message.data, Exception):
                 raise message.data
             if message.type in SAID:
                 self.hear(message.data)
-            if not self.room.free:
+            now = elapsed()
+            if now >= until and not self.room.free:
                 await self.room.wait()
                 since = elapsed()
-            elif elapsed() - since > SLICE:  # the next may be there already: nobody else would turn
+                until = since + since - now  # as long as it gave way it reads, whoever is at work
+            elif now - since > SLICE:  # the next may be there already: it would not be waited for
                 await pause(0.0)
                 since = elapsed()
 
