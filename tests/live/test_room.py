@@ -1,6 +1,7 @@
 """Readers give way to who is at work, and to nobody who hangs."""
 
 import asyncio
+from time import sleep
 
 import aiohttp
 import pytest
@@ -107,6 +108,32 @@ def test_an_engine_that_never_rests_leaves_readers_half_of_the_time(turn):
         return len(heard)
 
     assert 400 < run(go()) < 900
+
+
+def test_others_have_their_turn_while_a_burst_is_read_beside_an_engine_that_hangs():
+    """In time of the wall: to hear takes some."""
+
+    async def go():
+        room, turns = Room(), 0
+        with room.taken():
+            link = Link((Burst(200),), room)
+            await asyncio.sleep(2 * MOST)
+            heard = list[bytes]()
+
+            def hear(body):
+                heard.append(body)
+                sleep(SLICE / 4)
+
+            link.hear, link.held = hear, []
+            again = asyncio.create_task(link._read(Burst(200)))
+            while len(heard) < 200:
+                await asyncio.sleep(0)
+                turns += 1
+            again.cancel()
+        await link.close(0.0)
+        return turns
+
+    assert asyncio.run(go()) > 20
 
 
 def test_without_anybody_at_work_nobody_waits():

@@ -22,6 +22,17 @@ def model(tmp_path):
     return save(tmp_path / "model")
 
 
+@pytest.fixture(autouse=True)
+def thawed():
+    """Nothing is frozen before; what the suite itself has frozen is so again afterwards."""
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+    if frozen:
+        gc.freeze()
+
+
 class Ring:
     """Garbage that only a look at all objects finds."""
 
@@ -43,6 +54,24 @@ def test_what_stays_is_left_out_of_every_look_for_garbage():
     finally:
         python.ended()
     assert gc.collect() and len(gone) == 4
+
+
+def test_the_last_that_ends_puts_back_what_was_before():
+    before = sys.getswitchinterval()
+    one, other = Interpreter(), Interpreter()
+    one.settled()
+    one.ended()
+    assert sys.getswitchinterval() < before and gc.get_freeze_count()
+    other.ended()
+    assert sys.getswitchinterval() == before and not gc.get_freeze_count()
+
+
+def test_what_others_have_frozen_stays_frozen():
+    gc.freeze()
+    python = Interpreter()
+    python.settled()
+    python.ended()
+    assert gc.get_freeze_count()
 
 
 def test_python_is_as_it_was_once_the_pipeline_has_stopped(model):

@@ -48,7 +48,8 @@ it("takes a column in, with ten minutes in sight, in far less than a frame", () 
     line(context, columns, axis, prices, columns.fields.micro, MICRO, 1);
     if (n % 10 === 0) dots.survey(columns, axis);
     dots.take(columns, axis);
-    dots.draw(context, axis, prices, PALETTES.dark, 8, 1);
+    for (const unseen of [false, true])
+      dots.draw(context, axis, prices, PALETTES.dark, 8, 1, raster, unseen);
     bins.fill(columns, axis);
     spans.fill(columns, axis);
     taken.push(performance.now() - start);

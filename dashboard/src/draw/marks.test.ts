@@ -67,6 +67,7 @@ describe("hatches", () => {
 });
 
 describe("trades", () => {
+  const whole = { verdict: () => SEEN };
   const trade = (lots: number, side = 1) => ({ cell: 0, side, lots });
   const traded = (number: number, ...trades: Made["trades"] & object): Made => ({
     ...{ number, base: 100, state: WHOLE, trades },
@@ -78,11 +79,25 @@ describe("trades", () => {
     const dots = new Dots();
     const { calls, context } = recording();
     dots.survey(columns, axis);
-    dots.draw(context, axis, prices, PALETTES.dark, 8, 1);
+    dots.draw(context, axis, prices, PALETTES.dark, 8, 1, whole, false);
     expect(dots.least).toBe(0);
     expect(calls.filter((c) => c.startsWith("closePath"))).toHaveLength(2);
     expect(calls.filter((c) => c.startsWith("arc"))).toHaveLength(1);
     expect(calls.filter((c) => c === "fill()")).toHaveLength(2); // the unknown one is hollow
+  });
+
+  it("are drawn apart where the book was seen and where it was not", () => {
+    const columns = columnsOf([traded(10, trade(1)), traded(11, trade(1)), traded(12, trade(1))]);
+    const axis = axisOf(12, 3, 30);
+    const dots = new Dots();
+    dots.survey(columns, axis);
+    const what = { verdict: (bin: number) => [SEEN, GAP, SILENT][bin - 10]! };
+    const drawn = [false, true].map((unseen) => {
+      const { calls, context } = recording();
+      dots.draw(context, axis, prices, PALETTES.dark, 1, 1, what, unseen);
+      return calls.filter((c) => c.startsWith("moveTo")).map((c) => c.slice(0, 9));
+    });
+    expect(drawn).toEqual([["moveTo(5,", "moveTo(25"], ["moveTo(15"]]);
   });
 
   it("are the largest where there are too many, and it is said from which size on", () => {

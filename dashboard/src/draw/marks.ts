@@ -12,6 +12,9 @@ export interface Verdicts {
   verdict(bin: number): number;
 }
 
+/** Nothing is known of the book there. */
+const blind = (kind: number) => kind !== SEEN && kind !== SILENT && kind !== AHEAD;
+
 /**
  * Paints runs of bins that were not seen, or were but silently. What reaches into them from beside,
  * such as half of a large trade's mark, is covered unless they were but silent.
@@ -33,7 +36,7 @@ export function hatches(
     if (kind === SEEN || kind === AHEAD) continue;
     const x0 = axis.edge(from);
     const wide = axis.edge(bin) - x0;
-    if (kind !== SILENT) {
+    if (blind(kind)) {
       context.fillStyle = palette.ground;
       context.fillRect(x0, top, wide, height);
     }
@@ -153,7 +156,8 @@ export class Dots {
 
   /**
    * Bought: filled and pointing up; sold: filled and pointing down; unknown: a ring. `largest` is
-   * the radius of the largest mark, device pixels.
+   * the radius of the largest mark, device pixels. Those alone of bins in which the book was seen,
+   * or of those in which it was not: trades are heard then, too, and lie on the hatch.
    */
   draw(
     context: CanvasRenderingContext2D,
@@ -162,6 +166,8 @@ export class Dots {
     palette: Palette,
     largest: number,
     width: number,
+    what: Verdicts,
+    unseen: boolean,
   ): void {
     for (const side of SIDES) {
       context.beginPath();
@@ -170,6 +176,7 @@ export class Dots {
         if (this.side[i] !== side || number < axis.left || number > axis.end) continue;
         const y = prices.y(this.price[i]!);
         if (y < -largest || y > prices.height + largest) continue;
+        if (blind(what.verdict(Math.floor(number / axis.per))) !== unseen) continue;
         const size = radius(this.lots[i]!, this.most, largest);
         mark(context, side, axis.x(number + 0.5), y, size);
       }

@@ -199,8 +199,11 @@ export class Picture {
     context.strokeStyle = palette.mid;
     line(context, columns, axis, this.prices, columns.fields.mid, MID, width);
     this.dots.take(columns, axis);
-    this.dots.draw(context, axis, this.prices, palette, DOT * ratio, width);
+    const dots = (unseen: boolean) =>
+      this.dots.draw(context, axis, this.prices, palette, DOT * ratio, width, raster, unseen);
+    dots(false);
     hatches(on, axis, raster, this.patterns, 0, this.prices.height);
+    dots(true);
     context.restore();
   }
 }

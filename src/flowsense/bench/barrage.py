@@ -133,7 +133,7 @@ def looped(events: Events, seconds: float) -> Events:
 
     It ends where it first lost something: what it does not know no venue could go on to tell.
     """
-    lost = np.flatnonzero(events["bits"] & GAP)
+    lost = 1 + np.flatnonzero(events["bits"][1:] & GAP)
     events = events[: lost[0]] if len(lost) else events
     begin = int(events["ts_recv"][0])
     span = int(events["ts_recv"][-1]) - begin + SECOND // 10

@@ -49,7 +49,7 @@ class Feed:
         hear: called at once with everything that was heard and what came of it; None where nothing
             was heard and that is what is told.
         now: ns UTC, never falling; one for all feeds of a stream.
-        room: nothing is read while it is taken, for a moment at most.
+        room: readers give way while it is taken, for a moment at most.
 
     Raises InputError where the venue wants a key and there is none.
     """

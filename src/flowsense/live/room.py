@@ -6,14 +6,14 @@ from contextlib import contextmanager, suppress
 
 from flowsense.wall import elapsed, within
 
-MOST = 0.02  # seconds that readers wait; who is at work for longer hangs, and is not waited for
+MOST = 0.02  # seconds that readers wait: who is at work for longer may hang
 
 
 class Room:
     """Taken while the engine is at work on what was read.
 
-    In a burst the messages to come stay where they are, in the socket: read at the same time they
-    would take the interpreter from the row that is due, and make it late by ten times.
+    In a burst the messages to come stay in the buffers of their socket: decoded at the same time
+    they would take the interpreter from the row that is due.
     """
 
     def __init__(self) -> None:
@@ -31,12 +31,12 @@ class Room:
 
     @property
     def free(self) -> bool:
-        return self._free.is_set()
+        """Nobody is at work, or for too long."""
+        return self._free.is_set() or elapsed() >= self._until
 
     async def wait(self) -> None:
-        """Until it is free, or was taken for too long."""
-        left = self._until - elapsed()
-        if left > 0 and not self.free:
+        """Until it is free."""
+        if not self.free:
             with suppress(TimeoutError):
-                async with within(left):
+                async with within(self._until - elapsed()):
                     await self._free.wait()

@@ -1,21 +1,30 @@
 """What a process that serves asks of Python: that threads give way soon, and no pause for garbage.
 
-A look at all objects takes a tenth of a second in a process as large as this, and stops every
-thread. What is there before the first event stays until the end, so it is left out of such looks.
+A look at all objects takes long in a process as large as this, and stops every thread. What is
+there before the first event is left out of such looks, as nearly all of it stays until the end; a
+model that is loaded later is not left out.
 """
 
 import gc
 import sys
+from typing import ClassVar
 
 SWITCH = 0.0001  # seconds that the loop and the engine keep the interpreter from each other
 
 
 class Interpreter:
-    """Of the whole process: `ended` puts back what was before."""
+    """Asked by each pipeline of the process: the last that ends puts back what was before."""
+
+    asked: ClassVar[int] = 0  # by pipelines that have not ended
+    interval: ClassVar[float] = 0.0  # before the first of them
+    foreign: ClassVar[bool] = False  # what others had frozen by then stays so
 
     def __init__(self) -> None:
-        self.interval = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH)
+        if not Interpreter.asked:
+            Interpreter.interval = sys.getswitchinterval()
+            Interpreter.foreign = gc.get_freeze_count() > 0
+            sys.setswitchinterval(SWITCH)
+        Interpreter.asked += 1
 
     def settled(self) -> None:
         """Everything has been made that stays."""
@@ -23,5 +32,9 @@ class Interpreter:
         gc.freeze()
 
     def ended(self) -> None:
-        sys.setswitchinterval(self.interval)
-        gc.unfreeze()
+        """Once."""
+        Interpreter.asked -= 1
+        if not Interpreter.asked:
+            sys.setswitchinterval(Interpreter.interval)
+            if not Interpreter.foreign:
+                gc.unfreeze()

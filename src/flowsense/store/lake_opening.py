@@ -66,7 +66,7 @@ def some(events: NDArray[Any], which: NDArray[Any]) -> Events:
 
 
 def joined(parts: Iterable[NDArray[Any]]) -> Events:
-    """One after the other; at least one. As bytes: numpy takes long over many small arrays."""
+    """One after the other. As bytes: numpy takes long over many small arrays."""
     return np.frombuffer(bytearray().join(cast("Iterable[bytes]", parts)), EVENT)
 
 
